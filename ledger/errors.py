@@ -1,0 +1,108 @@
+"""Everything that can go wrong, by what happened.
+
+LedgerError
+├── FormatError           bytes from outside that are not in their one spelling
+│   └── ValueRefused      well-formed, but not a value this field takes (``field`` names it)
+├── ProofError            a hash chain that does not lead where it claims
+├── SignatureError        a signature that does not verify, or whose signer is unknown
+├── CommitmentError       an opening that does not belong to its root
+├── TooLarge              over a size limit (``limit`` and ``size`` in bytes or items)
+├── AuthorUnknown         no valid registry entry for this author, key or role
+├── Conflict              the log already says something that excludes this
+│   └── OutOfOrder        the event may not follow the state that the job is in
+├── NotFound              no such job, entry, tile or tree size
+├── Overloaded            the queue is full; nothing was promised (``retry_after_s``)
+├── LogUnavailable        the writer has stopped: storage or signer refuses; says what to do
+│   ├── WriterLocked      another process holds the SQLite writer lock
+│   └── ForkRefused       signing would contradict what the signer remembers
+├── Misbehaviour          somebody lied; ``evidence`` holds the bytes that prove it
+└── SettingsError         a setting that is missing, unknown or out of range
+
+The messages are for the person who must act on them: what was wrong, where, and the two values
+that disagree. No message ever holds a key, a seed or a sealed value.
+"""
+
+
+class LedgerError(Exception):
+    """The root: whatever the ledger raises on purpose."""
+
+
+class FormatError(LedgerError):
+    """Bytes or text that are not in the one spelling that their format has."""
+
+
+class ValueRefused(FormatError):
+    """A well-formed value that its field does not take; ``field`` is the path, e.g. ``public.gpu_count``."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class ProofError(LedgerError):
+    """A proof that does not lead from its leaf or old root to the given root."""
+
+
+class SignatureError(LedgerError):
+    """A signature that does not verify, or no signature by a known key."""
+
+
+class CommitmentError(LedgerError):
+    """An opening that does not recompute the root it was committed to."""
+
+
+class TooLarge(LedgerError):
+    """Something above its limit; ``limit`` and ``size`` in the unit that the message names."""
+
+    def __init__(self, message: str, *, limit: int, size: int) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.size = size
+
+
+class AuthorUnknown(LedgerError):
+    """No key of this author is valid at this point of the log, or its role may not say this."""
+
+
+class Conflict(LedgerError):
+    """The log already holds something that excludes this statement."""
+
+
+class OutOfOrder(Conflict):
+    """An event that may not follow the state that the job is in."""
+
+
+class NotFound(LedgerError):
+    """No such job, entry, tile, checkpoint or tree size."""
+
+
+class Overloaded(LedgerError):
+    """The queue is full. Nothing was promised; the same statement may be sent again."""
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class LogUnavailable(LedgerError):
+    """The log takes no entries now. The message says why and how to bring it back."""
+
+
+class WriterLocked(LogUnavailable):
+    """Another process is the one writer that a SQLite ledger has."""
+
+
+class ForkRefused(LogUnavailable):
+    """Signing would contradict a checkpoint that the signer has signed before."""
+
+
+class Misbehaviour(LedgerError):
+    """Proof that somebody lied; ``evidence`` maps a file name to the bytes that show it."""
+
+    def __init__(self, message: str, *, evidence: dict[str, bytes]) -> None:
+        super().__init__(message)
+        self.evidence = evidence
+
+
+class SettingsError(LedgerError):
+    """A setting that is missing, unknown or out of range: its name, its value, what is allowed."""
