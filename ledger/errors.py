@@ -32,7 +32,7 @@ class FormatError(LedgerError):
 
 
 class ValueRefused(FormatError):
-    """A well-formed value that its field does not take; ``field`` is the path, e.g. ``public.gpu_count``."""
+    """A well-formed value that its field does not take; ``field`` is the path of it."""
 
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message)

@@ -1,0 +1,115 @@
+"""Checks a signed statement, judges it by the charter, and makes a proposal of it.
+
+Whatever an author could have got wrong is found here, before the sequencer sees it; what depends
+on the order of the log is the sequencer's to decide. Stores nothing.
+"""
+
+from ledger.errors import AuthorUnknown, ValueRefused
+from ledger.records.charter import Charter, Finding, judge
+from ledger.records.commitment import check_opening
+from ledger.records.entry import Reason, check_disclosable, parse_entry
+from ledger.records.proposal import Disclosure, Proposal
+from ledger.records.statement import ParsedStatement, decode_signed, sealed_paths, verify_statement
+from ledger.storage.keyring import KeyRing
+from ledger.storage.store import Store
+from ledger.vault import Vault, prepare_disclosure
+from schemas.statements import JobOpen, JobSubmitted, JobWithheld
+
+
+class Intake:
+    """The desk of one process. Thread-safe.
+
+    ``verify_signatures=False`` is for measuring what the signatures cost, and for nothing else.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        *,
+        charter: Charter,
+        verify_signatures: bool = True,
+    ) -> None:
+        self._store = store
+        self._vault = vault
+        self._charter = charter
+        self._verify = verify_signatures
+        self._keys = KeyRing([])
+        self._read_keys()
+
+    def check(self, body: bytes) -> Proposal:
+        """The proposal that a posted statement makes.
+
+        Raises TooLarge, FormatError and ValueRefused for what is malformed, AuthorUnknown,
+        SignatureError, CommitmentError, and Conflict for what can no longer be opened.
+        """
+        parsed = decode_signed(body)
+        self._check_signature(parsed)
+        locked = None
+        if parsed.sealed_root is not None:
+            assert parsed.seed is not None
+            assert parsed.fields is not None
+            check_opening(parsed.sealed_root, seed=parsed.seed, fields=parsed.fields)
+            check_disclosable(parsed.fields)
+            locked = self._vault.lock(
+                seed=parsed.seed, fields=dict(parsed.fields), root=parsed.sealed_root
+            )
+        findings: tuple[Finding, ...] = ()
+        opens: Disclosure | None = None
+        match parsed.public:
+            case JobSubmitted() as submission:
+                findings = judge(submission, self._charter)
+            case JobOpen() as opening:
+                opens = self._prepare_opening(parsed, opening)
+            case JobWithheld() as withheld:
+                self._check_paths(withheld)
+        return Proposal(
+            parsed=parsed, findings=findings, size=len(body), sealed_opening=locked, opens=opens
+        )
+
+    def _check_signature(self, parsed: ParsedStatement) -> None:
+        author = parsed.statement.author
+        try:
+            key = self._keys.find(author, parsed.key_id)
+        except AuthorUnknown:
+            # Registered since this process last looked, perhaps by another process.
+            self._read_keys()
+            key = self._keys.find(author, parsed.key_id)
+        if self._verify:
+            verify_statement(parsed.body, public_key=key.public_key, signature=parsed.signature)
+
+    def _read_keys(self) -> None:
+        with self._store.snapshot() as reads:
+            self._keys = KeyRing.of_stored(reads.author_keys(size=reads.head().size))
+
+    def _prepare_opening(self, parsed: ParsedStatement, public: JobOpen) -> Disclosure:
+        field = "statement.public.discloses"
+        with self._store.snapshot() as reads:
+            embargo = reads.embargo(public.discloses)
+            if embargo is None or embargo.job_id != parsed.job_id:
+                raise ValueRefused(
+                    f"{field}: entry {public.discloses} is not a sealed entry of this job",
+                    field=field,
+                )
+            if embargo.author != parsed.statement.author:
+                raise ValueRefused(
+                    f"{field}: entry {public.discloses} was made by {embargo.author}, and only "
+                    f"its author may open it before the deadline",
+                    field=field,
+                )
+            return prepare_disclosure(reads, self._vault, embargo, reason=Reason.EARLY)
+
+    def _check_paths(self, public: JobWithheld) -> None:
+        field = "statement.public.paths"
+        with self._store.snapshot() as reads:
+            entry = reads.entry(public.withholds)
+        signed = parse_entry(entry.data).signed if entry else None
+        known = sealed_paths(signed.schema) if signed else frozenset()
+        unknown = sorted(set(public.paths) - known)
+        if unknown:
+            raise ValueRefused(
+                f"{field}: {unknown[0]} is not a sealed field of entry {public.withholds}",
+                field=field,
+            )
+        if len(set(public.paths)) != len(public.paths):
+            raise ValueRefused(f"{field}: a path is named twice", field=field)

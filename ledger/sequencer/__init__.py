@@ -1,0 +1,1 @@
+"""Orders, stores and signs: the one room that makes the log grow."""

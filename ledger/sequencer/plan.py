@@ -1,0 +1,345 @@
+"""What a batch adds to the log: who is refused, what is known already, which entries follow.
+
+Works on what it is given: the head, the jobs and embargoes that the batch touches. Reads nothing,
+writes nothing, signs nothing.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from ledger.errors import Conflict, LedgerError, NotFound, OutOfOrder, ValueRefused
+from ledger.records.charter import Charter
+from ledger.records.deadline import format_time, latest_review, parse_time, publish_by
+from ledger.records.entry import decision_entry, disclosed_entry, statement_entry
+from ledger.records.lifecycle import State, next_state
+from ledger.records.proposal import Disclosure, Proposal
+from ledger.records.statement import ParsedStatement
+from ledger.storage.keyring import AuthorKey, KeyRing
+from ledger.storage.projections import Fact
+from ledger.storage.shapes import StoredEmbargo, StoredEntry
+from ledger.tlog.merkle import leaf_hash
+from ledger.tlog.note import parse_vkey
+from schemas.statements import JobCorrected, JobOpen, JobWithheld, Registry, RegistryAction
+
+Work = Proposal | Disclosure
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a statement or disclosure stands: its index, and its decision's if it has one."""
+
+    index: int
+    created: bool
+    decision_index: int | None = None
+
+
+@dataclass(slots=True)
+class Known:
+    """What the log already says about everything that a batch touches."""
+
+    statements: dict[bytes, int]
+    jobs: dict[str, dict[str, Any]]
+    embargoes: dict[int, StoredEmbargo]
+    entries: dict[int, StoredEntry]
+    keys: KeyRing
+
+
+class Plan:
+    """Takes works one by one and lays out their entries.
+
+    ``place`` raises for a work that is refused and leaves no trace of it, so that one bad work
+    harms no other in the batch.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: int,
+        logged_at: int,
+        origin: str,
+        charter: Charter,
+        charter_index: int,
+        known: Known,
+    ) -> None:
+        self.entries: list[StoredEntry] = []
+        self.facts: list[Fact] = []
+        self.openings: list[tuple[int, bytes]] = []
+        self.disclosures: list[tuple[int, int]] = []
+        self._next = size
+        self._logged_at = logged_at
+        self._origin = origin
+        self._charter = charter
+        self._charter_index = charter_index
+        self._known = known
+        self._states = {job_id: State(job["state"]) for job_id, job in known.jobs.items()}
+
+    def place(self, work: Work) -> Placed:
+        """Lay out the entries of one work. Raises what its refusal is, having changed nothing."""
+        if isinstance(work, Disclosure):
+            return Placed(self._disclose(work), created=True)
+        parsed = work.parsed
+        known = self._known.statements.get(parsed.digest)
+        if known is not None:
+            decided = known + 1 if parsed.statement.kind == "submitted" else None
+            return Placed(known, created=False, decision_index=decided)
+        self._known.keys.require(parsed.statement.author, parsed.key_id, parsed.schema.roles)
+        if parsed.statement.kind == "registry":
+            return self._register(parsed)
+        return self._job_event(work)
+
+    def _job_event(self, work: Proposal) -> Placed:
+        parsed = work.parsed
+        kind, job_id = parsed.statement.kind, parsed.job_id
+        assert job_id is not None
+        state = self._states.get(job_id)
+        if kind == "submitted" and state is not None:
+            raise Conflict(
+                f"job {job_id} was submitted before, with other content, and is {state}: "
+                f"a new job needs a new job_id, a correction is a statement of kind corrected"
+            )
+        following = next_state(state, kind)
+        disclosure = self._check_reference(work)
+        deadline = None
+        if parsed.sealed_root is not None:
+            deadline = publish_by(self._logged_at, embargo_days=self._charter.embargo_days)
+        data = statement_entry(parsed, logged_at=self._logged_at, publish_by=deadline)
+        decision_kind = "rejected" if work.findings else "admitted"
+        decision = None
+        if kind == "submitted":
+            decision = decision_entry(
+                decision_kind,
+                refers_to=self._next,
+                job_id=job_id,
+                charter=self._charter_index,
+                findings=work.findings,
+                logged_at=self._logged_at,
+            )
+            following = next_state(following, decision_kind)
+        # From here on nothing refuses, so that a refused work leaves nothing behind.
+        index = self._statement(work, data, deadline)
+        self._states[job_id] = following
+        if decision is not None:
+            self._add(
+                decision,
+                Fact(
+                    index=self._next,
+                    kind=decision_kind,
+                    logged_at=self._logged_at,
+                    job_id=job_id,
+                    rejection_code=str(work.findings[0].code) if work.findings else None,
+                ),
+            )
+            return Placed(index, created=True, decision_index=index + 1)
+        if isinstance(parsed.public, JobWithheld):
+            target = self._known.embargoes[parsed.public.withholds]
+            self._known.embargoes[target.index] = replace(target, withheld_index=index)
+        if disclosure is not None:
+            self._disclose(replace(disclosure, opened_by=index))
+        return Placed(index, created=True)
+
+    def _check_reference(self, work: Proposal) -> Disclosure | None:
+        """Check the entry that a statement speaks of; what an ``open`` discloses."""
+        public = work.parsed.public
+        if isinstance(public, JobOpen):
+            self._own_entry(work.parsed, public.discloses, "statement.public.discloses")
+            assert work.opens is not None
+            self._check_sealed(work.opens)
+            return work.opens
+        if isinstance(public, JobCorrected):
+            self._own_entry(work.parsed, public.corrects, "statement.public.corrects")
+        if isinstance(public, JobWithheld):
+            self._check_withheld(work.parsed, public)
+        return None
+
+    def _own_entry(self, parsed: ParsedStatement, index: int, field: str) -> None:
+        entry = self._known.entries.get(index)
+        if entry is None or entry.job_id != parsed.job_id:
+            raise ValueRefused(f"{field}: entry {index} is not about this job", field=field)
+        if _author_of(entry) != parsed.statement.author:
+            raise ValueRefused(
+                f"{field}: entry {index} was not made by {parsed.statement.author}", field=field
+            )
+
+    def _check_withheld(self, parsed: ParsedStatement, public: JobWithheld) -> None:
+        embargo = self._known.embargoes.get(public.withholds)
+        field = "statement.public.withholds"
+        if embargo is None or embargo.job_id != parsed.job_id:
+            raise ValueRefused(
+                f"{field}: entry {public.withholds} is not a sealed entry of this job", field=field
+            )
+        if embargo.disclosed_index is not None:
+            raise OutOfOrder(f"entry {embargo.index} is open since {embargo.disclosed_index}")
+        if embargo.withheld_index is not None:
+            raise Conflict(
+                f"entry {embargo.index} is withheld already by entry {embargo.withheld_index}"
+            )
+        if self._logged_at >= embargo.publish_by:
+            raise OutOfOrder(
+                f"entry {embargo.index} was due at {format_time(embargo.publish_by)}: "
+                f"nothing can be withheld from its deadline on"
+            )
+        review = parse_time(public.review_by)
+        latest = latest_review(self._logged_at)
+        if not self._logged_at < review <= latest:
+            raise ValueRefused(
+                f"statement.public.review_by: {public.review_by} is not within 180 days; "
+                f"the latest is {format_time(latest)}",
+                field="statement.public.review_by",
+            )
+
+    def _check_sealed(self, disclosure: Disclosure) -> None:
+        embargo = self._known.embargoes.get(disclosure.index)
+        if embargo is None or embargo.job_id != disclosure.job_id:
+            raise NotFound(f"entry {disclosure.index} seals nothing")
+        if embargo.disclosed_index is not None:
+            raise OutOfOrder(
+                f"entry {disclosure.index} is open already, by entry {embargo.disclosed_index}"
+            )
+        if embargo.withheld_index != disclosure.withheld_by:
+            raise Conflict(
+                f"entry {disclosure.index} was withheld in part while it was being opened: again"
+            )
+
+    def _disclose(self, disclosure: Disclosure) -> int:
+        self._check_sealed(disclosure)
+        data = disclosed_entry(
+            discloses=disclosure.index,
+            job_id=disclosure.job_id,
+            reason=disclosure.reason,
+            logged_at=self._logged_at,
+            fields=disclosure.fields if disclosure.partial is None else None,
+            seed=disclosure.seed,
+            partial=disclosure.partial,
+            opened_by=disclosure.opened_by,
+            withheld_by=disclosure.withheld_by,
+        )
+        index = self._next
+        embargo = self._known.embargoes[disclosure.index]
+        self._known.embargoes[disclosure.index] = replace(embargo, disclosed_index=index)
+        self.disclosures.append((disclosure.index, index))
+        self._add(
+            data,
+            Fact(
+                index=index,
+                kind="disclosed",
+                logged_at=self._logged_at,
+                job_id=disclosure.job_id,
+                discloses=disclosure.index,
+                fields=disclosure.fields
+                if disclosure.partial is None
+                else disclosure.partial.fields,
+            ),
+        )
+        return index
+
+    def _register(self, parsed: ParsedStatement) -> Placed:
+        public = parsed.public
+        assert isinstance(public, Registry)
+        try:
+            key = parse_vkey(public.vkey)
+        except LedgerError as error:
+            raise ValueRefused(
+                f"statement.public.vkey: {error}", field="statement.public.vkey"
+            ) from None
+        expected = f"{self._origin}/{public.name}"
+        if key.name != expected:
+            raise ValueRefused(
+                f"statement.public.vkey: the key is named {key.name} where the registry names "
+                f"keys by origin and author, {expected}",
+                field="statement.public.vkey",
+            )
+        ring = self._known.keys
+        if public.action is RegistryAction.RETIRE:
+            if not ring.find(public.name, key.key_id).valid:
+                raise Conflict(f"the key {key.key_id:08x} of {public.name} is retired already")
+        elif ring.has_ever_held(key.key_id):
+            raise Conflict(f"the key {key.key_id:08x} is in the registry, or was: make a new one")
+        data = statement_entry(parsed, logged_at=self._logged_at, publish_by=None)
+        if public.action is RegistryAction.RETIRE:
+            ring.retire(key.key_id)
+        else:
+            ring.add(AuthorKey(public.name, public.role, key.key_id, key.public_key))
+        work = Proposal(parsed=parsed, findings=(), size=0)
+        index = self._statement(work, data, None, key_id=f"{key.key_id:08x}")
+        return Placed(index, created=True)
+
+    def _statement(
+        self, work: Proposal, data: bytes, deadline: int | None, *, key_id: str | None = None
+    ) -> int:
+        parsed, index = work.parsed, self._next
+        self._known.statements[parsed.digest] = index
+        if deadline is not None:
+            assert work.sealed_opening is not None
+            assert parsed.job_id is not None
+            self.openings.append((index, work.sealed_opening))
+            self._known.embargoes[index] = StoredEmbargo(
+                index=index,
+                job_id=parsed.job_id,
+                author=parsed.statement.author,
+                publish_by=deadline,
+                disclosed_index=None,
+                withheld_index=None,
+            )
+        self._add(
+            data,
+            Fact(
+                index=index,
+                kind=parsed.statement.kind,
+                logged_at=self._logged_at,
+                job_id=parsed.job_id,
+                publish_by=deadline,
+                author=parsed.statement.author,
+                public=parsed.public,
+                key_id=key_id,
+            ),
+            digest=parsed.digest,
+        )
+        return index
+
+    def _add(self, data: bytes, fact: Fact, *, digest: bytes | None = None) -> None:
+        self.entries.append(
+            StoredEntry(
+                index=fact.index,
+                kind=fact.kind,
+                job_id=fact.job_id,
+                logged_at=fact.logged_at,
+                publish_by=fact.publish_by,
+                leaf_hash=leaf_hash(data),
+                statement_digest=digest,
+                data=data,
+            )
+        )
+        self.facts.append(fact)
+        self._next += 1
+
+
+def _author_of(entry: StoredEntry) -> str | None:
+    if entry.statement_digest is None:
+        return None
+    author: str = msgspec.json.decode(entry.data)["statement"]["author"]
+    return author
+
+
+def touched(works: list[Work]) -> tuple[set[bytes], set[str], set[int]]:
+    """The statement digests, jobs and entries that a plan over ``works`` asks about."""
+    digests: set[bytes] = set()
+    jobs: set[str] = set()
+    entries: set[int] = set()
+    for work in works:
+        if isinstance(work, Disclosure):
+            jobs.add(work.job_id)
+            entries.add(work.index)
+            continue
+        digests.add(work.parsed.digest)
+        if work.parsed.job_id is not None:
+            jobs.add(work.parsed.job_id)
+        match work.parsed.public:
+            case JobOpen(discloses=index):
+                entries.add(index)
+            case JobCorrected(corrects=index):
+                entries.add(index)
+            case JobWithheld(withholds=index):
+                entries.add(index)
+    return digests, jobs, entries

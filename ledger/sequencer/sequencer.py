@@ -1,0 +1,355 @@
+"""Orders what comes in, grows the tree, commits, signs, and only then answers.
+
+One thread does it all, a batch at a time: whatever gathered while the last batch was written is
+the next one. The order of a batch is what its safety rests on:
+
+1. The signer is held and the head locked: no one else can append or sign meanwhile.
+2. The signer's memory and the head are the same tree. Where the head is ahead, a crash lies
+   between a commit and its signature: the head is signed first. Where it is behind, the database
+   is not the one that was signed: the writer stops.
+3. Everything is laid out in memory; the new root is proved to extend the old one.
+4. Commit, durably. A crash here leaves a batch that is stored and unsigned, which step 2 mends;
+   its callers were promised nothing and may send it again.
+5. Sign: the signer remembers the note on disk before the signature leaves it.
+6. Publish the note, and answer.
+
+The signature comes after the commit, not before: a signature given first would bind the signer to
+a tree which a failed commit then never stores, and it would have to refuse every other tree.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ledger.errors import ForkRefused, LedgerError, LogUnavailable
+from ledger.records.charter import Charter
+from ledger.sequencer.plan import Known, Placed, Plan, Work, touched
+from ledger.sequencer.queue import Group, Queue
+from ledger.sequencer.signer import CheckpointSigner, Pen, Signed
+from ledger.storage.keyring import KeyRing
+from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEntry
+from ledger.storage.store import Appending, OutcomeUnknown, Store
+from ledger.storage.tree import nodes_of
+from ledger.tlog.merkle import (
+    CompactRange,
+    Extension,
+    consistency_path,
+    leaf_hash,
+    verify_consistency,
+)
+from ledger.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, new_tiles
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH: Final = 2_048
+"""Works in one transaction; a waiting caller's latency is bounded by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Where one statement or disclosure stands, and what proves it.
+
+    ``batch`` is None where the statement was logged before: its proof is then to be read.
+    """
+
+    index: int
+    created: bool
+    decision_index: int | None
+    batch: "SignedBatch | None"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBatch:
+    """A batch's entries, how they extend the tree, and the checkpoint that covers them."""
+
+    extension: Extension
+    entries: Sequence[StoredEntry]
+    signed: Signed
+
+    def entry(self, index: int) -> StoredEntry:
+        """The entry of this batch at a leaf index."""
+        return self.entries[index - self.extension.old_size]
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """A batch before it is stored."""
+
+    batch: NewBatch
+    extension: Extension
+    keys: KeyRing
+
+
+class Sequencer:
+    """The writer of one log in this process. ``start`` before the first ``submit``."""
+
+    def __init__(
+        self,
+        store: Store,
+        signer: CheckpointSigner,
+        *,
+        charter: Charter,
+        charter_index: int,
+        clock: Callable[[], int],
+        queue_records: int,
+        queue_bytes: int,
+    ) -> None:
+        self._store = store
+        self._signer = signer
+        self._charter = charter
+        self._charter_index = charter_index
+        self._clock = clock
+        self._queue: Queue[Logged] = Queue(max_records=queue_records, max_bytes=queue_bytes)
+        self._keys: tuple[int, KeyRing] | None = None
+        self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        """How many works wait to be sequenced."""
+        return self._queue.records
+
+    def start(self) -> None:
+        """Check signer against database, sign what a crash left unsigned, and begin.
+
+        Raises ForkRefused where the database is older than the signer's memory.
+        """
+        with self._signer.exclusive() as pen:
+            self._catch_up(pen)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what waits, then end. What is submitted from now on is refused."""
+        self._queue.close(LogUnavailable("the ledger is shutting down: send it again later"))
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def submit(self, works: Sequence[Work]) -> "Future[list[Logged | LedgerError]]":
+        """Queue works; the future holds one result or refusal for each, in order.
+
+        Raises Overloaded or LogUnavailable at once where they are not taken. The future itself
+        fails only for a caller's own mistake, never with a promise half kept.
+        """
+        return self._queue.put(works).future
+
+    def _run(self) -> None:
+        while groups := self._queue.take(MAX_BATCH):
+            try:
+                self._sequence(groups)
+            except ForkRefused as error:
+                log.critical("the writer stops: %s", error)
+                self._queue.close(error)
+                _fail(groups, error)
+            except LedgerError as error:
+                log.error("a batch was not logged: %s", error)  # noqa: TRY400 - the message says it all
+                _fail(groups, error)
+            except (SQLAlchemyError, OSError) as error:
+                # The statement's parameters stand in str(error): they may hold an opening.
+                log.error("a batch was not stored: %s", type(error).__name__)  # noqa: TRY400 - the traceback would show parameters
+                _fail(
+                    groups,
+                    LogUnavailable("the database refuses: nothing is promised, send it again"),
+                )
+            except Exception as error:  # noqa: BLE001 - the thread must outlive whatever a batch does to it
+                log.error("a batch failed: %s", type(error).__name__)  # noqa: TRY400 - as above
+                _fail(
+                    groups, LogUnavailable("the ledger failed: nothing is promised, send it again")
+                )
+
+    def _sequence(self, groups: list[Group[Logged]]) -> None:
+        with self._signer.exclusive() as pen:
+            laid = self._store_batch(pen, groups)
+            batch = None
+            if laid is not None:
+                batch = SignedBatch(laid.extension, laid.batch.entries, self._sign(pen, laid))
+        for group in groups:
+            group.future.set_result([_logged(result, batch) for result in group.results])
+
+    def _store_batch(self, pen: Pen, groups: list[Group[Logged]]) -> _Laid | None:
+        """Commit what the groups add to the log; None where that is nothing."""
+        laid: _Laid | None = None
+        try:
+            with self._store.append() as appending:
+                if _is_last(pen, appending.head):
+                    laid = self._lay_out(appending, groups)
+                    if laid is not None:
+                        appending.write(laid.batch)
+                        self._keys = (laid.extension.new_size, laid.keys)
+                    return laid
+        except OutcomeUnknown:
+            # Never guess: what the database holds now decides.
+            if laid is None or not self._is_stored(laid):
+                raise
+            return laid
+        # Another process committed and died, or this one did before: sign that first.
+        self._catch_up(pen)
+        return self._store_batch(pen, groups)
+
+    def _lay_out(self, appending: Appending, groups: list[Group[Logged]]) -> _Laid | None:
+        """Everything that the groups add to the log; None where it is nothing."""
+        head = appending.head
+        works = [work for group in groups for work in group.works]
+        digests, job_ids, indices = touched(works)
+        reads = appending.snapshot()
+        jobs = appending.current_jobs(job_ids)
+        known = Known(
+            statements=appending.known_statements(digests),
+            jobs=jobs,
+            embargoes=appending.embargoes(indices),
+            entries={i: entry for i in indices if (entry := reads.entry(i)) is not None},
+            keys=self._key_ring(appending),
+        )
+        plan = Plan(
+            size=head.size,
+            logged_at=max(self._clock(), head.logged_at),
+            origin=self._signer.origin,
+            charter=self._charter,
+            charter_index=self._charter_index,
+            known=known,
+        )
+        for group in groups:
+            group.results = [_place(plan, work) for work in group.works]
+        if not plan.entries:
+            return None
+        old = CompactRange.from_edge(head.size, head.edge)
+        extension = Extension(old, [entry.leaf_hash for entry in plan.entries])
+        verify_consistency(
+            extension.consistency_proof(),
+            old_size=head.size,
+            old_root=head.root,
+            new_size=extension.new_size,
+            new_root=extension.root,
+        )
+        batch = NewBatch(
+            head=Head(
+                size=extension.new_size,
+                root=extension.root,
+                edge=extension.range.edge(),
+                logged_at=plan.entries[-1].logged_at,
+            ),
+            entries=plan.entries,
+            tiles=_full_tiles(appending, extension),
+            openings=plan.openings,
+            disclosures=plan.disclosures,
+            facts=plan.facts,
+            jobs=jobs,
+        )
+        return _Laid(batch, extension, known.keys)
+
+    def _key_ring(self, appending: Appending) -> KeyRing:
+        size = appending.head.size
+        if self._keys is None or self._keys[0] != size:
+            self._keys = (size, KeyRing.of_stored(appending.snapshot().author_keys(size=size)))
+        return self._keys[1].copy()
+
+    def _is_stored(self, laid: _Laid) -> bool:
+        """Whether a batch is in the log after a commit that did not say so."""
+        last = laid.batch.entries[-1]
+        with self._store.snapshot() as reads:
+            found = reads.entry(last.index)
+        return found is not None and found.leaf_hash == last.leaf_hash
+
+    def _sign(self, pen: Pen, laid: _Laid) -> Signed:
+        """Hash the stored bytes once more, sign, publish.
+
+        What is signed is what can be read back: a bit that flips between hashing and storing would
+        otherwise be signed for ever.
+        """
+        extension = laid.extension
+        with self._store.publishing() as publishing:
+            stored = publishing.entry_bytes(extension.old_size, extension.new_size)
+            if [leaf_hash(data) for data in stored] != [e.leaf_hash for e in laid.batch.entries]:
+                raise ForkRefused(
+                    f"the entries from {extension.old_size} on read back other than they were "
+                    f"written: nothing is signed; check memory and disk, then run `ledger fsck`"
+                )
+            signed = pen.sign(
+                size=extension.new_size,
+                root=extension.root,
+                prove=lambda _old_size: extension.consistency_proof(),
+            )
+            publishing.publish(_stored(signed, logged_at=laid.batch.head.logged_at))
+        return signed
+
+    def _catch_up(self, pen: Pen) -> None:
+        """Sign and publish the head if a crash left it unsigned or unpublished."""
+        with self._store.snapshot() as reads:
+            head = reads.head()
+            newest = reads.newest_checkpoint()
+            if newest is not None and newest.size == head.size and _is_last(pen, head):
+                return
+            signed = pen.sign(
+                size=head.size,
+                root=head.root,
+                prove=lambda old_size: consistency_path(
+                    old_size=old_size, new_size=head.size, node=nodes_of(reads, size=head.size)
+                ),
+            )
+        with self._store.publishing() as publishing:
+            publishing.publish(_stored(signed, logged_at=head.logged_at))
+
+
+def _stored(signed: Signed, *, logged_at: int) -> StoredCheckpoint:
+    checkpoint = signed.checkpoint
+    return StoredCheckpoint(
+        size=checkpoint.size, root=checkpoint.root, logged_at=logged_at, note=signed.note
+    )
+
+
+def _is_last(pen: Pen, head: Head) -> bool:
+    last = pen.last
+    return (
+        last is not None and last.checkpoint.size == head.size and last.checkpoint.root == head.root
+    )
+
+
+def _place(plan: Plan, work: Work) -> Placed | LedgerError:
+    try:
+        return plan.place(work)
+    except LedgerError as error:
+        return error
+
+
+def _logged(result: Placed | LedgerError, batch: SignedBatch | None) -> Logged | LedgerError:
+    if isinstance(result, LedgerError):
+        return result
+    in_batch = batch is not None and result.index >= batch.extension.old_size
+    return Logged(
+        index=result.index,
+        created=result.created,
+        decision_index=result.decision_index,
+        batch=batch if in_batch else None,
+    )
+
+
+def _full_tiles(appending: Appending, extension: Extension) -> list[tuple[int, int, bytes, bytes]]:
+    """(level, n, hashes, root) of every tile that the extension fills."""
+    tiles: list[tuple[int, int, bytes, bytes]] = []
+    for tile in new_tiles(extension.old_size, extension.new_size):
+        level = TILE_HEIGHT * tile.level
+        first_new, new = extension.new_nodes(level)
+        start = tile.n * TILE_WIDTH
+        hashes = new[max(start - first_new, 0) : start - first_new + TILE_WIDTH]
+        if first_new > start:
+            reads = appending.snapshot()
+            older = (
+                reads.leaf_hashes(start, first_new)
+                if tile.level == 0
+                else reads.tile_roots(tile.level - 1, start, first_new)
+            )
+            hashes = older + hashes
+        data = b"".join(hashes)
+        root = extension.node(level + TILE_HEIGHT, tile.n)
+        assert len(data) == TILE_WIDTH * 32
+        tiles.append((tile.level, tile.n, data, root))
+    return tiles
+
+
+def _fail(groups: list[Group[Logged]], error: LedgerError) -> None:
+    for group in groups:
+        if not group.future.done():
+            group.future.set_result([error] * len(group.works))

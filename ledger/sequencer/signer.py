@@ -1,0 +1,208 @@
+"""The one place that signs checkpoints, and its memory of the last one.
+
+The memory is a file beside the key, outside the database. A note is in it, synchronised to disk,
+before its signature leaves; and nothing is signed that is not proved to extend it. So a database
+restored from an old backup, or edited, or two databases on one key cannot make it sign a second
+history. An attacker who can write this file but not read the key gains nothing but a refusal.
+"""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ledger.errors import ForkRefused, FormatError, LogUnavailable, ProofError
+from ledger.tlog.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
+from ledger.tlog.merkle import verify_consistency
+from ledger.tlog.note import Signer as NoteSigner
+from ledger.tlog.note import open_note, parse_vkey, sign_note
+
+SLOT_BYTES: Final = 4096
+_LENGTH_BYTES: Final = 4
+_DIGEST_BYTES: Final = 32
+
+Prover = Callable[[int], Sequence[bytes]]
+"""The consistency proof from an old tree size to the size that is to be signed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A signed checkpoint and its note, verbatim."""
+
+    checkpoint: Checkpoint
+    note: bytes
+
+
+class SignerMemory:
+    """The last note that was signed, in a file of two slots of which one is always whole.
+
+    A slot: SHA-256 of the rest, the note's length (4 bytes, big-endian), the note, zeros. A write
+    goes to the older slot, so a crash in the middle of it leaves the newer one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def create(self) -> None:
+        """Make an empty memory for a new log. Raises LogUnavailable where one exists."""
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            raise LogUnavailable(f"the signer's memory {self._path.name} exists already") from None
+        try:
+            os.write(descriptor, bytes(2 * SLOT_BYTES))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        directory = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    @contextmanager
+    def locked(self) -> Iterator["OpenMemory"]:
+        """Exclusive use of the memory, among all threads and processes of this machine.
+
+        Raises LogUnavailable where the file is missing: a signer without its memory could be
+        made to sign a second history, so it signs nothing.
+        """
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            raise LogUnavailable(
+                f"the signer's memory {self._path.name} cannot be opened ({error.strerror}): "
+                f"restore it from where the key's backup is; without it nothing is signed"
+            ) from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield OpenMemory(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+class OpenMemory:
+    """The memory while it is locked."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def recall(self) -> bytes | None:
+        """The last remembered note; None if none was ever signed."""
+        newest = self._newest()
+        return newest[1] if newest else None
+
+    def remember(self, note: bytes, *, size: int) -> None:
+        """Put ``note`` in the older slot and synchronise it to disk."""
+        newest = self._newest()
+        slot = 1 - newest[0] if newest else 0
+        body = size.to_bytes(8, "big") + note
+        rest = len(body).to_bytes(_LENGTH_BYTES, "big") + body
+        if _DIGEST_BYTES + len(rest) > SLOT_BYTES:
+            raise FormatError(f"a note of {len(note)} bytes is too long to remember")
+        data = hashlib.sha256(rest).digest() + rest
+        os.pwrite(self._descriptor, data.ljust(SLOT_BYTES, b"\0"), slot * SLOT_BYTES)
+        os.fdatasync(self._descriptor)
+
+    def _newest(self) -> tuple[int, bytes] | None:
+        data = os.pread(self._descriptor, 2 * SLOT_BYTES, 0)
+        whole: list[tuple[int, int, bytes]] = []
+        empty = 0
+        for slot in (0, 1):
+            block = data[slot * SLOT_BYTES : (slot + 1) * SLOT_BYTES]
+            digest, rest = block[:_DIGEST_BYTES], block[_DIGEST_BYTES:]
+            length = int.from_bytes(rest[:_LENGTH_BYTES], "big")
+            body = rest[_LENGTH_BYTES : _LENGTH_BYTES + length]
+            if not any(block):
+                empty += 1
+            elif hashlib.sha256(rest[: _LENGTH_BYTES + length]).digest() == digest:
+                whole.append((int.from_bytes(body[:8], "big"), slot, body[8:]))
+        if not whole:
+            # One torn slot beside an empty one is a first write that a crash cut short: nothing
+            # was ever signed. Anything else was whole once.
+            if empty:
+                return None
+            raise LogUnavailable(
+                "both slots of the signer's memory are damaged: restore the file from where the "
+                "key's backup is; without it nothing is signed"
+            )
+        _, slot, note = max(whole)
+        return slot, note
+
+
+class CheckpointSigner:
+    """Signs tree heads of one origin, each only if it provably extends the last."""
+
+    def __init__(self, key: NoteSigner, memory: SignerMemory) -> None:
+        self._key = key
+        self._memory = memory
+        self.origin = key.name
+        self._verifier = parse_vkey(key.vkey)
+        self._last: Signed | None = None
+
+    @contextmanager
+    def exclusive(self) -> Iterator["Pen"]:
+        """The right to sign, held against every other writer on this machine."""
+        with self._memory.locked() as memory:
+            pen = Pen(self._key, memory, self._read(memory.recall()))
+            yield pen
+            self._last = pen.last
+
+    def _read(self, note: bytes | None) -> Signed | None:
+        if note is None:
+            return None
+        if self._last is None or self._last.note != note:
+            opened = open_note(note, [self._verifier])
+            self._last = Signed(parse_checkpoint(opened.text), note)
+        return self._last
+
+
+class Pen:
+    """The signer while no one else can sign."""
+
+    def __init__(self, key: NoteSigner, memory: OpenMemory, last: Signed | None) -> None:
+        self._key = key
+        self._memory = memory
+        self.last = last
+
+    def sign(self, *, size: int, root: bytes, prove: Prover) -> Signed:
+        """The signed checkpoint of ``size`` and ``root``; the remembered one if it is the same.
+
+        ``prove`` gives the consistency proof from the remembered size, checked here by code that
+        did not make it. Raises ForkRefused if the tree does not extend the remembered one.
+        """
+        if self.last is not None:
+            last = self.last.checkpoint
+            if size == last.size and root == last.root:
+                return self.last
+            self._check_extends(last, size=size, root=root, prove=prove)
+        checkpoint = Checkpoint(self._key.name, size, root)
+        note = sign_note(format_checkpoint(checkpoint), [self._key])
+        self._memory.remember(note, size=size)
+        self.last = Signed(checkpoint, note)
+        return self.last
+
+    def _check_extends(self, last: Checkpoint, *, size: int, root: bytes, prove: Prover) -> None:
+        if size <= last.size:
+            raise ForkRefused(
+                f"asked to sign size {size} with root {root.hex()}, but size {last.size} with "
+                f"root {last.root.hex()} is signed already: the database is older than the "
+                f"signer, or another one. Restore the newer database, or refill it from a mirror"
+            )
+        try:
+            verify_consistency(
+                prove(last.size),
+                old_size=last.size,
+                old_root=last.root,
+                new_size=size,
+                new_root=root,
+            )
+        except ProofError as error:
+            raise ForkRefused(
+                f"size {size} does not extend the signed size {last.size}: {error}. The stored "
+                f"log was changed: run `ledger fsck`, then restore it from a backup or a mirror"
+            ) from None

@@ -1,0 +1,1 @@
+"""The cellar: tables, migrations, and the only code that opens a database session."""

@@ -1,0 +1,40 @@
+"""Brings a database to the newest schema; at start-up and by ``ledger migrate``."""
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, text
+
+from ledger.storage.engine import is_sqlite
+
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
+ADVISORY_LOCK: Final = 0x4150534349  # "APSCI"
+
+
+def migrate(engine: Engine) -> tuple[str | None, str]:
+    """Run every revision that the database lacks; (revision before, revision after).
+
+    Several processes may call it at once: one migrates, the others wait and find nothing to do.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    assert newest is not None
+    with engine.connect().execution_options(ledger_writes=True) as connection, connection.begin():
+        if not is_sqlite(engine):
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        before = MigrationContext.configure(connection).get_current_revision()
+        if before != newest:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    return before, newest
+
+
+def revision(engine: Engine) -> str | None:
+    """The revision that the database is at; None where it has none."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()

@@ -1,0 +1,259 @@
+"""Entries folded into the rows that browsing needs; dropped and rebuilt from the entries at will.
+
+One fold serves both: the sequencer feeds it each batch as it is written, ``ledger rebuild`` feeds
+it the whole log, and the rows come out the same. It reads no clock and no row that is not folded
+from an entry before.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete
+
+from ledger.records.deadline import parse_time
+from ledger.storage.driver import Driver, Row, columns_of
+from ledger.storage.tables import AUTHOR_KEYS, EMBARGOES, FOREVER, JOBS, PROJECTIONS
+from schemas.statements import (
+    JobEgress,
+    JobEnded,
+    JobStarted,
+    JobSubmitted,
+    JobWithheld,
+    Registry,
+    RegistryAction,
+    Role,
+)
+from schemas.values import Wire
+
+JobValues = dict[str, Any]
+"""A row of ``jobs``, its keys in the table's order."""
+
+_COLUMNS: Final = tuple(column.name for column in JOBS.columns)
+_CURRENT_JOBS: Final = f"SELECT {columns_of(JOBS)} FROM jobs WHERE until = {FOREVER} AND job_id IN"  # noqa: S608 - names are ours
+_BLANK: Final[JobValues] = dict.fromkeys(_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundingKey:
+    """An author's key as the genesis entry names it."""
+
+    name: str
+    role: Role
+    title: str
+    vkey: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What one entry says, as far as the projections care."""
+
+    index: int
+    kind: str
+    logged_at: int
+    job_id: str | None = None
+    publish_by: int | None = None
+    author: str | None = None
+    public: Wire | None = None
+    key_id: str | None = None
+    rejection_code: str | None = None
+    discloses: int | None = None
+    fields: Mapping[str, Any] | None = None
+    founders: tuple[FoundingKey, ...] = ()
+
+
+class Projector:
+    """Folds one batch of facts, in log order, into new and changed rows; ``write`` stores them.
+
+    ``jobs`` are the current versions of the jobs that the batch touches (``current_jobs``);
+    ``first_index`` is the index of the batch's first entry.
+    """
+
+    def __init__(self, jobs: Mapping[str, JobValues], *, first_index: int) -> None:
+        self._jobs = dict(jobs)
+        self._first_index = first_index
+        self._submitted: dict[str, JobValues] = {}
+        self._new_jobs: list[JobValues] = []
+        self._closed: list[Row] = []
+        self._new_embargoes: list[Row] = []
+        self._disclosed: list[Row] = []
+        self._withheld: list[Row] = []
+        self._new_keys: list[Row] = []
+        self._retired: list[Row] = []
+
+    def fold(self, fact: Fact) -> None:  # noqa: C901 - one case a kind of entry
+        """Take one fact. The facts of one job must arrive in log order."""
+        if fact.publish_by is not None:
+            self._new_embargoes.append(
+                (fact.index, fact.job_id, fact.author, fact.publish_by, None, None)
+            )
+        match fact.kind:
+            case "submitted":
+                self._submit(fact)
+            case "admitted" | "rejected":
+                self._decide(fact)
+            case "started" | "interrupted":
+                self._run(fact)
+            case "egress":
+                self._egress(fact)
+            case "disclosed":
+                self._disclose(fact)
+            case "withheld":
+                assert isinstance(fact.public, JobWithheld)
+                self._withheld.append((fact.index, fact.public.withholds))
+            case "registry":
+                self._register(fact)
+            case "genesis":
+                self._new_keys.extend(
+                    (key.key_id, fact.index, FOREVER, key.name, str(key.role), key.title, key.vkey)
+                    for key in fact.founders
+                )
+            case "completed" | "failed" | "cancelled" | "terminated_by_policy":
+                self._end(fact)
+
+    def write(self, connection: Connection) -> None:
+        """Store what the facts have changed, in the caller's transaction. Once."""
+        driver = Driver(connection)
+        driver.insert(JOBS, [tuple(row.values()) for row in self._new_jobs])
+        driver.run_many("UPDATE jobs SET until = ? WHERE job_id = ? AND since = ?", self._closed)
+        driver.insert(EMBARGOES, self._new_embargoes)
+        driver.run_many(
+            "UPDATE embargoes SET disclosed_index = ? WHERE leaf_index = ?", self._disclosed
+        )
+        driver.run_many(
+            "UPDATE embargoes SET withheld_index = ? WHERE leaf_index = ?", self._withheld
+        )
+        driver.insert(AUTHOR_KEYS, self._new_keys)
+        driver.run_many(
+            "UPDATE author_keys SET until = ? WHERE key_id = ? AND until = ?", self._retired
+        )
+
+    def _submit(self, fact: Fact) -> None:
+        public = fact.public
+        assert isinstance(public, JobSubmitted)
+        assert fact.job_id is not None
+        row = _BLANK.copy()
+        row.update(
+            job_id=fact.job_id,
+            since=fact.index,
+            until=FOREVER,
+            submitted_index=fact.index,
+            author=fact.author,
+            workload_type=str(public.workload_type),
+            gradient_scope=str(public.gradient_scope),
+            optimizer_targets=" ".join(public.optimizer_targets),
+            accelerator=public.accelerator,
+            gpu_count=public.gpu_count,
+            wall_limit_seconds=public.wall_limit_seconds,
+            egress_ceiling_bytes=public.egress_ceiling_bytes,
+            submitted_at=fact.logged_at,
+            publish_by=fact.publish_by,
+            egress_bytes=0,
+            artifact_count=0,
+        )
+        self._submitted[fact.job_id] = row
+
+    def _decide(self, fact: Fact) -> None:
+        # A submission and its decision are one batch, so no published tree size lies between
+        # them: they make one version, from the submission's index on.
+        assert fact.job_id is not None
+        row = self._submitted.pop(fact.job_id)
+        row["state"] = fact.kind
+        row["rejection_code"] = fact.rejection_code
+        self._jobs[fact.job_id] = row
+        self._new_jobs.append(row)
+
+    def _next_version(self, fact: Fact) -> JobValues:
+        assert fact.job_id is not None
+        old = self._jobs[fact.job_id]
+        row = old.copy()
+        row["since"] = fact.index
+        if old["since"] < self._first_index:
+            self._closed.append((fact.index, fact.job_id, old["since"]))
+        old["until"] = fact.index
+        self._jobs[fact.job_id] = row
+        self._new_jobs.append(row)
+        return row
+
+    def _run(self, fact: Fact) -> None:
+        row = self._next_version(fact)
+        row["state"] = fact.kind
+        if isinstance(fact.public, JobStarted) and row["started_at"] is None:
+            row["started_at"] = parse_time(fact.public.started_at)
+
+    def _end(self, fact: Fact) -> None:
+        public = fact.public
+        assert isinstance(public, JobEnded)
+        row = self._next_version(fact)
+        row["state"] = fact.kind
+        if row["started_at"] is None and public.started_at is not None:
+            row["started_at"] = parse_time(public.started_at)
+        row["ended_at"] = parse_time(public.ended_at)
+        row["wall_seconds"] = public.wall_seconds
+        row["gpu_seconds"] = public.gpu_seconds
+        row["h200e_seconds"] = public.h200e_seconds
+        row["exit_status"] = str(public.exit_status)
+        row["weights_unchanged"] = int(public.weights_unchanged)
+        row["weights_check"] = str(public.weights_check)
+
+    def _egress(self, fact: Fact) -> None:
+        assert isinstance(fact.public, JobEgress)
+        row = self._next_version(fact)
+        row["egress_bytes"] += fact.public.egress_bytes
+        row["artifact_count"] += fact.public.artifact_count
+
+    def _disclose(self, fact: Fact) -> None:
+        assert fact.discloses is not None
+        assert fact.job_id is not None
+        self._disclosed.append((fact.index, fact.discloses))
+        if self._jobs[fact.job_id]["submitted_index"] == fact.discloses:
+            fields = fact.fields or {}
+            row = self._next_version(fact)
+            row["disclosed_index"] = fact.index
+            row["title"] = fields.get("title")
+            row["model_name"] = fields.get("model.name")
+
+    def _register(self, fact: Fact) -> None:
+        public = fact.public
+        assert isinstance(public, Registry)
+        if public.action is RegistryAction.ADD:
+            self._new_keys.append(
+                (
+                    fact.key_id,
+                    fact.index,
+                    FOREVER,
+                    public.name,
+                    str(public.role),
+                    public.title,
+                    public.vkey,
+                )
+            )
+        else:
+            self._retired.append((fact.index, fact.key_id, FOREVER))
+
+
+def current_jobs(connection: Connection, job_ids: Collection[str]) -> dict[str, JobValues]:
+    """The newest version of each of ``job_ids`` that the log knows."""
+    rows = Driver(connection).fetch_in(_CURRENT_JOBS, job_ids)
+    return {row[0]: dict(zip(_COLUMNS, row, strict=True)) for row in rows}
+
+
+def drop_projections(connection: Connection) -> None:
+    """Empty every projection, in the caller's transaction."""
+    for table in PROJECTIONS:
+        connection.execute(delete(table))
+
+
+def fold_batch(connection: Connection, facts: Sequence[Fact]) -> None:
+    """Fold consecutive facts whose jobs are projected up to the first of them.
+
+    A submission and its decision must be in the same batch.
+    """
+    if not facts:
+        return
+    touched = {fact.job_id for fact in facts if fact.job_id is not None}
+    projector = Projector(current_jobs(connection, touched), first_index=facts[0].index)
+    for fact in facts:
+        projector.fold(fact)
+    projector.write(connection)

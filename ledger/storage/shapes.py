@@ -1,0 +1,127 @@
+"""What the cellar hands up and takes down: plain frozen values, never rows."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.storage.projections import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The tree as stored: its size, root, right edge, and the last entry's ``logged_at``."""
+
+    size: int
+    root: bytes
+    edge: bytes
+    logged_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """One leaf with its bytes. ``leaf_hash`` was computed when the entry was sequenced."""
+
+    index: int
+    kind: str
+    job_id: str | None
+    logged_at: int
+    publish_by: int | None
+    leaf_hash: bytes
+    statement_digest: bytes | None
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheckpoint:
+    """One published checkpoint; ``note`` is the signed note, verbatim."""
+
+    size: int
+    root: bytes
+    logged_at: int
+    note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEmbargo:
+    """One sealed entry and the index of the entry that opened or withheld it, if any has."""
+
+    index: int
+    job_id: str
+    author: str
+    publish_by: int
+    disclosed_index: int | None
+    withheld_index: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A registered author key, valid for entries ``since`` < index < ``until``."""
+
+    key_id: str
+    since: int
+    until: int
+    name: str
+    role: str
+    title: str
+    vkey: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredJob:
+    """One version of what is public about a job; the fields are those of ``tables.JobRow``."""
+
+    job_id: str
+    since: int
+    until: int
+    submitted_index: int
+    author: str
+    state: str
+    workload_type: str
+    gradient_scope: str
+    optimizer_targets: str
+    accelerator: str
+    gpu_count: int
+    wall_limit_seconds: int
+    egress_ceiling_bytes: int | None
+    submitted_at: int
+    publish_by: int
+    disclosed_index: int | None
+    rejection_code: str | None
+    started_at: int | None
+    ended_at: int | None
+    wall_seconds: int | None
+    gpu_seconds: int | None
+    h200e_seconds: int | None
+    exit_status: str | None
+    weights_unchanged: bool | None
+    weights_check: str | None
+    egress_bytes: int
+    artifact_count: int
+    title: str | None
+    model_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs a list holds; a field that is None filters nothing."""
+
+    author: str | None = None
+    workload_type: str | None = None
+    state: str | None = None
+
+
+@dataclass(slots=True)
+class NewBatch:
+    """Everything that one append writes, in one transaction.
+
+    ``entries``: rows of the table, in log order. ``tiles``: (level, n, hashes, root) of every
+    tile that the batch has filled. ``openings``: (leaf_index, ciphertext). ``disclosures``:
+    (discloses, disclosed_index).
+    """
+
+    head: Head
+    entries: list[StoredEntry] = field(default_factory=list)
+    tiles: list[tuple[int, int, bytes, bytes]] = field(default_factory=list)
+    openings: list[tuple[int, bytes]] = field(default_factory=list)
+    disclosures: list[tuple[int, int]] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -1,0 +1,343 @@
+"""Reads at one moment. Whatever takes ``size`` answers as of it: from entries below it only."""
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final, cast
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+
+from ledger.errors import NotFound
+from ledger.storage.driver import VALUES_AT_ONCE, batched
+from ledger.storage.shapes import (
+    Head,
+    JobFilter,
+    StoredCheckpoint,
+    StoredEmbargo,
+    StoredEntry,
+    StoredJob,
+    StoredKey,
+)
+from ledger.storage.tables import (
+    AUTHOR_KEYS,
+    CHECKPOINTS,
+    DISCLOSURES,
+    EMBARGOES,
+    ENTRIES,
+    HEAD,
+    JOBS,
+    OPENINGS,
+    TILES,
+)
+
+ROWS_AT_ONCE: Final = 2_048
+
+_ENTRY = (
+    ENTRIES.c.leaf_index,
+    ENTRIES.c.kind,
+    ENTRIES.c.job_id,
+    ENTRIES.c.logged_at,
+    ENTRIES.c.publish_by,
+    ENTRIES.c.leaf_hash,
+    ENTRIES.c.statement_digest,
+    ENTRIES.c.data,
+)
+_CHECKPOINT = (
+    CHECKPOINTS.c.size,
+    CHECKPOINTS.c.root,
+    CHECKPOINTS.c.logged_at,
+    CHECKPOINTS.c.note,
+)
+
+
+class Snapshot:
+    """Everything that can be read; made by ``Store.snapshot`` and ``Appending.snapshot``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # --- the log ---
+
+    def head(self) -> Head:
+        """The stored head, which may be a moment ahead of the newest published checkpoint."""
+        row = self._connection.execute(
+            select(HEAD.c.size, HEAD.c.root, HEAD.c.edge, HEAD.c.logged_at)
+        ).first()
+        if row is None:
+            raise NotFound("this database holds no ledger yet: run `ledger init`")
+        return Head(*row)
+
+    def newest_checkpoint(self) -> StoredCheckpoint | None:
+        """The published checkpoint of the greatest size."""
+        return self._checkpoint(select(*_CHECKPOINT).order_by(CHECKPOINTS.c.size.desc()).limit(1))
+
+    def checkpoint(self, size: int) -> StoredCheckpoint | None:
+        """The checkpoint published at exactly this size."""
+        return self._checkpoint(select(*_CHECKPOINT).where(CHECKPOINTS.c.size == size))
+
+    def checkpoint_covering(self, index: int) -> StoredCheckpoint | None:
+        """The first published checkpoint whose tree holds the entry at ``index``."""
+        query = select(*_CHECKPOINT).where(CHECKPOINTS.c.size > index)
+        return self._checkpoint(query.order_by(CHECKPOINTS.c.size).limit(1))
+
+    def checkpoints(self, *, below: int, limit: int) -> list[StoredCheckpoint]:
+        """Published checkpoints of sizes below ``below``, newest first."""
+        query = select(*_CHECKPOINT).where(CHECKPOINTS.c.size < below)
+        rows = self._connection.execute(query.order_by(CHECKPOINTS.c.size.desc()).limit(limit))
+        return [StoredCheckpoint(*row) for row in rows]
+
+    def entry(self, index: int) -> StoredEntry | None:
+        """The entry at ``index``."""
+        row = self._connection.execute(select(*_ENTRY).where(ENTRIES.c.leaf_index == index)).first()
+        return StoredEntry(*row) if row else None
+
+    def entries(self, start: int, stop: int) -> list[StoredEntry]:
+        """The entries ``start`` <= index < ``stop``, in order."""
+        query = select(*_ENTRY).where(ENTRIES.c.leaf_index >= start, ENTRIES.c.leaf_index < stop)
+        rows = self._connection.execute(query.order_by(ENTRIES.c.leaf_index))
+        return [StoredEntry(*row) for row in rows]
+
+    def entries_at(self, indices: Collection[int]) -> dict[int, StoredEntry]:
+        """The entries at ``indices``, by index; what does not exist is absent."""
+        found: dict[int, StoredEntry] = {}
+        for some in batched(indices, VALUES_AT_ONCE):
+            query = select(*_ENTRY).where(ENTRIES.c.leaf_index.in_(some))
+            found.update((row[0], StoredEntry(*row)) for row in self._connection.execute(query))
+        return found
+
+    def iterate_entries(self, start: int, stop: int) -> Iterator[StoredEntry]:
+        """The same, a few thousand at a time, for walks over the whole log."""
+        for first in range(start, stop, ROWS_AT_ONCE):
+            yield from self.entries(first, min(first + ROWS_AT_ONCE, stop))
+
+    def entries_of_job(self, job_id: str, *, size: int) -> list[StoredEntry]:
+        """Every entry about a job, in log order."""
+        query = select(*_ENTRY).where(ENTRIES.c.job_id == job_id, ENTRIES.c.leaf_index < size)
+        rows = self._connection.execute(query.order_by(ENTRIES.c.leaf_index))
+        return [StoredEntry(*row) for row in rows]
+
+    def entry_bytes(self, start: int, stop: int) -> list[bytes]:
+        """The bytes of the entries ``start`` <= index < ``stop``, in order."""
+        query = select(ENTRIES.c.data).where(
+            ENTRIES.c.leaf_index >= start, ENTRIES.c.leaf_index < stop
+        )
+        return list(self._connection.scalars(query.order_by(ENTRIES.c.leaf_index)))
+
+    def index_of_statement(self, digest: bytes) -> int | None:
+        """The leaf index of a statement, by its full digest."""
+        return self._integer(
+            select(ENTRIES.c.leaf_index).where(ENTRIES.c.statement_digest == digest)
+        )
+
+    def leaf_hashes(self, start: int, stop: int) -> list[bytes]:
+        """The leaf hashes ``start`` <= index < ``stop``, in order."""
+        query = select(ENTRIES.c.leaf_hash).where(
+            ENTRIES.c.leaf_index >= start, ENTRIES.c.leaf_index < stop
+        )
+        return list(self._connection.scalars(query.order_by(ENTRIES.c.leaf_index)))
+
+    def tile(self, level: int, n: int) -> bytes | None:
+        """The 8,192 bytes of a full hash tile."""
+        return self._blob(select(TILES.c.hashes).where(TILES.c.level == level, TILES.c.n == n))
+
+    def tile_roots(self, level: int, start: int, stop: int) -> list[bytes]:
+        """The subtree hashes of the full tiles ``start`` <= n < ``stop`` of a level, in order."""
+        query = select(TILES.c.root).where(
+            TILES.c.level == level, TILES.c.n >= start, TILES.c.n < stop
+        )
+        return list(self._connection.scalars(query.order_by(TILES.c.n)))
+
+    # --- the embargo ---
+
+    def opening(self, index: int) -> bytes | None:
+        """The encrypted opening of a sealed entry."""
+        return self._blob(select(OPENINGS.c.ciphertext).where(OPENINGS.c.leaf_index == index))
+
+    def embargo(self, index: int) -> StoredEmbargo | None:
+        """The embargo of the sealed entry at ``index``."""
+        row = self._connection.execute(
+            select(EMBARGOES).where(EMBARGOES.c.leaf_index == index)
+        ).first()
+        return embargo_of(row) if row else None
+
+    def embargoes_of_job(self, job_id: str) -> list[StoredEmbargo]:
+        """Every sealed entry of a job, in log order."""
+        query = select(EMBARGOES).where(EMBARGOES.c.job_id == job_id)
+        rows = self._connection.execute(query.order_by(EMBARGOES.c.leaf_index))
+        return [embargo_of(row) for row in rows]
+
+    def due(self, *, now: int, after: int, limit: int) -> list[StoredEmbargo]:
+        """Sealed entries past index ``after`` whose deadline has come, in log order."""
+        query = select(EMBARGOES).where(
+            EMBARGOES.c.disclosed_index.is_(None),
+            EMBARGOES.c.publish_by <= now,
+            EMBARGOES.c.leaf_index > after,
+        )
+        rows = self._connection.execute(query.order_by(EMBARGOES.c.leaf_index).limit(limit))
+        return [embargo_of(row) for row in rows]
+
+    def next_deadline(self) -> int | None:
+        """The earliest ``publish_by`` of what is still sealed."""
+        return self._integer(
+            select(func.min(EMBARGOES.c.publish_by)).where(EMBARGOES.c.disclosed_index.is_(None))
+        )
+
+    def sealed(
+        self, *, size: int, due_after: int, due_until: int, limit: int
+    ) -> list[StoredEmbargo]:
+        """What is sealed with ``due_after`` < deadline <= ``due_until``, soonest first."""
+        query = select(EMBARGOES).where(
+            _sealed_as_of(size),
+            EMBARGOES.c.publish_by > due_after,
+            EMBARGOES.c.publish_by <= due_until,
+        )
+        rows = self._connection.execute(
+            query.order_by(EMBARGOES.c.publish_by, EMBARGOES.c.leaf_index).limit(limit)
+        )
+        return [embargo_of(row) for row in rows]
+
+    def count_sealed(self, *, size: int, due_until: int | None = None) -> int:
+        """How many entries are sealed as of ``size``, of those due by ``due_until`` if given."""
+        query = select(func.count()).select_from(EMBARGOES).where(_sealed_as_of(size))
+        if due_until is not None:
+            query = query.where(EMBARGOES.c.publish_by <= due_until)
+        return self._integer(query) or 0
+
+    def sealed_by_day(self, *, size: int, after: int) -> list[tuple[int, int]]:
+        """(day as a multiple of 86,400 s, how many entries open on it), soonest first."""
+        day = (EMBARGOES.c.publish_by - EMBARGOES.c.publish_by % 86_400).label("day")
+        query = (
+            select(day, func.count())
+            .where(_sealed_as_of(size), EMBARGOES.c.publish_by > after)
+            .group_by(day)
+            .order_by(day)
+        )
+        return [(row[0], row[1]) for row in self._connection.execute(query)]
+
+    def disclosure_of(self, index: int, *, size: int) -> int | None:
+        """The index of the entry that opened the entry at ``index``."""
+        return self._integer(
+            select(DISCLOSURES.c.disclosed_index).where(
+                DISCLOSURES.c.discloses == index, DISCLOSURES.c.disclosed_index < size
+            )
+        )
+
+    def disclosures(self, *, below: int, limit: int) -> list[tuple[int, int]]:
+        """(discloses, disclosed_index) with disclosed_index < ``below``, newest first."""
+        query = select(DISCLOSURES.c.discloses, DISCLOSURES.c.disclosed_index).where(
+            DISCLOSURES.c.disclosed_index < below
+        )
+        rows = self._connection.execute(
+            query.order_by(DISCLOSURES.c.disclosed_index.desc()).limit(limit)
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    def count_disclosures(self, *, size: int) -> int:
+        """How many sealed entries had been opened at this tree size."""
+        return (
+            self._integer(
+                select(func.count())
+                .select_from(DISCLOSURES)
+                .where(DISCLOSURES.c.disclosed_index < size)
+            )
+            or 0
+        )
+
+    # --- jobs and authors ---
+
+    def job(self, job_id: str, *, size: int) -> StoredJob | None:
+        """A job as of ``size``."""
+        row = self._connection.execute(
+            select(JOBS).where(JOBS.c.job_id == job_id, _version_as_of(size))
+        ).first()
+        return _job(row) if row else None
+
+    def jobs(
+        self, chosen: JobFilter, *, size: int, below: int | None, limit: int
+    ) -> list[StoredJob]:
+        """Jobs submitted at an index below ``below``, newest first."""
+        query = self._chosen(select(JOBS), chosen, size=size)
+        if below is not None:
+            query = query.where(JOBS.c.submitted_index < below)
+        rows = self._connection.execute(query.order_by(JOBS.c.submitted_index.desc()).limit(limit))
+        return [_job(row) for row in rows]
+
+    def jobs_by_id(self, job_ids: list[str], *, size: int) -> dict[str, StoredJob]:
+        """Several jobs as of ``size``; what does not exist is absent."""
+        rows = self._connection.execute(
+            select(JOBS).where(JOBS.c.job_id.in_(job_ids), _version_as_of(size))
+        )
+        return {row.job_id: _job(row) for row in rows}
+
+    def count_jobs(self, chosen: JobFilter, *, size: int) -> int:
+        """How many jobs ``jobs`` would list in all."""
+        query = select(func.count()).select_from(JOBS)
+        return self._integer(self._chosen(query, chosen, size=size)) or 0
+
+    def count_jobs_by(self, column: str, *, size: int) -> list[tuple[str, int, int]]:
+        """(value, jobs, GPU-seconds) by a column of the jobs, the most jobs first."""
+        by = JOBS.c[column]
+        count = func.count()
+        query = (
+            select(by, count, func.coalesce(func.sum(JOBS.c.gpu_seconds), 0))
+            .where(_version_as_of(size))
+            .group_by(by)
+            .order_by(count.desc(), by)
+        )
+        return [(row[0], row[1], int(row[2])) for row in self._connection.execute(query)]
+
+    def author_keys(self, *, size: int) -> list[StoredKey]:
+        """Every key registered before ``size``, in the order of registration."""
+        query = select(AUTHOR_KEYS).where(AUTHOR_KEYS.c.since < size)
+        rows = self._connection.execute(
+            query.order_by(AUTHOR_KEYS.c.since, AUTHOR_KEYS.c.name, AUTHOR_KEYS.c.key_id)
+        )
+        return [StoredKey(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
+
+    def _checkpoint(self, query: Select[Any]) -> StoredCheckpoint | None:
+        row = self._connection.execute(query).first()
+        return StoredCheckpoint(*row) if row else None
+
+    def _integer(self, query: Select[Any]) -> int | None:
+        return cast("int | None", self._connection.execute(query).scalar())
+
+    def _blob(self, query: Select[Any]) -> bytes | None:
+        return cast("bytes | None", self._connection.execute(query).scalar())
+
+    def _chosen(self, query: Select[Any], chosen: JobFilter, *, size: int) -> Select[Any]:
+        query = query.where(_version_as_of(size))
+        if chosen.author is not None:
+            query = query.where(JOBS.c.author == chosen.author)
+        if chosen.workload_type is not None:
+            query = query.where(JOBS.c.workload_type == chosen.workload_type)
+        if chosen.state is not None:
+            query = query.where(JOBS.c.state == chosen.state)
+        return query
+
+
+def embargo_of(row: Row[Any]) -> StoredEmbargo:
+    """The value of a row of ``embargoes``."""
+    return StoredEmbargo(
+        index=row.leaf_index,
+        job_id=row.job_id,
+        author=row.author,
+        publish_by=row.publish_by,
+        disclosed_index=row.disclosed_index,
+        withheld_index=row.withheld_index,
+    )
+
+
+def _job(row: Row[Any]) -> StoredJob:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name
+    if values["weights_unchanged"] is not None:
+        values["weights_unchanged"] = bool(values["weights_unchanged"])
+    return StoredJob(**values)
+
+
+def _version_as_of(size: int) -> ColumnElement[bool]:
+    return and_(JOBS.c.since < size, JOBS.c.until >= size)
+
+
+def _sealed_as_of(size: int) -> ColumnElement[bool]:
+    return and_(
+        EMBARGOES.c.leaf_index < size,
+        or_(EMBARGOES.c.disclosed_index.is_(None), EMBARGOES.c.disclosed_index >= size),
+    )

@@ -1,0 +1,251 @@
+"""Appends a batch, publishes a checkpoint, opens snapshots: the one door to the database.
+
+The order of a batch is the sequencer's affair; what is guaranteed here is that a batch is one
+durable transaction under the head's lock, that nothing appended is ever changed, and that an
+outcome which nobody knows is said to be unknown.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from ledger.errors import LogUnavailable, NotFound
+from ledger.storage import migrate as migrations
+from ledger.storage.driver import Driver
+from ledger.storage.engine import WriterLock, is_sqlite, open_engine, sqlite_path
+from ledger.storage.projections import JobValues, Projector, current_jobs
+from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEmbargo
+from ledger.storage.snapshot import Snapshot
+from ledger.storage.tables import (
+    CHECKPOINTS,
+    DISCLOSURES,
+    ENTRIES,
+    HEAD,
+    OPENINGS,
+    TILES,
+)
+
+HEAD_ID: Final = 1
+_EMBARGOES: Final = (
+    "SELECT leaf_index, job_id, author, publish_by, disclosed_index, withheld_index "
+    "FROM embargoes WHERE leaf_index IN"
+)
+
+
+class OutcomeUnknown(LogUnavailable):
+    """The commit failed in a way that does not say whether the batch is stored."""
+
+
+class Appending:
+    """One transaction under the head's lock. Reads see what is committed; ``write`` is last."""
+
+    def __init__(self, connection: Connection, head: Head) -> None:
+        self._connection = connection
+        self._driver = Driver(connection)
+        self.head = head
+
+    def known_statements(self, digests: Collection[bytes]) -> dict[bytes, int]:
+        """The leaf index of each statement digest that the log already holds."""
+        return dict(
+            self._driver.fetch_in(
+                "SELECT statement_digest, leaf_index FROM entries WHERE statement_digest IN",
+                digests,
+            )
+        )
+
+    def current_jobs(self, job_ids: Collection[str]) -> dict[str, JobValues]:
+        """The newest version of each of ``job_ids`` there is; they go on into ``NewBatch.jobs``."""
+        return current_jobs(self._connection, job_ids)
+
+    def embargoes(self, indices: Collection[int]) -> dict[int, StoredEmbargo]:
+        """The embargo of each of ``indices`` that is a sealed entry."""
+        rows = self._driver.fetch_in(_EMBARGOES, indices)
+        return {row[0]: StoredEmbargo(*row) for row in rows}
+
+    def snapshot(self) -> Snapshot:
+        """Reads in this transaction."""
+        return Snapshot(self._connection)
+
+    def write(self, batch: NewBatch) -> None:
+        """Write the batch and move the head. Nothing is durable until the transaction commits."""
+        driver = self._driver
+        driver.insert(
+            ENTRIES,
+            [
+                (
+                    entry.index,
+                    entry.kind,
+                    entry.job_id,
+                    entry.logged_at,
+                    entry.publish_by,
+                    entry.leaf_hash,
+                    entry.statement_digest,
+                    entry.data,
+                )
+                for entry in batch.entries
+            ],
+        )
+        driver.insert(TILES, batch.tiles)
+        driver.insert(OPENINGS, batch.openings)
+        driver.insert(DISCLOSURES, batch.disclosures)
+        projector = Projector(batch.jobs, first_index=self.head.size)
+        for fact in batch.facts:
+            projector.fold(fact)
+        projector.write(self._connection)
+        head = batch.head
+        driver.run(
+            "UPDATE log_head SET size = ?, root = ?, edge = ?, logged_at = ?",
+            (head.size, head.root, head.edge, head.logged_at),
+        )
+
+
+class Publishing:
+    """One transaction in which what was committed is read back and its checkpoint stored."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._driver = Driver(connection)
+
+    def entry_bytes(self, start: int, stop: int) -> list[bytes]:
+        """The bytes of the entries ``start`` <= index < ``stop``, in order, as stored."""
+        rows = self._driver.fetch(
+            "SELECT data FROM entries WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index",
+            (start, stop),
+        )
+        return [row[0] for row in rows]
+
+    def publish(self, checkpoint: StoredCheckpoint) -> None:
+        """Store a signed checkpoint; harmless where its size is published already."""
+        size = checkpoint.size
+        if not self._driver.fetch("SELECT 1 FROM checkpoints WHERE size = ?", (size,)):
+            self._driver.insert(
+                CHECKPOINTS, [(size, checkpoint.root, checkpoint.logged_at, checkpoint.note)]
+            )
+
+
+class Store:
+    """A ledger's database. Thread-safe; one instance a process."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = open_engine(url)
+        path = sqlite_path(self.engine)
+        self._writer_lock = WriterLock(path) if path else None
+
+    def close(self) -> None:
+        """Close every connection and give back the writer lock."""
+        self.engine.dispose()
+        self.release_writer()
+
+    def acquire_writer(self) -> None:
+        """Become the writer. Raises WriterLocked where another process is; only SQLite asks."""
+        if self._writer_lock:
+            self._writer_lock.acquire()
+
+    def release_writer(self) -> None:
+        """Stop being the writer."""
+        if self._writer_lock:
+            self._writer_lock.release()
+
+    def migrate(self) -> tuple[str | None, str]:
+        """Bring the schema up to date; (revision before, revision after)."""
+        return migrations.migrate(self.engine)
+
+    def is_empty(self) -> bool:
+        """Whether this database holds no ledger yet, migrated or not."""
+        if migrations.revision(self.engine) is None:
+            return True
+        with self.engine.connect() as connection:
+            return connection.execute(select(HEAD.c.id)).first() is None
+
+    def create_log(self, head: Head) -> None:
+        """Write the head of an empty log, once."""
+        with self._writing() as connection:
+            connection.execute(insert(HEAD), {"id": HEAD_ID, **_head_values(head)})
+
+    @contextmanager
+    def append(self) -> Iterator[Appending]:
+        """Lock the head; commit durably at the end, or roll back if the body raises.
+
+        Raises OutcomeUnknown if the commit itself fails: the caller must read the head again
+        before it says anything about the batch.
+        """
+        connection = self.engine.connect().execution_options(ledger_writes=True)
+        try:
+            transaction = connection.begin()
+            try:
+                yield Appending(connection, _locked_head(connection))
+            except BaseException:
+                transaction.rollback()
+                raise
+            try:
+                transaction.commit()
+            except SQLAlchemyError as error:
+                connection.invalidate()
+                raise OutcomeUnknown(f"the commit failed: {type(error).__name__}") from error
+        finally:
+            connection.close()
+
+    @contextmanager
+    def publishing(self) -> Iterator[Publishing]:
+        """A transaction for the checkpoint of what was committed before.
+
+        Its commit is not waited for on disk: the note is in the signer's memory, and signing the
+        same tree again gives the same bytes.
+        """
+        with self.engine.connect() as plain:
+            connection = plain.execution_options(ledger_writes=True)
+            driver = Driver(connection)
+            if is_sqlite(self.engine):
+                driver.run("PRAGMA synchronous=NORMAL")
+            try:
+                with connection.begin():
+                    if not is_sqlite(self.engine):
+                        driver.run("SET LOCAL synchronous_commit = off")
+                    yield Publishing(connection)
+            finally:
+                if is_sqlite(self.engine) and not connection.invalidated:
+                    driver.run("PRAGMA synchronous=FULL")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Reads that all see the same moment."""
+        with self.engine.connect() as connection:
+            if not is_sqlite(self.engine):
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield Snapshot(connection)
+
+    @contextmanager
+    def rebuilding(self) -> Iterator[Connection]:
+        """A transaction under the head's lock in which projections may be emptied and folded."""
+        with self._writing() as connection:
+            _locked_head(connection)
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with (
+            self.engine.connect().execution_options(ledger_writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+
+def _head_values(head: Head) -> dict[str, int | bytes]:
+    return {
+        "size": head.size,
+        "root": head.root,
+        "edge": head.edge,
+        "logged_at": head.logged_at,
+    }
+
+
+def _locked_head(connection: Connection) -> Head:
+    # SQLite has no row locks: BEGIN IMMEDIATE has taken its one write lock already.
+    lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
+    rows = Driver(connection).fetch(f"SELECT size, root, edge, logged_at FROM log_head{lock}")  # noqa: S608 - no input in it
+    if not rows:
+        raise NotFound("this database holds no ledger yet: run `ledger init`")
+    return Head(*rows[0])

@@ -1,0 +1,191 @@
+"""The rows. Nothing outside this storey sees them, and none of them is ever serialised.
+
+Append-only by trigger (see the migrations): ``entries``, ``tiles``, ``checkpoints``,
+``disclosures``, ``openings``. One mutable row: ``log_head``, whose lock makes its holder the one
+writer. Everything else is a projection that can be dropped and rebuilt from the entries.
+
+Times are Unix seconds. ``leaf_index`` counts from 0.
+"""
+
+from typing import cast
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, text
+from sqlmodel import Field, SQLModel
+
+FOREVER = 2**62
+"""``until`` of a row that nothing has superseded yet."""
+
+BIG = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits. On SQLite an INTEGER primary key is the row's own address."""
+
+
+def _big(*, primary_key: bool = False, nullable: bool = False) -> Column[int]:
+    return Column(BIG, primary_key=primary_key, nullable=nullable, autoincrement=False)
+
+
+class EntryRow(SQLModel, table=True):
+    """One leaf. ``data`` are the entry's bytes, ``leaf_hash`` their RFC 6962 leaf hash."""
+
+    __tablename__ = "entries"
+    __table_args__ = (
+        Index("entries_by_job", "job_id", "leaf_index"),
+        Index("entries_by_digest", "statement_digest", unique=True),
+    )
+    leaf_index: int = Field(sa_column=_big(primary_key=True))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    job_id: str | None = Field(sa_column=Column(Text, nullable=True))
+    logged_at: int = Field(sa_column=_big())
+    publish_by: int | None = Field(sa_column=_big(nullable=True))
+    leaf_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    statement_digest: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+    data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class TileRow(SQLModel, table=True):
+    """One full hash tile: 256 hashes, and the hash of the subtree that they make."""
+
+    __tablename__ = "tiles"
+    level: int = Field(sa_column=_big(primary_key=True))
+    n: int = Field(sa_column=_big(primary_key=True))
+    hashes: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    root: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class CheckpointRow(SQLModel, table=True):
+    """One published checkpoint: the signed note, once per tree size."""
+
+    __tablename__ = "checkpoints"
+    size: int = Field(sa_column=_big(primary_key=True))
+    root: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    logged_at: int = Field(sa_column=_big())
+    note: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class DisclosureRow(SQLModel, table=True):
+    """Which entry opened which. The primary key is why nothing is opened twice."""
+
+    __tablename__ = "disclosures"
+    __table_args__ = (Index("disclosures_in_order", "disclosed_index", unique=True),)
+    discloses: int = Field(sa_column=_big(primary_key=True))
+    disclosed_index: int = Field(sa_column=_big())
+
+
+class OpeningRow(SQLModel, table=True):
+    """A sealed entry's opening, encrypted under a key that the database never sees."""
+
+    __tablename__ = "openings"
+    leaf_index: int = Field(sa_column=_big(primary_key=True))
+    ciphertext: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class HeadRow(SQLModel, table=True):
+    """The tree's size, root and right edge; exactly one row, ``id`` = 1."""
+
+    __tablename__ = "log_head"
+    id: int = Field(sa_column=_big(primary_key=True))
+    size: int = Field(sa_column=_big())
+    root: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    edge: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    logged_at: int = Field(sa_column=_big())
+
+
+class JobRow(SQLModel, table=True):
+    """Projection: one version of what is public about a job.
+
+    A version holds for the tree sizes ``since`` < size <= ``until``, so that any list can be had as
+    of any tree size. ``since`` is the index of the entry that made it, ``until`` that of the entry
+    which made the next. Quantities follow record.md.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("jobs_in_order", "submitted_index"),
+        Index("jobs_by_author", "author", "submitted_index"),
+        Index("jobs_by_state", "state", "until"),
+    )
+    job_id: str = Field(sa_column=Column(Text, primary_key=True))
+    since: int = Field(sa_column=_big(primary_key=True))
+    until: int = Field(sa_column=_big())
+    submitted_index: int = Field(sa_column=_big())
+    author: str = Field(sa_column=Column(Text, nullable=False))
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    workload_type: str = Field(sa_column=Column(Text, nullable=False))
+    gradient_scope: str = Field(sa_column=Column(Text, nullable=False))
+    optimizer_targets: str = Field(sa_column=Column(Text, nullable=False))
+    accelerator: str = Field(sa_column=Column(Text, nullable=False))
+    gpu_count: int = Field(sa_column=_big())
+    wall_limit_seconds: int = Field(sa_column=_big())
+    egress_ceiling_bytes: int | None = Field(sa_column=_big(nullable=True))
+    submitted_at: int = Field(sa_column=_big())
+    publish_by: int = Field(sa_column=_big())
+    disclosed_index: int | None = Field(sa_column=_big(nullable=True))
+    rejection_code: str | None = Field(sa_column=Column(Text, nullable=True))
+    started_at: int | None = Field(sa_column=_big(nullable=True))
+    ended_at: int | None = Field(sa_column=_big(nullable=True))
+    wall_seconds: int | None = Field(sa_column=_big(nullable=True))
+    gpu_seconds: int | None = Field(sa_column=_big(nullable=True))
+    h200e_seconds: int | None = Field(sa_column=_big(nullable=True))
+    exit_status: str | None = Field(sa_column=Column(Text, nullable=True))
+    weights_unchanged: int | None = Field(sa_column=_big(nullable=True))
+    weights_check: str | None = Field(sa_column=Column(Text, nullable=True))
+    egress_bytes: int = Field(sa_column=_big())
+    artifact_count: int = Field(sa_column=_big())
+    title: str | None = Field(sa_column=Column(Text, nullable=True))
+    model_name: str | None = Field(sa_column=Column(Text, nullable=True))
+
+
+class EmbargoRow(SQLModel, table=True):
+    """Projection: one sealed entry, its deadline, and the entry that opened it, if any has.
+
+    There is no state here to forget: what is due is what has a passed ``publish_by`` and no
+    ``disclosed_index``. A trigger refuses any change of ``publish_by``.
+    """
+
+    __tablename__ = "embargoes"
+    __table_args__ = (
+        Index(
+            "embargoes_sealed",
+            "publish_by",
+            "leaf_index",
+            sqlite_where=text("disclosed_index IS NULL"),
+            postgresql_where=text("disclosed_index IS NULL"),
+        ),
+        Index("embargoes_by_job", "job_id"),
+    )
+    leaf_index: int = Field(sa_column=_big(primary_key=True))
+    job_id: str = Field(sa_column=Column(Text, nullable=False))
+    author: str = Field(sa_column=Column(Text, nullable=False))
+    publish_by: int = Field(sa_column=_big())
+    disclosed_index: int | None = Field(sa_column=_big(nullable=True))
+    withheld_index: int | None = Field(sa_column=_big(nullable=True))
+
+
+class AuthorKeyRow(SQLModel, table=True):
+    """Projection: a registered key, valid for entries ``since`` < index < ``until``."""
+
+    __tablename__ = "author_keys"
+    key_id: str = Field(sa_column=Column(Text, primary_key=True))
+    since: int = Field(sa_column=_big(primary_key=True))
+    until: int = Field(sa_column=_big())
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    role: str = Field(sa_column=Column(Text, nullable=False))
+    title: str = Field(sa_column=Column(Text, nullable=False))
+    vkey: str = Field(sa_column=Column(Text, nullable=False))
+
+
+def _table(row: type[SQLModel]) -> Table:
+    return cast("Table", row.__table__)  # type: ignore[attr-defined]
+
+
+ENTRIES = _table(EntryRow)
+TILES = _table(TileRow)
+CHECKPOINTS = _table(CheckpointRow)
+DISCLOSURES = _table(DisclosureRow)
+OPENINGS = _table(OpeningRow)
+HEAD = _table(HeadRow)
+JOBS = _table(JobRow)
+EMBARGOES = _table(EmbargoRow)
+AUTHOR_KEYS = _table(AuthorKeyRow)
+
+APPEND_ONLY = (ENTRIES, TILES, CHECKPOINTS, DISCLOSURES, OPENINGS)
+PROJECTIONS = (JOBS, EMBARGOES, AUTHOR_KEYS)

@@ -1,0 +1,101 @@
+"""Openings at rest: encrypted with a key that lives outside the database.
+
+A stolen database or backup breaks no embargo. XChaCha20-Poly1305 (libsodium), a random 24-byte
+nonce before each ciphertext, the commitment's root as associated data: an opening put beside
+another entry does not decrypt.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from nacl.bindings import (
+    crypto_aead_xchacha20poly1305_ietf_decrypt,
+    crypto_aead_xchacha20poly1305_ietf_encrypt,
+    crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
+)
+from nacl.exceptions import CryptoError
+
+from ledger.errors import CommitmentError, FormatError
+from ledger.records import canonical
+from ledger.records.commitment import check_opening, partial_opening
+from ledger.records.entry import Reason, parse_entry
+from ledger.records.proposal import Disclosure
+from ledger.storage.shapes import StoredEmbargo
+from ledger.storage.snapshot import Snapshot
+from schemas.statements import JobWithheld
+
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+_SEED_BYTES: Final = 32
+
+
+class Vault:
+    """Locks openings up and brings them back. ``random`` gives n unpredictable bytes."""
+
+    def __init__(self, key: bytes, *, random: Callable[[int], bytes]) -> None:
+        if len(key) != KEY_BYTES:
+            raise FormatError(f"the openings key has {len(key)} bytes where {KEY_BYTES} are needed")
+        self._key = key
+        self._random = random
+
+    def __repr__(self) -> str:
+        return "Vault(…)"
+
+    def lock(self, *, seed: bytes, fields: dict[str, Any], root: bytes) -> bytes:
+        """The opening of the commitment ``root``: nonce, then ciphertext."""
+        nonce = self._random(NONCE_BYTES)
+        plain = seed + msgspec.json.encode(fields)
+        return nonce + crypto_aead_xchacha20poly1305_ietf_encrypt(plain, root, nonce, self._key)
+
+    def unlock(self, locked: bytes, *, root: bytes) -> tuple[bytes, dict[str, Any]]:
+        """(seed, fields) of the commitment ``root``.
+
+        Raises CommitmentError if the key is another one, or the bytes are not what was locked up.
+        """
+        nonce, ciphertext = locked[:NONCE_BYTES], locked[NONCE_BYTES:]
+        try:
+            plain = crypto_aead_xchacha20poly1305_ietf_decrypt(ciphertext, root, nonce, self._key)
+        except (CryptoError, ValueError, TypeError):
+            raise CommitmentError(
+                "a stored opening does not decrypt: another openings key, or damaged bytes"
+            ) from None
+        fields = canonical.decode(plain[_SEED_BYTES:], limit=len(plain))
+        return plain[:_SEED_BYTES], fields
+
+
+def prepare_disclosure(
+    reads: Snapshot, vault: Vault, embargo: StoredEmbargo, *, reason: Reason
+) -> Disclosure:
+    """What opens one sealed entry: everything, or all but what the committee has withheld.
+
+    Raises CommitmentError if the stored opening is missing, does not decrypt, or does not belong
+    to the entry's commitment.
+    """
+    sealed = reads.entry(embargo.index)
+    locked = reads.opening(embargo.index)
+    if sealed is None or locked is None:
+        raise CommitmentError(f"the opening of entry {embargo.index} is not in the database")
+    signed = parse_entry(sealed.data).signed
+    assert signed is not None
+    assert signed.sealed_root is not None
+    seed, fields = vault.unlock(locked, root=signed.sealed_root)
+    check_opening(signed.sealed_root, seed=seed, fields=fields)
+    if embargo.withheld_index is None:
+        return Disclosure(
+            index=embargo.index, job_id=embargo.job_id, reason=reason, fields=fields, seed=seed
+        )
+    withheld = reads.entry(embargo.withheld_index)
+    assert withheld is not None
+    statement = parse_entry(withheld.data).signed
+    assert statement is not None
+    assert isinstance(statement.public, JobWithheld)
+    partial = partial_opening(seed, fields, statement.public.paths)
+    return Disclosure(
+        index=embargo.index,
+        job_id=embargo.job_id,
+        reason=reason,
+        fields=partial.fields,
+        partial=partial,
+        withheld_by=embargo.withheld_index,
+    )
