@@ -1,0 +1,48 @@
+"""What one room hands to the sequencer: a checked statement to log, or a record to open.
+
+Both hold what must not be public yet. Their ``repr`` does not show it; nothing here encodes it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.records.charter import Finding
+from ledger.records.commitment import PartialOpening
+from ledger.records.entry_parts import Reason
+from ledger.records.statement import ParsedStatement
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """A request to open one sealed entry: in full by its seed, or in part by salts."""
+
+    index: int
+    """The entry that is opened."""
+    job_id: str
+    reason: Reason
+    fields: Mapping[str, Any] = field(repr=False)
+    """The open values by path."""
+    seed: bytes | None = field(default=None, repr=False)
+    """32 bytes in a full opening, else None."""
+    partial: PartialOpening | None = field(default=None, repr=False)
+    """What is shown where fields stay closed, else None."""
+    opened_by: int | None = None
+    """The author's ``open`` entry, where this comes before the deadline."""
+    withheld_by: int | None = None
+    """The committee's ``withheld`` entry, where fields stay closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A statement whose signature, author and commitment intake has verified."""
+
+    parsed: ParsedStatement
+    findings: tuple[Finding, ...]
+    """What the charter has against a submission; empty admits it, and stands for other kinds."""
+    size: int
+    """The posted bytes, by which the queue is bounded."""
+    sealed_opening: bytes | None = field(default=None, repr=False)
+    """The opening, encrypted for storage; None where nothing is sealed."""
+    opens: Disclosure | None = field(default=None, repr=False)
+    """What an author's ``open`` discloses; ``opened_by`` is the sequencer's to fill in."""

@@ -1,0 +1,235 @@
+"""What an author says and signs: one canonical statement, in a DSSE envelope (formats.md 8).
+
+``{"author":…,"job_id":…,"kind":…,"made_at":…,"public":{…},"schema":…,"sealed":{…}}``
+
+The signature is Ed25519 over the pre-authentication encoding
+``DSSEv1 <len(type)> <type> <len(body)> <body>``, lengths in decimal, body the canonical statement.
+
+This module checks form, not facts: whose key may sign what, which event may follow, and whether an
+opening belongs to its root are asked by those who know the log.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+from msgspec import UNSET
+
+from ledger.errors import FormatError
+from ledger.records import canonical
+from ledger.records.deadline import parse_time
+from ledger.records.wire import convert, refused
+from ledger.tlog.note import Signer, verify_ed25519
+from schemas.statements import (
+    SCHEMAS,
+    Opening,
+    Schema,
+    Signature,
+    SignedStatement,
+    Statement,
+)
+from schemas.values import Time, Wire
+
+PAYLOAD_TYPE = "application/vnd.apsci.statement.v1+json"
+MAX_STATEMENT = 1 << 20
+"""The largest posted statement with its opening, in bytes."""
+
+_PAE_START = f"DSSEv1 {len(PAYLOAD_TYPE)} {PAYLOAD_TYPE} ".encode()
+
+
+def _sealed_paths(schema: Schema) -> frozenset[str]:
+    if schema.sealed is None:
+        return frozenset()
+    return frozenset(each.encode_name for each in msgspec.structs.fields(schema.sealed))
+
+
+def _time_fields(schema: Schema) -> tuple[str, ...]:
+    hints = get_type_hints(schema.public, include_extras=True)
+    return tuple(name for name, hint in hints.items() if Time in (hint, *get_args(hint)))
+
+
+_SEALED_PATHS: Mapping[str, frozenset[str]] = {
+    name: _sealed_paths(schema) for name, schema in SCHEMAS.items()
+}
+_TIME_FIELDS: Mapping[str, tuple[str, ...]] = {
+    name: _time_fields(schema) for name, schema in SCHEMAS.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedStatement:
+    """A well-formed signed statement. Neither its signature nor its opening has been verified."""
+
+    statement: Statement
+    public: Wire
+    """The public fields as their schema's type."""
+    schema: Schema
+    body: bytes
+    """The canonical bytes of the statement alone."""
+    digest: bytes
+    """SHA-256 of what is signed: the identity of the statement, 32 bytes."""
+    signature: bytes
+    """64 bytes."""
+    key_id: int
+    sealed_root: bytes | None = None
+    """32 bytes where the statement commits to sealed fields."""
+    seed: bytes | None = field(default=None, repr=False)
+    """32 bytes where the opening came along."""
+    fields: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The sealed values by path, as they were spelled, where the opening came along."""
+
+    @property
+    def job_id(self) -> str | None:
+        """The job spoken of; None in a registry statement."""
+        return None if self.statement.job_id is UNSET else self.statement.job_id
+
+
+def sealed_paths(schema: Schema) -> frozenset[str]:
+    """Return the paths that a commitment of this schema is over; empty where nothing is sealed."""
+    return _SEALED_PATHS[schema.name]
+
+
+def pae(body: bytes) -> bytes:
+    """Return the DSSE pre-authentication encoding of a canonical statement: what is signed."""
+    return b"%b%d %b" % (_PAE_START, len(body), body)
+
+
+def statement_digest(body: bytes) -> bytes:
+    """Return the SHA-256 of the pre-authentication encoding, 32 bytes."""
+    return sha256(pae(body)).digest()
+
+
+def sign_statement(statement: Mapping[str, Any], signer: Signer) -> dict[str, Any]:
+    """Return ``{"statement":…,"signature":{"key_id":…,"value":…}}``, ready for an opening.
+
+    Raises FormatError if the statement is outside of the canonical subset.
+    """
+    value = signer.sign(pae(canonical.encode(dict(statement))))
+    return {
+        "statement": statement,
+        "signature": {"key_id": f"{signer.key_id:08x}", "value": canonical.encode_base64(value)},
+    }
+
+
+def verify_statement(body: bytes, *, public_key: bytes, signature: bytes) -> None:
+    """Check the author's ``signature`` over the canonical statement ``body``.
+
+    Raises SignatureError if it is not by this key.
+    """
+    verify_ed25519(public_key, pae(body), signature)
+
+
+def decode_signed(body: bytes) -> ParsedStatement:
+    """Return the statement that was posted: canonical JSON of at most 1 MiB.
+
+    ``{"opening":{"fields":{…},"seed":…},"signature":{…},"statement":{…}}``, the opening exactly
+    where the statement has something sealed, its fields exactly the schema's paths.
+
+    Raises TooLarge, FormatError, and ValueRefused naming the field, never with a sealed value.
+    """
+    value = canonical.decode(body, limit=MAX_STATEMENT)
+    # The opening is taken out first, so that no message about the rest can show any of it.
+    opened = value.get("opening", UNSET) if type(value) is dict else UNSET
+    if opened is not UNSET:
+        value = {key: below for key, below in value.items() if key != "opening"}
+    signed = convert(value, SignedStatement, at="")
+    parsed = parse_statement(signed.statement, value["statement"], signed.signature)
+    if opened is UNSET:
+        if parsed.sealed_root is not None:
+            raise refused("opening", "missing, where the statement has sealed fields")
+        return parsed
+    if parsed.sealed_root is None:
+        raise refused("opening", "given, where the statement seals nothing")
+    opening = convert(opened, Opening, at="opening", sealed=True)
+    return _with_opening(parsed, opening)
+
+
+def parse_statement(
+    statement: Statement, value: Mapping[str, Any], signature: Signature
+) -> ParsedStatement:
+    """Return a statement of which ``value`` is the decoded canonical JSON, without an opening.
+
+    Raises ValueRefused naming the field.
+    """
+    schema = SCHEMAS.get(statement.schema)
+    if schema is None:
+        raise refused("statement.schema", f"{statement.schema!a} is not a schema known here")
+    if statement.kind not in schema.kinds:
+        kinds = ", ".join(schema.kinds)
+        raise refused("statement.kind", f"{statement.kind}, where {schema.name} is for {kinds}")
+    has_job = statement.job_id is not UNSET
+    if has_job == (statement.kind == "registry"):
+        reason = "given, but a registry statement is about no job" if has_job else "missing"
+        raise refused("statement.job_id", reason)
+    root = _sealed_root(statement, schema)
+    public = convert(statement.public, schema.public, at="statement.public")
+    _check_time(statement.made_at, "statement.made_at")
+    for name in _TIME_FIELDS[schema.name]:
+        time = getattr(public, name)
+        if time is not None:
+            _check_time(time, f"statement.public.{name}")
+    body = canonical.encode_checked(value)
+    return ParsedStatement(
+        statement=statement,
+        public=public,
+        schema=schema,
+        body=body,
+        digest=statement_digest(body),
+        signature=_decode_base64(signature.value, "signature.value"),
+        key_id=int(signature.key_id, 16),
+        sealed_root=root,
+    )
+
+
+def _sealed_root(statement: Statement, schema: Schema) -> bytes | None:
+    sealed = statement.sealed
+    paths = _SEALED_PATHS[schema.name]
+    if sealed is UNSET:
+        if paths:
+            raise refused("statement.sealed", f"missing, where {schema.name} seals fields")
+        return None
+    if not paths:
+        raise refused("statement.sealed", f"given, where {schema.name} seals nothing")
+    if sealed.fields != len(paths):
+        raise refused(
+            "statement.sealed.fields", f"{sealed.fields}, where {schema.name} has {len(paths)}"
+        )
+    return bytes.fromhex(sealed.root)
+
+
+def _with_opening(parsed: ParsedStatement, opening: Opening) -> ParsedStatement:
+    paths = _SEALED_PATHS[parsed.schema.name]
+    if opening.fields.keys() != paths:
+        odd = min(opening.fields.keys() ^ paths)
+        reason = "this path is missing; an absent value is null" if odd in paths else "unknown path"
+        raise refused(f"opening.fields.{odd}"[:200], reason)
+    assert parsed.schema.sealed is not None
+    convert(opening.fields, parsed.schema.sealed, at="opening.fields", sealed=True)
+    return ParsedStatement(
+        statement=parsed.statement,
+        public=parsed.public,
+        schema=parsed.schema,
+        body=parsed.body,
+        digest=parsed.digest,
+        signature=parsed.signature,
+        key_id=parsed.key_id,
+        sealed_root=parsed.sealed_root,
+        seed=_decode_base64(opening.seed, "opening.seed"),
+        fields=opening.fields,
+    )
+
+
+def _check_time(text: str, name: str) -> None:
+    try:
+        parse_time(text)
+    except FormatError as error:
+        raise refused(name, str(error)) from None
+
+
+def _decode_base64(text: str, name: str) -> bytes:
+    try:
+        return canonical.decode_base64(text)
+    except FormatError as error:
+        raise refused(name, str(error)) from None

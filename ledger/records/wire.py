@@ -1,0 +1,52 @@
+"""From decoded JSON to the shapes of ``schemas``, with refusals that name the field.
+
+This module never says what a value was where the value may be a sealed one.
+"""
+
+import re
+from typing import TypeVar
+
+import msgspec
+
+from ledger.errors import ValueRefused
+
+T = TypeVar("T")
+
+_FIELD_LENGTH = 200  # a posted key may be as long as its body
+_AT = re.compile(r"(?P<reason>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
+
+
+def convert(value: object, shape: type[T], *, at: str, sealed: bool = False) -> T:
+    """Return ``value``, decoded JSON found at the path ``at``, as ``shape``.
+
+    ``sealed`` keeps the value itself out of the message.
+
+    Raises ValueRefused naming the field, e.g. ``statement.public.gpu_count``.
+    """
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise _refusal(str(error), at=at, sealed=sealed) from None
+
+
+def refused(field: str, reason: str) -> ValueRefused:
+    """Return the refusal of ``field``, its message beginning with the field's path."""
+    return ValueRefused(f"{field}: {reason}", field=field)
+
+
+def _refusal(message: str, *, at: str, sealed: bool) -> ValueRefused:
+    match = _AT.fullmatch(message)
+    reason, field = message, at
+    if match:
+        reason = match["reason"]
+        field = (at + (match["path"] or "")).removeprefix(".")
+    for pattern, meaning in ((_MISSING, "this field is missing"), (_UNKNOWN, "unknown field")):
+        named = pattern.fullmatch(reason)
+        if named:
+            field = f"{field}.{named['name']}".removeprefix(".")
+            reason = meaning
+    if sealed and reason.startswith("Invalid enum value"):
+        reason = "not one of the codes that this field takes"
+    return refused(field[:_FIELD_LENGTH] or "the body", reason)
