@@ -1,0 +1,260 @@
+"""The settings themselves: what each is for, its default, and what it may be.
+
+Pure: it looks at the values that it is given, never at the environment, a file or the clock (the
+working folder alone makes a relative path absolute).
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX: Final = "LEDGER_"
+SQLITE: Final = "sqlite:///"
+POSTGRESQL: Final = "postgresql://"
+MASK: Final = "***"
+
+
+def _setting(
+    default: object, *, allowed: str, doc: str, spelt: str | None = None, **limits: int
+) -> Any:  # noqa: ANN401 - pydantic's Field is typed so: the field's own annotation decides
+    """Return a documented field; a ``default`` that can be called gets the fields before it."""
+    extra = {"allowed": allowed, "default": str(default) if spelt is None else spelt}
+    given = {"default_factory" if callable(default) else "default": default}
+    return Field(**given, **limits, description=doc, json_schema_extra=extra)  # type: ignore[call-overload]
+
+
+class Settings(BaseSettings):
+    """One consistent set of settings, paths absolute; ``load_settings`` is what reads them.
+
+    Made directly, ``Settings(data_dir=...)`` looks at its arguments and the defaults alone.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    data_dir: Path = _setting(
+        Path("ledger-data"),
+        allowed="a folder's path",
+        doc="The folder of everything that this ledger keeps outside PostgreSQL.",
+    )
+    database_url: str = _setting(
+        lambda data: f"{SQLITE}{data['data_dir'] / 'ledger.db'}",
+        spelt="sqlite:///<data_dir>/ledger.db",
+        allowed="sqlite:///<path of a file> or postgresql://[user[:password]@]host[:port]/database",
+        doc="The database. SQLite needs no server and takes one server process, PostgreSQL many.",
+    )
+    key_dir: Path = _setting(
+        lambda data: data["data_dir"] / "keys",
+        spelt="<data_dir>/keys",
+        allowed="a folder's path",
+        doc="The folder of the log's signing key, what it signed last, and the openings' key.",
+    )
+    host: str = _setting(
+        "127.0.0.1",
+        allowed="a host name or an address, without port",
+        doc="The address that the server listens on; 0.0.0.0 or :: for all.",
+    )
+    port: int = _setting(
+        8000, ge=1, le=65535, allowed="1 to 65535", doc="The TCP port that the server listens on."
+    )
+    public_url: str = _setting(
+        lambda data: _local_url(data["host"], data["port"]),
+        spelt="http://<host>:<port>",
+        allowed="an http:// or https:// address without query, fragment, user name or final slash",
+        doc="The address under which the public reaches the site, as links and feeds give it.",
+    )
+    processes: int = _setting(
+        1,
+        ge=1,
+        le=64,
+        allowed="1 to 64; 1 on SQLite",
+        doc="How many server processes run. SQLite has one writer and takes one only.",
+    )
+    inline_worker: bool | Literal["auto"] = _setting(
+        "auto",
+        allowed="true, false or auto; not false on SQLite",
+        doc="Whether the server runs the embargo worker itself. auto: on SQLite yes; on PostgreSQL"
+        " no, there `ledger worker` runs beside it.",
+    )
+    queue_records: int = _setting(
+        20_000,
+        ge=1_000,
+        le=1_000_000,
+        allowed="1000 (one batch) to 1000000",
+        doc="How many statements may wait for the log; above it the answer is 503.",
+    )
+    queue_bytes: int = _setting(
+        64 * 1024 * 1024,
+        ge=32 * 1024 * 1024,
+        le=4 * 1024 * 1024 * 1024,
+        allowed="33554432 (one batch) to 4294967296",
+        doc="How many bytes of statements may wait for the log; above it the answer is 503.",
+    )
+    sweep_seconds: int = _setting(
+        60,
+        ge=1,
+        le=60,
+        allowed="1 to 60",
+        doc="The longest time between two looks for what is due, in seconds.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info",
+        allowed="debug, info, warning or error",
+        doc="The least serious line that is logged.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take arguments only: ``load_settings`` orders the other sources and names them."""
+        return (init_settings,)
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The database file, or None on PostgreSQL."""
+        return sqlite_file(self.database_url)
+
+    @property
+    def runs_inline_worker(self) -> bool:
+        """Whether the server runs the embargo worker, ``auto`` decided."""
+        return self.sqlite_file is not None if self.inline_worker == "auto" else self.inline_worker
+
+    def shown(self) -> dict[str, str]:
+        """Return every variable's value as it may be printed, passwords masked."""
+        return {PREFIX + name.upper(): shown(name, value) for name, value in self}
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        return [(name, shown(name, value)) for name, value in self]
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_empty_value(cls, value: object) -> object:
+        # A secret that was mounted empty must not turn into the default database.
+        if value == "":
+            raise ValueError("it is set to nothing: leave it away for the default")
+        return value
+
+    @field_validator(
+        "port", "processes", "queue_records", "queue_bytes", "sweep_seconds", mode="before"
+    )
+    @classmethod
+    def _no_truth_for_a_number(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError("it is true or false, not a number")  # noqa: TRY004 - pydantic's way
+        return value
+
+    @field_validator("data_dir", "key_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        try:
+            return value.expanduser().absolute()
+        except RuntimeError:
+            raise ValueError("there is no home folder to put in place of ~") from None
+
+    @field_validator("database_url")
+    @classmethod
+    def _one_of_two_engines(cls, value: str) -> str:
+        file = sqlite_file(value)
+        if file is None:
+            _check_postgresql(value)
+            return value
+        if not file.name or file.name == ":memory:":
+            raise ValueError("a ledger in memory would forget what it has promised")
+        if "?" in str(file):
+            raise ValueError("the file's path may not hold a question mark, nor the URL a query")
+        return f"{SQLITE}{file.absolute()}"
+
+    @field_validator("host")
+    @classmethod
+    def _bare_host(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", value):
+            raise ValueError("it is neither a name nor an address")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        parts = _split(value)
+        plain = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
+        if not plain or re.search(r"[?#\s]|/\Z", value):
+            raise ValueError("it is not such an address")
+        return value
+
+    @field_validator("processes")
+    @classmethod
+    def _one_writer_on_sqlite(cls, value: int, info: ValidationInfo) -> int:
+        if value > 1 and sqlite_file(info.data.get("database_url", "")):
+            raise ValueError("SQLite takes one process; for more set LEDGER_DATABASE_URL")
+        return value
+
+    @field_validator("inline_worker")
+    @classmethod
+    def _worker_with_the_writer(cls, value: object, info: ValidationInfo) -> object:
+        if value is False and sqlite_file(info.data.get("database_url", "")):
+            raise ValueError("on SQLite only the server can write, so the worker runs inside it")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _small_letters(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+
+def mask_password(url: str) -> str:
+    """Return ``url`` with every password in it replaced by ``***``; masks rather too much."""
+    url = re.sub(r"(?s)^([^:]*://[^:]*):.*@", rf"\1:{MASK}@", url)
+    if "://" not in url and "@" in url:
+        return MASK
+    return re.sub(r"(?i)((?:password|passwd|pwd|sslkey)[^=&]*=)[^&]*", rf"\1{MASK}", url)
+
+
+def shown(name: str, value: object) -> str:
+    """Return a setting's value as it may be printed."""
+    return mask_password(str(value)) if name.endswith("_url") else str(value)
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file that a SQLite URL names, None for any other URL."""
+    return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
+
+
+def _check_postgresql(url: str) -> None:
+    """Refuse what is not a PostgreSQL URL with a database's name; libpq judges the rest."""
+    if not url.startswith(POSTGRESQL):
+        raise ValueError("it has another scheme")
+    parts = _split(url)
+    if not parts.path.strip("/"):
+        raise ValueError("it names no database")
+    if not parts.hostname and "host" not in dict(parse_qsl(parts.query)):
+        raise ValueError("it names no host")
+
+
+def _split(url: str) -> SplitResult:
+    """Split a URL whose host and port make sense.
+
+    urllib's own messages are not passed on: they quote parts that may belong to a password.
+    """
+    try:
+        parts = urlsplit(url)
+        sound = parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError("its host or port makes no sense; in a password / and @ are %2F and %40")
+    return parts
+
+
+def _local_url(host: str, port: int) -> str:
+    """Return the server's own address; one that listens everywhere is met at localhost."""
+    name = "localhost" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
