@@ -5,15 +5,17 @@ belongs to no room: creating a ledger, and following one statement from its byte
 """
 
 import os
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from ledger import keys
 from ledger.embargo import Embargo
-from ledger.errors import Conflict, LedgerError, LogUnavailable, NotFound
+from ledger.errors import Conflict, LedgerError, LogUnavailable, NotFound, Overloaded
 from ledger.intake import Intake
 from ledger.reader import Reader
 from ledger.records.charter import Charter, default_charter
@@ -21,6 +23,7 @@ from ledger.records.deadline import format_time
 from ledger.records.entry import Author, Entry, Genesis, genesis_entry, parse_entry
 from ledger.records.proposal import Proposal
 from ledger.records.receipt import receipt_extra
+from ledger.sequencer.queue import Ticket
 from ledger.sequencer.sequencer import Logged, Sequencer, SignedBatch
 from ledger.sequencer.signer import CheckpointSigner, SignerMemory
 from ledger.settings import Settings
@@ -28,7 +31,7 @@ from ledger.storage.projections import Fact, FoundingKey
 from ledger.storage.shapes import Head, NewBatch, StoredEntry
 from ledger.storage.store import Store
 from ledger.storage.tree import nodes_of
-from ledger.tlog.merkle import EMPTY_ROOT, CompactRange, Extension, inclusion_path, leaf_hash
+from ledger.tlog.merkle import CompactRange, Extension, inclusion_path, leaf_hash
 from ledger.tlog.note import Signer, generate_key, parse_vkey
 from ledger.tlog.proof import TlogProof, format_proof
 from ledger.vault import KEY_BYTES, Vault
@@ -89,7 +92,7 @@ class Ledger:
         return self._writer.intake
 
     @property
-    def embargo(self) -> Embargo[Logged]:
+    def embargo(self) -> Embargo:
         """What opens records; only on a ledger opened for writing."""
         return self._writer.embargo
 
@@ -112,6 +115,50 @@ class Ledger:
         if self._writing is None:
             raise LogUnavailable("this ledger was opened for reading only")
         return self._writing
+
+
+class _Desk:
+    """Bounds what waits for its check, as the sequencer's queue bounds what waits for the log.
+
+    Checking signatures is the slowest step: here is where a flood of statements gathers.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._max_records = settings.queue_records
+        self._max_bytes = settings.queue_bytes
+        self._records = 0
+        self._bytes = 0
+        self._closed = False
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def entering(self, records: int, size: int) -> Iterator[None]:
+        """Take up room until ``leave``. Raises Overloaded or LogUnavailable."""
+        with self._lock:
+            if self._closed:
+                raise LogUnavailable("the ledger is shutting down: send it again later")
+            if self._records and (
+                self._records + records > self._max_records or self._bytes + size > self._max_bytes
+            ):
+                raise Overloaded(
+                    f"{self._records} statements are waiting and the desk takes "
+                    f"{self._max_records}: nothing was stored, send it again",
+                    retry_after_s=1,
+                )
+            yield
+            self._records += records
+            self._bytes += size
+
+    def leave(self, records: int, size: int) -> None:
+        """Give the room back."""
+        with self._lock:
+            self._records -= records
+            self._bytes -= size
+
+    def close(self) -> None:
+        """Let no one in any more."""
+        with self._lock:
+            self._closed = True
 
 
 class _Writing:
@@ -143,21 +190,39 @@ class _Writing:
             ledger.store, vault, append=self.sequencer.submit, clock=ledger.clock
         )
         self._pool = ThreadPoolExecutor(CHECKERS, thread_name_prefix="intake")
+        self._desk = _Desk(ledger.settings)
         self.sequencer.start()
 
     def submit(self, body: bytes) -> "Future[Receipted]":
         answer: Future[Receipted] = Future()
-        self._pool.submit(self._one, body, answer)
+        self._enter([body], answer, self._one, body)
         return answer
 
     def submit_batch(self, bodies: Sequence[bytes]) -> "Future[list[Receipted | LedgerError]]":
         answer: Future[list[Receipted | LedgerError]] = Future()
-        self._pool.submit(self._many, bodies, answer)
+        self._enter(bodies, answer, self._many, bodies)
         return answer
 
     def stop(self) -> None:
+        self._desk.close()
         self._pool.shutdown(wait=True)
         self.sequencer.stop()
+
+    def _enter(
+        self,
+        bodies: Sequence[bytes],
+        answer: "Future[T]",
+        check: "Callable[[Any, Future[T]], None]",
+        argument: object,
+    ) -> None:
+        records, size = len(bodies), sum(map(len, bodies))
+        try:
+            with self._desk.entering(records, size):
+                checking = self._pool.submit(check, argument, answer)
+        except LedgerError as error:
+            answer.set_exception(error)
+            return
+        checking.add_done_callback(lambda _: self._desk.leave(records, size))
 
     def _one(self, body: bytes, answer: "Future[Receipted]") -> None:
         def settle(results: list[Receipted | LedgerError]) -> None:
@@ -193,7 +258,7 @@ class _Writing:
             answer.set_exception(error)
             return
 
-        def answered(done: "Future[list[Logged | LedgerError]]") -> None:
+        def answered(done: Ticket[Logged]) -> None:
             try:
                 results = iter(done.result())
                 settle(
@@ -312,6 +377,7 @@ def create(
     key_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = Store(settings.database_url)
     made: list[Path] = []
+    entry = None
     try:
         store.acquire_writer()
         if not store.is_empty():
@@ -325,16 +391,18 @@ def create(
             logged_at=clock(),
         )
         store.migrate()
+        keys.write_signer(key_dir / keys.LOG_KEY, signer)
         made.append(key_dir / keys.LOG_KEY)
-        keys.write_signer(made[-1], signer)
+        keys.write_openings_key(key_dir / keys.OPENINGS_KEY, random(KEY_BYTES))
         made.append(key_dir / keys.OPENINGS_KEY)
-        keys.write_openings_key(made[-1], random(KEY_BYTES))
+        SignerMemory(key_dir / keys.SIGNER_MEMORY).create()
         made.append(key_dir / keys.SIGNER_MEMORY)
-        SignerMemory(made[-1]).create()
         _write_genesis(store, entry, parse_entry(entry))
     except BaseException:
-        for path in made:
-            path.unlink(missing_ok=True)
+        # Where the log is stored after all, or nobody can say, its keys stay.
+        if made and _first_entry(store) != entry:
+            for path in made:
+                path.unlink()
         raise
     finally:
         store.close()
@@ -343,10 +411,15 @@ def create(
     return vkey
 
 
+def _first_entry(store: Store) -> bytes | None:
+    with store.snapshot() as reads:
+        first = reads.entry(0)
+    return first.data if first else None
+
+
 def _write_genesis(store: Store, data: bytes, entry: Entry) -> None:
     genesis = entry.genesis
     assert genesis is not None
-    store.create_log(Head(size=0, root=EMPTY_ROOT, edge=b"", logged_at=entry.logged_at))
     stored = StoredEntry(
         index=0,
         kind="genesis",
@@ -358,14 +431,13 @@ def _write_genesis(store: Store, data: bytes, entry: Entry) -> None:
         data=data,
     )
     extension = Extension(CompactRange(), [stored.leaf_hash])
-    with store.append() as appending:
-        appending.write(
-            NewBatch(
-                head=Head(1, extension.root, extension.range.edge(), entry.logged_at),
-                entries=[stored],
-                facts=[genesis_fact(genesis, logged_at=entry.logged_at)],
-            )
+    store.create_log(
+        NewBatch(
+            head=Head(1, extension.root, extension.range.edge(), entry.logged_at),
+            entries=[stored],
+            facts=[genesis_fact(genesis, logged_at=entry.logged_at)],
         )
+    )
 
 
 def genesis_fact(genesis: Genesis, *, logged_at: int) -> Fact:

@@ -8,11 +8,10 @@ workers may sweep at once.
 
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Protocol, TypeVar
 
-from ledger.errors import CommitmentError, Conflict, LedgerError, LogUnavailable
+from ledger.errors import Conflict, LedgerError, LogUnavailable
 from ledger.records.entry import Reason
 from ledger.records.proposal import Disclosure
 from ledger.storage.shapes import StoredEmbargo
@@ -21,14 +20,21 @@ from ledger.vault import Vault, prepare_disclosure
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 AT_ONCE: Final = 500
 """Disclosures handed over together: one batch of the log, a bounded amount of memory."""
 
 
-Append = Callable[[Sequence[Disclosure]], Future[list[T | LedgerError]]]
-"""How disclosures get into the log: a future of one result or refusal for each, in order."""
+class Pending(Protocol[T_co]):
+    """What has been handed to the log: its result is one outcome or refusal for each, in order."""
+
+    def result(self) -> Sequence[T_co | LedgerError]:
+        """Wait for the outcomes."""
+
+
+Append = Callable[[Sequence[Disclosure]], Pending[object]]
+"""How disclosures get into the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +45,11 @@ class Swept:
     failed: tuple[int, ...]
 
 
-class Embargo(Generic[T]):
+class Embargo:
     """The scheduler's work, without the scheduler. ``clock`` gives Unix seconds."""
 
     def __init__(
-        self, store: Store, vault: Vault, *, append: Append[T], clock: Callable[[], int]
+        self, store: Store, vault: Vault, *, append: Append, clock: Callable[[], int]
     ) -> None:
         self._store = store
         self._vault = vault
@@ -71,7 +77,9 @@ class Embargo(Generic[T]):
             for embargo in due:
                 try:
                     disclosures.append(self._prepare(embargo))
-                except CommitmentError as error:
+                except LogUnavailable:
+                    raise
+                except LedgerError as error:
                     log.error("entry %d cannot be opened: %s", embargo.index, error)  # noqa: TRY400 - the message says it all
                     failed.append(embargo.index)
             for disclosure, result in zip(

@@ -5,13 +5,14 @@ never dropped for being late; what is due is asked of the log at every pass.
 """
 
 import logging
+import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Final
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
-from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.embargo import Embargo
 from ledger.errors import LedgerError
@@ -25,35 +26,51 @@ class Worker:
     """Sweeps in the background until it is stopped."""
 
     def __init__(
-        self, embargo: Embargo[Any], *, clock: Callable[[], int], sweep_seconds: int = 60
+        self, embargo: Embargo, *, clock: Callable[[], int], sweep_seconds: int = 60
     ) -> None:
         self._embargo = embargo
         self._clock = clock
         self._sweep_seconds = sweep_seconds
         self._scheduler = BackgroundScheduler(timezone=UTC)
+        self._stopping = threading.Event()
+        self._turn = threading.Lock()
+        self._last_pass = monotonic()
+        self._watch = threading.Thread(target=self._keep_watch, name="embargo-watch", daemon=True)
 
     def start(self) -> None:
         """Sweep at once, then whenever something is due."""
         self._scheduler.start()
-        self._schedule(self._clock())
+        self._schedule(in_seconds=0)
+        self._watch.start()
 
     def stop(self) -> None:
-        """Finish the pass that is running, then stop."""
-        self._scheduler.shutdown(wait=True)
+        """Finish the pass that is running, then stop; harmless where nothing runs."""
+        self._stopping.set()
+        # The scheduler holds its locks while it waits for its threads: a pass that was about to
+        # add the next job would wait for it, and it for the pass. So the pass is over first.
+        with self._turn:
+            running = self._scheduler.running
+        if running:
+            self._scheduler.shutdown(wait=True)
+            self._watch.join()
 
     def sweep(self) -> None:
         """One pass; a failure is logged and the next pass comes all the same."""
-        try:
-            swept = self._embargo.open_due()
-            if swept.opened or swept.failed:
-                log.info("opened %d entries, %d failed", swept.opened, len(swept.failed))
-        except LedgerError as error:
-            log.error("the embargo pass stopped: %s", error)  # noqa: TRY400 - the message says it all
-        except SQLAlchemyError as error:
-            log.error("the embargo pass stopped: %s", type(error).__name__)  # noqa: TRY400 - parameters may be secrets
-        finally:
-            if self._scheduler.running:
-                self._schedule(self.next_wake())
+        with self._turn:
+            if self._stopping.is_set():
+                return
+            self._last_pass = monotonic()
+            try:
+                swept = self._embargo.open_due()
+                if swept.opened or swept.failed:
+                    log.info("opened %d entries, %d failed", swept.opened, len(swept.failed))
+            except LedgerError as error:
+                log.error("the embargo pass stopped: %s", error)  # noqa: TRY400 - the message says it all
+            except Exception as error:  # noqa: BLE001 - a traceback may show what is still sealed
+                log.error("the embargo pass stopped: %s", type(error).__name__)  # noqa: TRY400 - as above
+            finally:
+                if self._scheduler.running and not self._stopping.is_set():
+                    self._schedule(in_seconds=self.next_wake() - self._clock())
 
     def next_wake(self) -> int:
         """When to sweep again, in Unix seconds: the next deadline, within a minute."""
@@ -61,18 +78,31 @@ class Worker:
         latest = now + self._sweep_seconds
         try:
             deadline = self._embargo.next_deadline()
-        except (LedgerError, SQLAlchemyError):
+        except LedgerError:
             return latest
         # What is due and could not be opened is tried again with the regular pass.
         return latest if deadline is None or deadline <= now else min(deadline, latest)
 
-    def _schedule(self, wake_at: int) -> None:
+    def _schedule(self, *, in_seconds: int) -> None:
         # misfire_grace_time=None: APScheduler would drop, and forget, a job that is a second late.
+        # max_instances=2: it would drop one that comes while the last is just ending; the turn
+        # keeps two from sweeping at once.
         self._scheduler.add_job(
             self.sweep,
-            DateTrigger(run_date=datetime.fromtimestamp(wake_at, UTC)),
+            DateTrigger(run_date=datetime.now(UTC) + timedelta(seconds=max(in_seconds, 0))),
             id=JOB_ID,
             replace_existing=True,
             misfire_grace_time=None,
-            max_instances=1,
+            max_instances=2,
         )
+
+    def _keep_watch(self) -> None:
+        """Sweep even where the machine's clock was set back.
+
+        APScheduler sleeps until a time of day: set back by a day, it would sleep through one.
+        """
+        while not self._stopping.wait(
+            max(1.0, self._last_pass + self._sweep_seconds + 1 - monotonic())
+        ):
+            if monotonic() - self._last_pass > self._sweep_seconds:
+                self._schedule(in_seconds=0)

@@ -35,9 +35,7 @@ def author_statement(
     """
     known = SCHEMAS.get(schema)
     if known is None:
-        raise ValueRefused(
-            f"schema: {schema} is not one of {', '.join(SCHEMAS)}", field="schema"
-        )
+        raise ValueRefused(f"schema: {schema} is not one of {', '.join(SCHEMAS)}", field="schema")
     statement: dict[str, Any] = {
         "author": signer.name.rsplit("/", 1)[-1],
         "kind": kind,

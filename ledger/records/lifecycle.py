@@ -5,7 +5,7 @@
 refused with the state that it met. This module knows no job: the state is an argument.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 from ledger.errors import OutOfOrder
@@ -49,6 +49,20 @@ _BESIDE = ("open", "withheld", "corrected", "disclosed")
 """Kinds that speak about an entry of the job and leave its state alone."""
 
 
+def _transitions() -> Iterator[tuple[tuple[State | None, str], State]]:
+    for state, following in _FOLLOWS.items():
+        for kind in following:
+            yield (state, kind.value), kind
+    for state in State:
+        for beside in _BESIDE:
+            yield (state, beside), state
+        if state in _METERED:
+            yield (state, "egress"), state
+
+
+_NEXT: Mapping[tuple[State | None, str], State] = dict(_transitions())
+
+
 def next_state(state: State | None, kind: str) -> State:
     """Return the state of a job in ``state`` (None: not submitted yet) after an event ``kind``.
 
@@ -57,11 +71,9 @@ def next_state(state: State | None, kind: str) -> State:
 
     Raises OutOfOrder, saying which state the event met and what may follow.
     """
-    for following in _FOLLOWS.get(state, ()):
-        if following == kind:
-            return following
-    if state is not None and (kind in _BESIDE or (kind == "egress" and state in _METERED)):
-        return state
+    following = _NEXT.get((state, kind))
+    if following is not None:
+        return following
     met = "a job that was not submitted" if state is None else f"a job that is {state}"
     raise OutOfOrder(f"{kind} may not follow here: it met {met}; {_may_follow(state)}")
 

@@ -4,15 +4,18 @@ Works on what it is given: the head, the jobs and embargoes that the batch touch
 writes nothing, signs nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from ledger.errors import Conflict, LedgerError, NotFound, OutOfOrder, ValueRefused
+from ledger.records.canonical import INTEGER_LIMIT
 from ledger.records.charter import Charter
 from ledger.records.deadline import format_time, latest_review, parse_time, publish_by
-from ledger.records.entry import decision_entry, disclosed_entry, statement_entry
+from ledger.records.entry import Reason, decision_entry, disclosed_entry, statement_entry
 from ledger.records.lifecycle import State, next_state
 from ledger.records.proposal import Disclosure, Proposal
 from ledger.records.statement import ParsedStatement
@@ -21,13 +24,20 @@ from ledger.storage.projections import Fact
 from ledger.storage.shapes import StoredEmbargo, StoredEntry
 from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.note import parse_vkey
-from schemas.statements import JobCorrected, JobOpen, JobWithheld, Registry, RegistryAction
+from schemas.statements import (
+    JobCorrected,
+    JobEgress,
+    JobOpen,
+    JobWithheld,
+    Registry,
+    RegistryAction,
+)
+from schemas.values import Wire
 
 Work = Proposal | Disclosure
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """Where a statement or disclosure stands: its index, and its decision's if it has one."""
 
     index: int
@@ -74,6 +84,7 @@ class Plan:
         self._charter_index = charter_index
         self._known = known
         self._states = {job_id: State(job["state"]) for job_id, job in known.jobs.items()}
+        self._let_out: dict[str, tuple[int, int]] = {}
 
     def place(self, work: Work) -> Placed:
         """Lay out the entries of one work. Raises what its refusal is, having changed nothing."""
@@ -100,6 +111,7 @@ class Plan:
                 f"a new job needs a new job_id, a correction is a statement of kind corrected"
             )
         following = next_state(state, kind)
+        let_out = self._check_egress(job_id, parsed.public)
         disclosure = self._check_reference(work)
         deadline = None
         if parsed.sealed_root is not None:
@@ -120,6 +132,8 @@ class Plan:
         # From here on nothing refuses, so that a refused work leaves nothing behind.
         index = self._statement(work, data, deadline)
         self._states[job_id] = following
+        if let_out is not None:
+            self._let_out[job_id] = let_out
         if decision is not None:
             self._add(
                 decision,
@@ -138,6 +152,24 @@ class Plan:
         if disclosure is not None:
             self._disclose(replace(disclosure, opened_by=index))
         return Placed(index, created=True)
+
+    def _check_egress(self, job_id: str, public: Wire) -> tuple[int, int] | None:
+        """Check that a job's sums stay integers that every reader has; (bytes, artifacts)."""
+        if not isinstance(public, JobEgress):
+            return None
+        let_out = self._let_out.get(job_id)
+        if let_out is None:
+            job = self._known.jobs.get(job_id, {})
+            let_out = (job.get("egress_bytes", 0), job.get("artifact_count", 0))
+        let_out = (let_out[0] + public.egress_bytes, let_out[1] + public.artifact_count)
+        for name, total in zip(("egress_bytes", "artifact_count"), let_out, strict=True):
+            if total >= INTEGER_LIMIT:
+                raise ValueRefused(
+                    f"statement.public.{name}: the job's sum would be {total}, where it stays "
+                    f"below 2^53",
+                    field=f"statement.public.{name}",
+                )
+        return let_out
 
     def _check_reference(self, work: Proposal) -> Disclosure | None:
         """Check the entry that a statement speaks of; what an ``open`` discloses."""
@@ -196,6 +228,12 @@ class Plan:
         if embargo.disclosed_index is not None:
             raise OutOfOrder(
                 f"entry {disclosure.index} is open already, by entry {embargo.disclosed_index}"
+            )
+        if disclosure.reason is Reason.DEADLINE and self._logged_at < embargo.publish_by:
+            # The sweeper's clock was ahead, or was set back since: the log's own time decides.
+            raise OutOfOrder(
+                f"entry {disclosure.index} is due at {format_time(embargo.publish_by)}, and the "
+                f"log is at {format_time(self._logged_at)}"
             )
         if embargo.withheld_index != disclosure.withheld_by:
             raise Conflict(
@@ -322,7 +360,7 @@ def _author_of(entry: StoredEntry) -> str | None:
     return author
 
 
-def touched(works: list[Work]) -> tuple[set[bytes], set[str], set[int]]:
+def touched(works: Sequence[Work]) -> tuple[set[bytes], set[str], set[int]]:
     """The statement digests, jobs and entries that a plan over ``works`` asks about."""
     digests: set[bytes] = set()
     jobs: set[str] = set()

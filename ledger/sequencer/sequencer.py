@@ -20,16 +20,15 @@ a tree which a failed commit then never stores, and it would have to refuse ever
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
+from msgspec import Struct
 
 from ledger.errors import ForkRefused, LedgerError, LogUnavailable
 from ledger.records.charter import Charter
 from ledger.sequencer.plan import Known, Placed, Plan, Work, touched
-from ledger.sequencer.queue import Group, Queue
+from ledger.sequencer.queue import Queue, Ticket
 from ledger.sequencer.signer import CheckpointSigner, Pen, Signed
 from ledger.storage.keyring import KeyRing
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEntry
@@ -48,10 +47,11 @@ log = logging.getLogger(__name__)
 
 MAX_BATCH: Final = 2_048
 """Works in one transaction; a waiting caller's latency is bounded by it."""
+PATIENCE_S: Final = 0.001
+"""How long a batch waits for nearly as many callers as the last one answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(Struct, frozen=True):
     """Where one statement or disclosure stands, and what proves it.
 
     ``batch`` is None where the statement was logged before: its proof is then to be read.
@@ -78,9 +78,10 @@ class SignedBatch:
 
 @dataclass(frozen=True, slots=True)
 class _Laid:
-    """A batch before it is stored."""
+    """A batch before it is stored; ``batch`` is None where the works add nothing."""
 
-    batch: NewBatch
+    placed: Sequence[Placed | LedgerError]
+    batch: NewBatch | None
     extension: Extension
     keys: KeyRing
 
@@ -128,71 +129,75 @@ class Sequencer:
         if self._thread.ident is not None:
             self._thread.join()
 
-    def submit(self, works: Sequence[Work]) -> "Future[list[Logged | LedgerError]]":
-        """Queue works; the future holds one result or refusal for each, in order.
+    def submit(self, works: Sequence[Work]) -> Ticket[Logged]:
+        """Queue works; the ticket will hold one result or refusal for each, in order.
 
-        Raises Overloaded or LogUnavailable at once where they are not taken. The future itself
-        fails only for a caller's own mistake, never with a promise half kept.
+        Raises Overloaded or LogUnavailable at once where they are not taken.
         """
-        return self._queue.put(works).future
+        return self._queue.put(works)
 
     def _run(self) -> None:
-        while groups := self._queue.take(MAX_BATCH):
+        # Clients that wait for their answers send the next statement right after it. Taking the
+        # first of those alone would make every other batch one of a single statement.
+        expected = 0
+        while tickets := self._queue.take(MAX_BATCH, expected=expected, patience_s=PATIENCE_S):
+            expected = len(tickets) * 7 // 8
             try:
-                self._sequence(groups)
+                self._sequence(tickets)
             except ForkRefused as error:
                 log.critical("the writer stops: %s", error)
                 self._queue.close(error)
-                _fail(groups, error)
+                _fail(tickets, error)
             except LedgerError as error:
                 log.error("a batch was not logged: %s", error)  # noqa: TRY400 - the message says it all
-                _fail(groups, error)
-            except (SQLAlchemyError, OSError) as error:
-                # The statement's parameters stand in str(error): they may hold an opening.
-                log.error("a batch was not stored: %s", type(error).__name__)  # noqa: TRY400 - the traceback would show parameters
+                _fail(tickets, error)
+            except Exception as error:  # noqa: BLE001 - the thread must outlive whatever a batch does to it
+                # Neither the error's text nor its traceback: a statement's parameters stand in
+                # them, and those may hold an opening.
+                log.error("a batch was not stored: %s", type(error).__name__)  # noqa: TRY400 - as said
                 _fail(
-                    groups,
+                    tickets,
                     LogUnavailable("the database refuses: nothing is promised, send it again"),
                 )
-            except Exception as error:  # noqa: BLE001 - the thread must outlive whatever a batch does to it
-                log.error("a batch failed: %s", type(error).__name__)  # noqa: TRY400 - as above
-                _fail(
-                    groups, LogUnavailable("the ledger failed: nothing is promised, send it again")
-                )
 
-    def _sequence(self, groups: list[Group[Logged]]) -> None:
+    def _sequence(self, tickets: Sequence[Ticket[Logged]]) -> None:
+        works = [work for ticket in tickets for work in ticket.works]
         with self._signer.exclusive() as pen:
-            laid = self._store_batch(pen, groups)
+            laid = self._store_batch(pen, works)
             batch = None
-            if laid is not None:
-                batch = SignedBatch(laid.extension, laid.batch.entries, self._sign(pen, laid))
-        for group in groups:
-            group.future.set_result([_logged(result, batch) for result in group.results])
+            if laid.batch is not None:
+                self._keys = (laid.extension.new_size, laid.keys)
+                signed = self._sign(pen, laid.extension, laid.batch)
+                batch = SignedBatch(laid.extension, laid.batch.entries, signed)
+        results = [_logged(placed, batch) for placed in laid.placed]
+        start = 0
+        for ticket in tickets:
+            stop = start + len(ticket.works)
+            ticket.finish(results[start:stop])
+            start = stop
 
-    def _store_batch(self, pen: Pen, groups: list[Group[Logged]]) -> _Laid | None:
-        """Commit what the groups add to the log; None where that is nothing."""
+    def _store_batch(self, pen: Pen, works: Sequence[Work]) -> _Laid:
+        """Commit what the works add to the log."""
         laid: _Laid | None = None
         try:
             with self._store.append() as appending:
                 if _is_last(pen, appending.head):
-                    laid = self._lay_out(appending, groups)
-                    if laid is not None:
+                    laid = self._lay_out(appending, works)
+                    if laid.batch is not None:
                         appending.write(laid.batch)
-                        self._keys = (laid.extension.new_size, laid.keys)
                     return laid
         except OutcomeUnknown:
             # Never guess: what the database holds now decides.
-            if laid is None or not self._is_stored(laid):
+            if laid is None or laid.batch is None or not self._is_stored(laid.batch):
                 raise
             return laid
         # Another process committed and died, or this one did before: sign that first.
         self._catch_up(pen)
-        return self._store_batch(pen, groups)
+        return self._store_batch(pen, works)
 
-    def _lay_out(self, appending: Appending, groups: list[Group[Logged]]) -> _Laid | None:
-        """Everything that the groups add to the log; None where it is nothing."""
+    def _lay_out(self, appending: Appending, works: Sequence[Work]) -> _Laid:
+        """Everything that the works add to the log, and what becomes of each."""
         head = appending.head
-        works = [work for group in groups for work in group.works]
         digests, job_ids, indices = touched(works)
         reads = appending.snapshot()
         jobs = appending.current_jobs(job_ids)
@@ -211,12 +216,11 @@ class Sequencer:
             charter_index=self._charter_index,
             known=known,
         )
-        for group in groups:
-            group.results = [_place(plan, work) for work in group.works]
-        if not plan.entries:
-            return None
+        placed = [_place(plan, work) for work in works]
         old = CompactRange.from_edge(head.size, head.edge)
         extension = Extension(old, [entry.leaf_hash for entry in plan.entries])
+        if not plan.entries:
+            return _Laid(placed, None, extension, known.keys)
         verify_consistency(
             extension.consistency_proof(),
             old_size=head.size,
@@ -238,7 +242,7 @@ class Sequencer:
             facts=plan.facts,
             jobs=jobs,
         )
-        return _Laid(batch, extension, known.keys)
+        return _Laid(placed, batch, extension, known.keys)
 
     def _key_ring(self, appending: Appending) -> KeyRing:
         size = appending.head.size
@@ -246,23 +250,22 @@ class Sequencer:
             self._keys = (size, KeyRing.of_stored(appending.snapshot().author_keys(size=size)))
         return self._keys[1].copy()
 
-    def _is_stored(self, laid: _Laid) -> bool:
+    def _is_stored(self, batch: NewBatch) -> bool:
         """Whether a batch is in the log after a commit that did not say so."""
-        last = laid.batch.entries[-1]
+        last = batch.entries[-1]
         with self._store.snapshot() as reads:
             found = reads.entry(last.index)
         return found is not None and found.leaf_hash == last.leaf_hash
 
-    def _sign(self, pen: Pen, laid: _Laid) -> Signed:
+    def _sign(self, pen: Pen, extension: Extension, batch: NewBatch) -> Signed:
         """Hash the stored bytes once more, sign, publish.
 
         What is signed is what can be read back: a bit that flips between hashing and storing would
         otherwise be signed for ever.
         """
-        extension = laid.extension
         with self._store.publishing() as publishing:
             stored = publishing.entry_bytes(extension.old_size, extension.new_size)
-            if [leaf_hash(data) for data in stored] != [e.leaf_hash for e in laid.batch.entries]:
+            if [leaf_hash(data) for data in stored] != [entry.leaf_hash for entry in batch.entries]:
                 raise ForkRefused(
                     f"the entries from {extension.old_size} on read back other than they were "
                     f"written: nothing is signed; check memory and disk, then run `ledger fsck`"
@@ -272,7 +275,7 @@ class Sequencer:
                 root=extension.root,
                 prove=lambda _old_size: extension.consistency_proof(),
             )
-            publishing.publish(_stored(signed, logged_at=laid.batch.head.logged_at))
+            publishing.publish(_stored(signed, logged_at=batch.head.logged_at))
         return signed
 
     def _catch_up(self, pen: Pen) -> None:
@@ -349,7 +352,7 @@ def _full_tiles(appending: Appending, extension: Extension) -> list[tuple[int, i
     return tiles
 
 
-def _fail(groups: list[Group[Logged]], error: LedgerError) -> None:
-    for group in groups:
-        if not group.future.done():
-            group.future.set_result([error] * len(group.works))
+def _fail(tickets: Sequence[Ticket[Logged]], error: LedgerError) -> None:
+    for ticket in tickets:
+        if not ticket.done():
+            ticket.finish([error] * len(ticket.works))

@@ -6,6 +6,7 @@ restored from an old backup, or edited, or two databases on one key cannot make 
 history. An attacker who can write this file but not read the key gains nothing but a refusal.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -15,7 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ledger.errors import ForkRefused, FormatError, LogUnavailable, ProofError
+from ledger.errors import (
+    ForkRefused,
+    FormatError,
+    LogUnavailable,
+    NotFound,
+    ProofError,
+    SignatureError,
+)
 from ledger.tlog.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from ledger.tlog.merkle import verify_consistency
 from ledger.tlog.note import Signer as NoteSigner
@@ -54,8 +62,11 @@ class SignerMemory:
         except FileExistsError:
             raise LogUnavailable(f"the signer's memory {self._path.name} exists already") from None
         try:
-            os.write(descriptor, bytes(2 * SLOT_BYTES))
+            _write_whole(descriptor, bytes(2 * SLOT_BYTES), 0)
             os.fsync(descriptor)
+        except BaseException:
+            self._path.unlink()
+            raise
         finally:
             os.close(descriptor)
         directory = os.open(self._path.parent, os.O_RDONLY)
@@ -105,7 +116,7 @@ class OpenMemory:
         if _DIGEST_BYTES + len(rest) > SLOT_BYTES:
             raise FormatError(f"a note of {len(note)} bytes is too long to remember")
         data = hashlib.sha256(rest).digest() + rest
-        os.pwrite(self._descriptor, data.ljust(SLOT_BYTES, b"\0"), slot * SLOT_BYTES)
+        _write_whole(self._descriptor, data.ljust(SLOT_BYTES, b"\0"), slot * SLOT_BYTES)
         os.fdatasync(self._descriptor)
 
     def _newest(self) -> tuple[int, bytes] | None:
@@ -134,6 +145,12 @@ class OpenMemory:
         return slot, note
 
 
+def _write_whole(descriptor: int, data: bytes, offset: int) -> None:
+    """Write all of ``data``; a disk that is full may take a part of it without an error."""
+    if os.pwrite(descriptor, data, offset) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 class CheckpointSigner:
     """Signs tree heads of one origin, each only if it provably extends the last."""
 
@@ -143,31 +160,43 @@ class CheckpointSigner:
         self.origin = key.name
         self._verifier = parse_vkey(key.vkey)
         self._last: Signed | None = None
+        # What a write that failed has left is in the page cache, and perhaps not on the disk.
+        self._synced: bytes | None = None
 
     @contextmanager
     def exclusive(self) -> Iterator["Pen"]:
         """The right to sign, held against every other writer on this machine."""
         with self._memory.locked() as memory:
-            pen = Pen(self._key, memory, self._read(memory.recall()))
+            pen = Pen(self._key, memory, self._read(memory.recall()), synced=self._synced)
             yield pen
             self._last = pen.last
+            self._synced = pen.synced
 
     def _read(self, note: bytes | None) -> Signed | None:
         if note is None:
             return None
-        if self._last is None or self._last.note != note:
+        if self._last is not None and self._last.note == note:
+            return self._last
+        try:
             opened = open_note(note, [self._verifier])
-            self._last = Signed(parse_checkpoint(opened.text), note)
-        return self._last
+            return Signed(parse_checkpoint(opened.text), note)
+        except (SignatureError, FormatError) as error:
+            raise ForkRefused(
+                f"the signer's memory holds a note that this key has not signed ({error}): "
+                f"it belongs to another key; restore the one that was kept with this key"
+            ) from None
 
 
 class Pen:
     """The signer while no one else can sign."""
 
-    def __init__(self, key: NoteSigner, memory: OpenMemory, last: Signed | None) -> None:
+    def __init__(
+        self, key: NoteSigner, memory: OpenMemory, last: Signed | None, *, synced: bytes | None
+    ) -> None:
         self._key = key
         self._memory = memory
         self.last = last
+        self.synced = synced
 
     def sign(self, *, size: int, root: bytes, prove: Prover) -> Signed:
         """The signed checkpoint of ``size`` and ``root``; the remembered one if it is the same.
@@ -178,12 +207,16 @@ class Pen:
         if self.last is not None:
             last = self.last.checkpoint
             if size == last.size and root == last.root:
+                if self.synced != self.last.note:
+                    self._memory.remember(self.last.note, size=size)
+                    self.synced = self.last.note
                 return self.last
             self._check_extends(last, size=size, root=root, prove=prove)
         checkpoint = Checkpoint(self._key.name, size, root)
         note = sign_note(format_checkpoint(checkpoint), [self._key])
         self._memory.remember(note, size=size)
         self.last = Signed(checkpoint, note)
+        self.synced = note
         return self.last
 
     def _check_extends(self, last: Checkpoint, *, size: int, root: bytes, prove: Prover) -> None:
@@ -201,7 +234,7 @@ class Pen:
                 new_size=size,
                 new_root=root,
             )
-        except ProofError as error:
+        except (ProofError, NotFound, FormatError) as error:
             raise ForkRefused(
                 f"size {size} does not extend the signed size {last.size}: {error}. The stored "
                 f"log was changed: run `ledger fsck`, then restore it from a backup or a mirror"

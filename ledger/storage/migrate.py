@@ -1,5 +1,6 @@
 """Brings a database to the newest schema; at start-up and by ``ledger migrate``."""
 
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -14,12 +15,19 @@ from ledger.storage.engine import is_sqlite
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 ADVISORY_LOCK: Final = 0x4150534349  # "APSCI"
 
+_one_at_a_time = threading.Lock()  # Alembic keeps the migration that runs in a global
+
 
 def migrate(engine: Engine) -> tuple[str | None, str]:
     """Run every revision that the database lacks; (revision before, revision after).
 
     Several processes may call it at once: one migrates, the others wait and find nothing to do.
     """
+    with _one_at_a_time:
+        return _migrate(engine)
+
+
+def _migrate(engine: Engine) -> tuple[str | None, str]:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     newest = ScriptDirectory.from_config(config).get_current_head()

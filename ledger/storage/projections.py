@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec import Struct
 from sqlalchemy import Connection, delete
 
 from ledger.records.deadline import parse_time
@@ -45,8 +46,7 @@ class FoundingKey:
     key_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """What one entry says, as far as the projections care."""
 
     index: int
@@ -106,7 +106,15 @@ class Projector:
                 self._register(fact)
             case "genesis":
                 self._new_keys.extend(
-                    (key.key_id, fact.index, FOREVER, key.name, str(key.role), key.title, key.vkey)
+                    (
+                        key.key_id,
+                        fact.index,
+                        FOREVER,
+                        key.name,
+                        str(key.role),
+                        _storable(key.title),
+                        key.vkey,
+                    )
                     for key in fact.founders
                 )
             case "completed" | "failed" | "cancelled" | "terminated_by_policy":
@@ -211,8 +219,8 @@ class Projector:
             fields = fact.fields or {}
             row = self._next_version(fact)
             row["disclosed_index"] = fact.index
-            row["title"] = fields.get("title")
-            row["model_name"] = fields.get("model.name")
+            row["title"] = _storable(fields.get("title"))
+            row["model_name"] = _storable(fields.get("model.name"))
 
     def _register(self, fact: Fact) -> None:
         public = fact.public
@@ -225,12 +233,20 @@ class Projector:
                     FOREVER,
                     public.name,
                     str(public.role),
-                    public.title,
+                    _storable(public.title),
                     public.vkey,
                 )
             )
         else:
             self._retired.append((fact.index, fact.key_id, FOREVER))
+
+
+def _storable(text: str | None) -> str | None:
+    """``text`` as a TEXT column takes it: PostgreSQL has no NUL, which JSON has.
+
+    The entry keeps it; a title that could not be shown would keep the record from being opened.
+    """
+    return None if text is None else text.replace("\0", "\ufffd")
 
 
 def current_jobs(connection: Connection, job_ids: Collection[str]) -> dict[str, JobValues]:

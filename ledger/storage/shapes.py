@@ -1,7 +1,13 @@
-"""What the cellar hands up and takes down: plain frozen values, never rows."""
+"""What the cellar hands up and takes down: plain frozen values, never rows.
+
+Those that every statement needs are msgspec Structs, which are made ten times faster than frozen
+dataclasses.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from ledger.storage.projections import Fact
 
@@ -16,8 +22,7 @@ class Head:
     logged_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
+class StoredEntry(Struct, frozen=True):
     """One leaf with its bytes. ``leaf_hash`` was computed when the entry was sequenced."""
 
     index: int

@@ -7,12 +7,14 @@ outcome which nobody knows is said to be unknown.
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from sqlite3 import Error as SqliteError
 from typing import Final
 
+from psycopg import Error as PostgresqlError
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from ledger.errors import LogUnavailable, NotFound
+from ledger.errors import ForkRefused, LogUnavailable, NotFound
 from ledger.storage import migrate as migrations
 from ledger.storage.driver import Driver
 from ledger.storage.engine import WriterLock, is_sqlite, open_engine, sqlite_path
@@ -33,6 +35,10 @@ _EMBARGOES: Final = (
     "SELECT leaf_index, job_id, author, publish_by, disclosed_index, withheld_index "
     "FROM embargoes WHERE leaf_index IN"
 )
+
+
+class StorageFailed(LogUnavailable):
+    """The database refuses. What it says is not passed on: parameters may stand in it."""
 
 
 class OutcomeUnknown(LogUnavailable):
@@ -119,9 +125,15 @@ class Publishing:
     def publish(self, checkpoint: StoredCheckpoint) -> None:
         """Store a signed checkpoint; harmless where its size is published already."""
         size = checkpoint.size
-        if not self._driver.fetch("SELECT 1 FROM checkpoints WHERE size = ?", (size,)):
+        known = self._driver.fetch("SELECT root FROM checkpoints WHERE size = ?", (size,))
+        if not known:
             self._driver.insert(
                 CHECKPOINTS, [(size, checkpoint.root, checkpoint.logged_at, checkpoint.note)]
+            )
+        elif known[0][0] != checkpoint.root:
+            raise ForkRefused(
+                f"size {size} is published already with the root {known[0][0].hex()}, not "
+                f"{checkpoint.root.hex()}: run `ledger fsck`"
             )
 
 
@@ -159,10 +171,11 @@ class Store:
         with self.engine.connect() as connection:
             return connection.execute(select(HEAD.c.id)).first() is None
 
-    def create_log(self, head: Head) -> None:
-        """Write the head of an empty log, once."""
-        with self._writing() as connection:
-            connection.execute(insert(HEAD), {"id": HEAD_ID, **_head_values(head)})
+    def create_log(self, batch: NewBatch) -> None:
+        """Write the first batch of a new log and its head, in one transaction, once."""
+        with _translated(), self._writing() as connection:
+            connection.execute(insert(HEAD), {"id": HEAD_ID, **_head_values(batch.head)})
+            Appending(connection, Head(size=0, root=b"", edge=b"", logged_at=0)).write(batch)
 
     @contextmanager
     def append(self) -> Iterator[Appending]:
@@ -171,8 +184,10 @@ class Store:
         Raises OutcomeUnknown if the commit itself fails: the caller must read the head again
         before it says anything about the batch.
         """
-        connection = self.engine.connect().execution_options(ledger_writes=True)
-        try:
+        with (
+            _translated(),
+            self.engine.connect().execution_options(ledger_writes=True) as connection,
+        ):
             transaction = connection.begin()
             try:
                 yield Appending(connection, _locked_head(connection))
@@ -183,9 +198,7 @@ class Store:
                 transaction.commit()
             except SQLAlchemyError as error:
                 connection.invalidate()
-                raise OutcomeUnknown(f"the commit failed: {type(error).__name__}") from error
-        finally:
-            connection.close()
+                raise OutcomeUnknown(f"the commit failed: {type(error).__name__}") from None
 
     @contextmanager
     def publishing(self) -> Iterator[Publishing]:
@@ -194,7 +207,7 @@ class Store:
         Its commit is not waited for on disk: the note is in the signer's memory, and signing the
         same tree again gives the same bytes.
         """
-        with self.engine.connect() as plain:
+        with _translated(), self.engine.connect() as plain:
             connection = plain.execution_options(ledger_writes=True)
             driver = Driver(connection)
             if is_sqlite(self.engine):
@@ -211,7 +224,7 @@ class Store:
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """Reads that all see the same moment."""
-        with self.engine.connect() as connection:
+        with _translated(), self.engine.connect() as connection:
             if not is_sqlite(self.engine):
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
@@ -231,6 +244,17 @@ class Store:
             connection.begin(),
         ):
             yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise StorageFailed where SQLAlchemy or a driver raises what is its own."""
+    try:
+        yield
+    except (SQLAlchemyError, SqliteError, PostgresqlError) as error:
+        raise StorageFailed(
+            f"the database refuses ({type(error).__name__}): nothing is promised, send it again"
+        ) from None
 
 
 def _head_values(head: Head) -> dict[str, int | bytes]:

@@ -15,6 +15,7 @@ APPEND_ONLY = {
     "disclosures": ("discloses",),
     "openings": ("leaf_index",),
 }
+UNIQUE = {"entries": ("statement_digest",), "disclosures": ("disclosed_index",)}
 BIG = BigInteger().with_variant(Integer, "sqlite")
 
 # A revision is a snapshot: it spells the schema of its day and never imports the living tables.
@@ -164,8 +165,9 @@ def _sqlite_triggers() -> None:
                 f"BEGIN SELECT RAISE(ABORT, '{table} is append-only: no {verb}'); END"
             )
         # INSERT OR REPLACE would delete the old row without any DELETE trigger firing on a
-        # connection that has not set recursive_triggers.
+        # connection that has not set recursive_triggers; by any unique column, not the key alone.
         same = " AND ".join(f"{column} = NEW.{column}" for column in key)
+        same += "".join(f" OR {column} = NEW.{column}" for column in UNIQUE.get(table, ()))
         op.execute(
             f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} "  # noqa: S608 - names are ours
             f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) "
@@ -173,6 +175,11 @@ def _sqlite_triggers() -> None:
         )
     op.execute(
         "CREATE TRIGGER embargoes_no_delay BEFORE UPDATE OF publish_by ON embargoes "
+        "BEGIN SELECT RAISE(ABORT, 'a publication date never moves'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER embargoes_no_replace BEFORE INSERT ON embargoes "
+        "WHEN EXISTS (SELECT 1 FROM embargoes WHERE leaf_index = NEW.leaf_index) "
         "BEGIN SELECT RAISE(ABORT, 'a publication date never moves'); END"
     )
 
