@@ -121,6 +121,34 @@ class Snapshot:
         )
         return list(self._connection.scalars(query.order_by(ENTRIES.c.leaf_index)))
 
+    def jobs_between(self, start: int, stop: int) -> list[str]:
+        """The ids of the jobs that the entries ``start`` <= index < ``stop`` are about."""
+        query = select(ENTRIES.c.job_id).distinct()
+        query = query.where(
+            ENTRIES.c.leaf_index >= start,
+            ENTRIES.c.leaf_index < stop,
+            ENTRIES.c.job_id.is_not(None),
+        )
+        return [job_id for job_id in self._connection.scalars(query) if job_id is not None]
+
+    def sealed_between(self, start: int, stop: int) -> int:
+        """How many of the entries ``start`` <= index < ``stop`` came with a sealed part."""
+        query = select(func.count()).select_from(ENTRIES)
+        query = query.where(
+            ENTRIES.c.leaf_index >= start,
+            ENTRIES.c.leaf_index < stop,
+            ENTRIES.c.publish_by.is_not(None),
+        )
+        return self._integer(query) or 0
+
+    def disclosed_between(self, start: int, stop: int) -> int:
+        """How many of the entries ``start`` <= index < ``stop`` are disclosures."""
+        query = select(func.count()).select_from(DISCLOSURES)
+        query = query.where(
+            DISCLOSURES.c.disclosed_index >= start, DISCLOSURES.c.disclosed_index < stop
+        )
+        return self._integer(query) or 0
+
     def index_of_statement(self, digest: bytes) -> int | None:
         """The leaf index of a statement, by its full digest."""
         return self._integer(
@@ -185,7 +213,7 @@ class Snapshot:
     ) -> list[StoredEmbargo]:
         """What is sealed with ``due_after`` < deadline <= ``due_until``, soonest first."""
         query = select(EMBARGOES).where(
-            _sealed_as_of(size),
+            self._sealed_as_of(size),
             EMBARGOES.c.publish_by > due_after,
             EMBARGOES.c.publish_by <= due_until,
         )
@@ -196,7 +224,7 @@ class Snapshot:
 
     def count_sealed(self, *, size: int, due_until: int | None = None) -> int:
         """How many entries are sealed as of ``size``, of those due by ``due_until`` if given."""
-        query = select(func.count()).select_from(EMBARGOES).where(_sealed_as_of(size))
+        query = select(func.count()).select_from(EMBARGOES).where(self._sealed_as_of(size))
         if due_until is not None:
             query = query.where(EMBARGOES.c.publish_by <= due_until)
         return self._integer(query) or 0
@@ -206,7 +234,7 @@ class Snapshot:
         day = (EMBARGOES.c.publish_by - EMBARGOES.c.publish_by % 86_400).label("day")
         query = (
             select(day, func.count())
-            .where(_sealed_as_of(size), EMBARGOES.c.publish_by > after)
+            .where(self._sealed_as_of(size), EMBARGOES.c.publish_by > after)
             .group_by(day)
             .order_by(day)
         )
@@ -262,10 +290,11 @@ class Snapshot:
 
     def jobs_by_id(self, job_ids: list[str], *, size: int) -> dict[str, StoredJob]:
         """Several jobs as of ``size``; what does not exist is absent."""
-        rows = self._connection.execute(
-            select(JOBS).where(JOBS.c.job_id.in_(job_ids), _version_as_of(size))
-        )
-        return {row.job_id: _job(row) for row in rows}
+        found: dict[str, StoredJob] = {}
+        for some in batched(job_ids, VALUES_AT_ONCE):
+            query = select(JOBS).where(JOBS.c.job_id.in_(some), _version_as_of(size))
+            found.update((row.job_id, _job(row)) for row in self._connection.execute(query))
+        return found
 
     def count_jobs(self, chosen: JobFilter, *, size: int) -> int:
         """How many jobs ``jobs`` would list in all."""
@@ -302,6 +331,15 @@ class Snapshot:
     def _blob(self, query: Select[Any]) -> bytes | None:
         return cast("bytes | None", self._connection.execute(query).scalar())
 
+    def _sealed_as_of(self, size: int) -> ColumnElement[bool]:
+        below = EMBARGOES.c.leaf_index < size
+        newest = self._integer(select(func.max(DISCLOSURES.c.disclosed_index)))
+        if newest is None or newest < size:
+            # The partial index holds exactly these; the OR below would scan every embargo.
+            return and_(below, EMBARGOES.c.disclosed_index.is_(None))
+        later = EMBARGOES.c.disclosed_index >= size
+        return and_(below, or_(EMBARGOES.c.disclosed_index.is_(None), later))
+
     def _chosen(self, query: Select[Any], chosen: JobFilter, *, size: int) -> Select[Any]:
         query = query.where(_version_as_of(size))
         if chosen.author is not None:
@@ -334,10 +372,3 @@ def _job(row: Row[Any]) -> StoredJob:
 
 def _version_as_of(size: int) -> ColumnElement[bool]:
     return and_(JOBS.c.since < size, JOBS.c.until >= size)
-
-
-def _sealed_as_of(size: int) -> ColumnElement[bool]:
-    return and_(
-        EMBARGOES.c.leaf_index < size,
-        or_(EMBARGOES.c.disclosed_index.is_(None), EMBARGOES.c.disclosed_index >= size),
-    )

@@ -1,0 +1,113 @@
+"""The log as files: tiles, bundles and the nodes in them, read from the store.
+
+Serves bytes up to a published size and says nothing about what they mean.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from ledger.errors import LogUnavailable, NotFound
+from ledger.reader.memory import Memory
+from ledger.storage.snapshot import Snapshot
+from ledger.storage.store import Store
+from ledger.storage.tree import read_tile
+from ledger.tlog.merkle import CompactRange, NodeReader
+from ledger.tlog.tiles import (
+    TILE_WIDTH,
+    Tile,
+    TileCache,
+    TileNodes,
+    encode_bundle,
+    tile_path,
+)
+
+EDGES: Final = 16
+NODE_TILES: Final = 192
+"""Tiles kept with their inner nodes: about 40 kB each, 8 MB in all."""
+
+
+class LogFiles:
+    """Reads tiles and bundles. May be shared between threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._cache = TileCache(self._read, capacity=NODE_TILES)
+        self._edges: Memory[int, Mapping[tuple[int, int], bytes]] = Memory(EDGES)
+        self._local = threading.local()
+
+    @contextmanager
+    def reading(self) -> Iterator[Snapshot]:
+        """A snapshot that this thread's tile reads use too, so that none takes a second one."""
+        with self._store.snapshot() as snapshot:
+            self._local.snapshot = snapshot
+            try:
+                yield snapshot
+            finally:
+                self._local.snapshot = None
+
+    def nodes(self, size: int) -> NodeReader:
+        """The complete nodes of the tree of ``size`` entries."""
+        tiles = TileNodes(self._cache, size=size)
+        edge = self._edges.get(size, lambda: self._edge(size))
+
+        def node(level: int, index: int) -> bytes:
+            return edge.get((level, index)) or tiles(level, index)
+
+        return node
+
+    def _edge(self, size: int) -> Mapping[tuple[int, int], bytes]:
+        """The perfect subtrees at the right border, which every proof needs and the head holds.
+
+        Empty where the stored head is already past ``size``: then they come from partial tiles.
+        """
+        with self._snapshot() as snapshot:
+            head = snapshot.head()
+        if head.size != size:
+            return {}
+        hashes = CompactRange.from_edge(size, head.edge).hashes
+        levels = [level for level in range(size.bit_length() - 1, -1, -1) if size >> level & 1]
+        return {
+            (level, (size >> level) - 1): found for level, found in zip(levels, hashes, strict=True)
+        }
+
+    def file(self, tile: Tile, *, size: int) -> bytes:
+        """The bytes of a tile or bundle of the log of ``size`` entries.
+
+        Every width up to the published one is served: a partial tile is a prefix of the full one.
+        Raises NotFound if the log of that size does not reach so far.
+        """
+        reach = (tile.n * TILE_WIDTH + tile.width) << (8 * max(tile.level, 0))
+        if reach > size:
+            raise NotFound(
+                f"{tile_path(tile)} ends at entry {reach}, and the published log has {size}"
+            )
+        return self._read(tile)
+
+    def _read(self, tile: Tile) -> bytes:
+        with self._snapshot() as snapshot:
+            return _tile_bytes(snapshot, tile)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Snapshot]:
+        open_already: Snapshot | None = getattr(self._local, "snapshot", None)
+        if open_already is not None:
+            yield open_already
+            return
+        with self._store.snapshot() as snapshot:
+            yield snapshot
+
+
+def _tile_bytes(snapshot: Snapshot, tile: Tile) -> bytes:
+    if not tile.is_entries:
+        return read_tile(snapshot, tile)
+    start = tile.n * TILE_WIDTH
+    entries = snapshot.entry_bytes(start, start + tile.width)
+    # A short bundle would look like a log that forgets.
+    if len(entries) != tile.width:
+        raise LogUnavailable(
+            f"{tile_path(tile)} should hold {tile.width} entries and the store has "
+            f"{len(entries)}: run `ledger fsck`"
+        )
+    return encode_bundle(entries)

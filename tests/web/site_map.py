@@ -1,0 +1,70 @@
+"""Every address that the site has about a world, for tests that look at all of them."""
+
+from ledger_world import World
+
+from web.problems import KINDS
+
+
+def pages(world: World) -> list[str]:
+    """Addresses of HTML pages."""
+    size = world.reader.tree_size()
+    jobs = [world.jobs[name] for name in list(world.jobs)[:8]]
+    return [
+        "/en/",
+        "/en/jobs",
+        "/en/jobs?member=beta&workload=&state=failed",
+        "/en/jobs?limit=3",
+        "/en/embargo",
+        "/en/log",
+        "/en/log?from=3",
+        f"/en/log?from=3&to={size - 1}",
+        "/en/about",
+        "/en/docs/problems",
+        *(f"/en/docs/problems/{slug}" for slug in KINDS),
+        *(f"/en/jobs/{job}" for job in jobs),
+        *(f"/en/jobs/{job}/proof" for job in jobs),
+        *(f"/en/entries/{index}" for index in (0, 1, 2, size - 1)),
+    ]
+
+
+def answers(world: World) -> list[str]:
+    """Addresses of JSON, of receipts and of feeds."""
+    size = world.reader.tree_size()
+    jobs = [world.jobs[name] for name in list(world.jobs)[:8]]
+    return [
+        "/api/v1/jobs",
+        "/api/v1/jobs?limit=2&state=completed&count=none",
+        "/api/v1/entries?limit=1000",
+        "/api/v1/entries?start=5&limit=2",
+        "/api/v1/checkpoint",
+        "/api/v1/embargo",
+        "/api/v1/members",
+        f"/api/v1/consistency?from=1&to={size}",
+        "/api/v1/consistency?from=7",
+        "/feeds/published.json",
+        *(f"/api/v1/jobs/{job}" for job in jobs),
+        *(f"/api/v1/jobs/{job}/events" for job in jobs),
+        *(f"/api/v1/jobs/{job}/proof" for job in jobs),
+        *(f"/jobs/{job}.json" for job in jobs),
+        *(f"/jobs/{job}.proof" for job in jobs),
+        *(f"/api/v1/entries/{index}" for index in (0, size - 1)),
+        *(f"/api/v1/entries/{index}/proof" for index in (0, size - 1)),
+        f"/api/v1/entries/3/proof?size={size - 1}",
+        "/entries/3.json",
+        "/entries/3.proof",
+    ]
+
+
+def files(world: World) -> list[str]:
+    """Addresses of the log's own files."""
+    size = world.reader.tree_size()
+    full = [f"/log/tile/{level}/{n:03}" for level in ("0", "entries") for n in range(size // 256)]
+    edge = f"{size // 256:03}.p/{size % 256}"
+    return [
+        "/log/checkpoint",
+        "/log/vkey",
+        *full,
+        f"/log/tile/0/{edge}",
+        f"/log/tile/entries/{edge}",
+        f"/log/tile/1/000.p/{size // 256}",
+    ]

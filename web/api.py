@@ -1,0 +1,245 @@
+"""``/api/v1``, the reading half: the same views that the pages show, as JSON in one envelope."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+from litestar import Request, Response, Router, get
+from litestar.params import FromPath
+
+from ledger.reader import View
+from ledger.records.lifecycle import State
+from ledger.storage.shapes import JobFilter
+from schemas.answers import (
+    CheckpointShown,
+    ConsistencyProof,
+    Embargo,
+    EntryShown,
+    Event,
+    InclusionProof,
+    JobDetail,
+    JobShown,
+    Listed,
+    Member,
+    Page,
+    Shown,
+)
+from schemas.statements import Workload
+from web import query
+from web.doors import Asked, asked
+from web.query import ParameterRefused
+
+T = TypeVar("T")
+Asking = Request[Any, Any, Any]
+
+BASE: Final = "/api/v1"
+JSON: Final = "application/json"
+LIST: Final = ("limit", "cursor", "count")
+JOB_FILTERS: Final = ("member", "workload", "state")
+
+
+def respond(content: object, *, links: Mapping[str, str] | None = None) -> Response[bytes]:
+    """JSON of a shape, with RFC 8288 links by relation."""
+    headers = {}
+    if links:
+        headers["Link"] = ", ".join(f'<{target}>; rel="{rel}"' for rel, target in links.items())
+    return Response(msgspec.json.encode(content), media_type=JSON, headers=headers)
+
+
+def show(view: View, data: object) -> Response[bytes]:
+    """One thing in the envelope."""
+    return respond(Shown(data=data, ledger=view.state()))
+
+
+def list_page(
+    asking: Asked, view: View, data: Sequence[T], *, cursor: int | None, count: int | None
+) -> Response[bytes]:
+    """One page of a list; ``cursor`` is the log index that the next one begins with.
+
+    The next page's address names the tree size, so that a crawl sees one ledger from end to end.
+    """
+    opaque = None if cursor is None else query.encode_cursor(cursor)
+    following = None
+    if opaque is not None:
+        params: dict[str, str | int | None] = {**asking.params, "at": view.size, "cursor": opaque}
+        following = query.address(asking.path, params)
+    page = Page(next=following, cursor=opaque, count=count)
+    answer = Listed(data=tuple(data), page=page, ledger=view.state())
+    return respond(answer, links={"next": following} if following else None)
+
+
+def job_filter(params: Mapping[str, str]) -> JobFilter:
+    """The jobs that an address asks for. Raises ParameterRefused."""
+    return JobFilter(
+        author=query.slug(params, "member"),
+        workload_type=query.code(params, "workload", Workload),
+        state=query.code(params, "state", State),
+    )
+
+
+@get("/jobs", sync_to_thread=True)
+def list_jobs(request: Asking) -> Response[bytes]:
+    """Jobs, newest first."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, (*JOB_FILTERS, *LIST))
+    chosen = job_filter(asking.params)
+    limit, below = query.limit(asking.params), query.decode_cursor(asking.params)
+    wants_count = query.wants_count(asking.params)
+    with asking.view() as view:
+        jobs: tuple[JobShown, ...] = view.jobs(chosen, below=below, limit=limit + 1)
+        more = len(jobs) > limit
+        return list_page(
+            asking,
+            view,
+            jobs[:limit],
+            cursor=jobs[limit - 1].submitted_index if more else None,
+            count=view.count_jobs(chosen) if wants_count else None,
+        )
+
+
+@get("/jobs/{job_id:str}", sync_to_thread=True)
+def show_job(request: Asking, job_id: FromPath[str]) -> Response[bytes]:
+    """Everything public about one job."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ())
+    with asking.view() as view:
+        found: JobDetail = view.job(job_id)
+        return show(view, found)
+
+
+@get("/jobs/{job_id:str}/events", sync_to_thread=True)
+def list_events(request: Asking, job_id: FromPath[str]) -> Response[bytes]:
+    """The history of one job, in log order."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, LIST)
+    limit, start = query.limit(asking.params), query.decode_cursor(asking.params) or 0
+    wants_count = query.wants_count(asking.params)
+    with asking.view() as view:
+        events: tuple[Event, ...] = view.events(job_id)
+        rest = [event for event in events if event.index >= start]
+        return list_page(
+            asking,
+            view,
+            rest[:limit],
+            cursor=rest[limit].index if len(rest) > limit else None,
+            count=len(events) if wants_count else None,
+        )
+
+
+@get("/jobs/{job_id:str}/proof", sync_to_thread=True)
+def prove_job(request: Asking, job_id: FromPath[str]) -> Response[bytes]:
+    """The inclusion proof of every entry about one job."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ())
+    with asking.view() as view:
+        proofs: tuple[InclusionProof, ...] = view.job_proofs(job_id)
+        return list_page(asking, view, proofs, cursor=None, count=len(proofs))
+
+
+@get("/entries", sync_to_thread=True)
+def list_entries(request: Asking) -> Response[bytes]:
+    """Entries, in log order, from ``start`` on."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ("start", *LIST))
+    limit = query.limit(asking.params)
+    start = query.decode_cursor(asking.params)
+    if start is None:
+        start = query.integer(asking.params, "start") or 0
+    wants_count = query.wants_count(asking.params)
+    with asking.view() as view:
+        entries: tuple[EntryShown, ...] = view.entries(start=start, limit=limit)
+        more = start + limit < view.size
+        return list_page(
+            asking,
+            view,
+            entries,
+            cursor=start + limit if more else None,
+            count=view.size if wants_count else None,
+        )
+
+
+@get("/entries/{index:str}", sync_to_thread=True)
+def show_entry(request: Asking, index: FromPath[str]) -> Response[bytes]:
+    """One entry: its canonical bytes and its leaf hash."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ())
+    number = query.parse_integer(index, "index")
+    with asking.view() as view:
+        return show(view, view.entry(number))
+
+
+@get("/entries/{index:str}/proof", sync_to_thread=True)
+def prove_entry(request: Asking, index: FromPath[str]) -> Response[bytes]:
+    """The proof that an entry is in the tree of ``size`` entries (default: the newest)."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ("size",))
+    number = query.parse_integer(index, "index")
+    size = query.integer(asking.params, "size", least=1)
+    if size is not None and asking.pinned:
+        raise ParameterRefused("size and at say the same: give one of them", field="size")
+    with asking.house.reader.at(size or asking.size) as view:
+        return show(view, view.inclusion(number))
+
+
+@get("/consistency", sync_to_thread=True)
+def prove_consistency(request: Asking) -> Response[bytes]:
+    """The proof that the tree of ``to`` entries begins with the tree of ``from`` entries."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ("from", "to"))
+    old_size = query.integer(asking.params, "from", least=1)
+    new_size = query.integer(asking.params, "to", least=1)
+    if old_size is None:
+        raise ParameterRefused("from is missing: the smaller of two tree sizes", field="from")
+    with asking.view() as view:
+        proof: ConsistencyProof = view.consistency(old_size, new_size or view.size)
+        return show(view, proof)
+
+
+@get("/checkpoint", sync_to_thread=True)
+def show_checkpoint(request: Asking) -> Response[bytes]:
+    """The newest published checkpoint, or with ``at`` the one of exactly that size."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ())
+    with asking.view() as view:
+        checkpoints: tuple[CheckpointShown, ...] = view.checkpoints(limit=1)
+        return show(view, checkpoints[0])
+
+
+@get("/embargo", sync_to_thread=True)
+def show_embargo(request: Asking) -> Response[bytes]:
+    """What is sealed, what opens when, what is overdue."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ("limit",))
+    with asking.view() as view:
+        found: Embargo = view.embargo(
+            now=asking.now(view), limit=query.limit(asking.params, default=100)
+        )
+        return show(view, found)
+
+
+@get("/members", sync_to_thread=True)
+def list_members(request: Asking) -> Response[bytes]:
+    """Every registered author and its keys."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ())
+    with asking.view() as view:
+        members: tuple[Member, ...] = view.members()
+        return list_page(asking, view, members, cursor=None, count=len(members))
+
+
+ROUTER: Final = Router(
+    path=BASE,
+    route_handlers=[
+        list_jobs,
+        show_job,
+        list_events,
+        prove_job,
+        list_entries,
+        show_entry,
+        prove_entry,
+        prove_consistency,
+        show_checkpoint,
+        show_embargo,
+        list_members,
+    ],
+)

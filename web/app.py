@@ -1,0 +1,105 @@
+"""The application factory: ``granian --interface asgi --factory web.app:create_app``."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from typing import Any, Final
+
+import msgspec
+from litestar import Litestar, Request, Response
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+
+from ledger.assembly import Ledger
+from ledger.settings import load_settings
+from ledger.worker import Worker
+from web import api, feeds, pages, permalinks, problems, writing
+from web.answer import Answer
+from web.doors import House
+from web.front import MACHINE, Front
+from web.static_files import StaticFiles
+from web.templating import HTML, Pages
+
+DEFAULT_URL: Final = "http://127.0.0.1:8000"
+
+
+def create_app(house: House | None = None, *, public_url: str | None = None) -> Front:
+    """The site of ``house``; without one, of the ledger that the settings name.
+
+    A ledger that the server opens itself it also closes, and where the settings say so it runs
+    the embargo worker.
+    """
+    static = StaticFiles()
+    templates = Pages(static)
+
+    def problem_answer(path: str, error: BaseException) -> Answer:
+        return _problem_answer(templates, path, error)
+
+    def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        found = problem_answer(request.scope["path"], error)
+        headers = {name.decode(): value.decode("latin-1") for name, value in found.headers}
+        return Response(found.body, status_code=found.status, headers=headers)
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        with nullcontext(house) if house else _own_house() as opened:
+            app.state.house = opened
+            front.open(opened)
+            try:
+                yield
+            finally:
+                front.close()
+
+    app = Litestar(
+        route_handlers=[
+            permalinks.ROUTER,
+            api.ROUTER,
+            writing.ROUTER,
+            feeds.ROUTER,
+            *pages.routers(),
+        ],
+        state=State({"pages": templates}),
+        lifespan=[lifespan],
+        exception_handlers={HTTPException: on_error, Exception: on_error},
+        openapi_config=None,
+        logging_config=None,
+    )
+    front = Front(
+        app,  # type: ignore[arg-type] # Litestar spells the ASGI types in its own way
+        public_url=public_url or (DEFAULT_URL if house else load_settings().public_url),
+        static=static,
+        problem=problem_answer,
+    )
+    return front
+
+
+@contextmanager
+def _own_house() -> Iterator[House]:
+    settings = load_settings()
+    ledger = Ledger(settings)
+    worker = Worker(ledger.embargo, clock=ledger.clock, sweep_seconds=settings.sweep_seconds)
+    try:
+        if settings.runs_inline_worker:
+            worker.start()
+        try:
+            yield ledger
+        finally:
+            if settings.runs_inline_worker:
+                worker.stop()
+    finally:
+        ledger.close()
+
+
+def _problem_answer(templates: Pages, path: str, error: BaseException) -> Answer:
+    problem = problems.problem_of(error)
+    headers = problems.headers_of(problem)
+    if isinstance(error, HTTPException) and (allowed := (error.headers or {}).get("allow")):
+        # The front answers HEAD wherever there is GET; the router does not know.
+        headers["Allow"] = allowed.replace("GET", "GET, HEAD")
+    if path.startswith(MACHINE) or path.endswith((".json", ".proof")):
+        body, media_type = msgspec.json.encode(problem), problems.MEDIA_TYPE
+    else:
+        body = templates.problem(path, problem=problem)
+        media_type = f"{HTML}; charset=utf-8"
+    pairs = [(b"content-type", media_type.encode()), (b"cache-control", b"no-store")]
+    pairs += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return Answer(problem.status, tuple(pairs), body)

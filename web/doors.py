@@ -1,0 +1,73 @@
+"""What the shop window asks of the house, and of each request."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from ledger.errors import LedgerError
+from ledger.reader import Reader, View
+from schemas.answers import LedgerState, Receipted
+
+
+class House(Protocol):
+    """The ledger as the web sees it: a reader, a clock and a slot for statements."""
+
+    reader: Reader
+    clock: Callable[[], int]
+    """Unix seconds."""
+    origin: str
+    vkey: str
+
+    def submit(self, body: bytes) -> Future[Receipted]:
+        """Queue one statement. Its future raises LedgerErrors."""
+        ...
+
+    def submit_batch(self, lines: Sequence[bytes]) -> Future[list[Receipted | LedgerError]]:
+        """Queue several statements, each of which is answered by itself."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request to read: at which tree size, when, and with which parameters.
+
+    ``size`` is the newest published one, or the one that ``?at=`` names; then it is ``pinned``,
+    ``now_s`` is None, and time is what the log itself says it was.
+    """
+
+    house: House
+    public_url: str
+    path: str
+    params: Mapping[str, str]
+    newest: int
+    size: int
+    pinned: bool
+    now_s: int | None
+
+    def view(self) -> AbstractContextManager[View]:
+        """The ledger as of ``size``."""
+        return self.house.reader.at(self.size)
+
+    def now(self, view: View) -> int:
+        """Unix seconds: the clock's, or the last entry's where the size is pinned."""
+        return view.logged_at if self.now_s is None else self.now_s
+
+    def state(self, view: View) -> LedgerState:
+        """The tree that an answer from ``view`` is made from."""
+        return view.state()
+
+
+SCOPE_KEY = "ledger.asked"
+
+
+def asked(scope: object) -> Asked:
+    """The request that ``web.front`` has put into an ASGI scope."""
+    found = cast("dict[str, Any]", scope)[SCOPE_KEY]
+    assert isinstance(found, Asked)
+    return found

@@ -1,0 +1,181 @@
+"""Numbers, times and sizes as people read them, in the language in use."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from markupsafe import Markup, escape
+
+from ledger.records.deadline import parse_time
+from web.i18n import gettext, ngettext, noted
+from web.labels import label
+
+MONTHS: Final = (
+    noted("January"),
+    noted("February"),
+    noted("March"),
+    noted("April"),
+    noted("May"),
+    noted("June"),
+    noted("July"),
+    noted("August"),
+    noted("September"),
+    noted("October"),
+    noted("November"),
+    noted("December"),
+)
+SHORT_MONTHS: Final = (
+    noted("Jan"),
+    noted("Feb"),
+    noted("Mar"),
+    noted("Apr"),
+    noted("May"),
+    noted("Jun"),
+    noted("Jul"),
+    noted("Aug"),
+    noted("Sep"),
+    noted("Oct"),
+    noted("Nov"),
+    noted("Dec"),
+)
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
+_SPACE: Final = "\u00a0"
+_THIN: Final = "\u202f"
+MINUTE_S: Final = 60
+HOUR_S: Final = 3_600
+DAY_S: Final = 86_400
+
+
+def number(value: int) -> str:
+    """1234567 with its digits in groups of three."""
+    return f"{value:,}".replace(",", _THIN)
+
+
+def hardware(count: int, accelerator: str) -> str:
+    """How much of what: never broken between the number and the name."""
+    return f"{number(count)}{_SPACE}×{_SPACE}{accelerator}"  # noqa: RUF001 - the sign of times
+
+
+def size(count: int) -> str:
+    """A number of bytes in the decimal unit that leaves it below a thousand."""
+    amount, unit = float(count), _UNITS[0]
+    for unit in _UNITS:
+        if amount < 1000 or unit == _UNITS[-1]:
+            break
+        amount /= 1000
+    text = f"{amount:.0f}" if amount >= 100 or unit == "B" else f"{amount:.3g}"
+    return f"{text}{_SPACE}{unit}"
+
+
+def duration(seconds: int) -> str:
+    """A length of time in its two largest units."""
+    if seconds < MINUTE_S:
+        return f"{seconds}{_SPACE}s"
+    if seconds < HOUR_S:
+        return _two(seconds // MINUTE_S, "min", seconds % MINUTE_S, "s")
+    if seconds < DAY_S:
+        return _two(seconds // HOUR_S, "h", seconds % HOUR_S // MINUTE_S, "min")
+    return _two(seconds // DAY_S, "d", seconds % DAY_S // HOUR_S, "h")
+
+
+def hours(seconds: int) -> str:
+    """A number of GPU-seconds in hours."""
+    amount = seconds / HOUR_S
+    if amount >= 100:
+        return number(round(amount))
+    return f"{amount:.1f}"
+
+
+def day(time: str) -> str:
+    """``2027-02-19T19:00:00Z`` or ``2027-02-19`` as 19 February 2027."""
+    year, month, of_month = time[:10].split("-")
+    return f"{int(of_month)}{_SPACE}{gettext(MONTHS[int(month) - 1])}{_SPACE}{year}"
+
+
+def moment(time: str) -> Markup:
+    """A time, machine-readable too: 19 February 2027, 19:00 UTC."""
+    return Markup('<time datetime="{}">{}, {}{}UTC</time>').format(
+        time, day(time), time[11:16], _SPACE
+    )
+
+
+def date(time: str) -> Markup:
+    """A day, machine-readable too."""
+    return Markup('<time datetime="{}">{}</time>').format(time, day(time))
+
+
+def short_date(time: str) -> Markup:
+    """A day for a table's column: 19 Feb 2027."""
+    year, month, of_month = time[:10].split("-")
+    name = gettext(SHORT_MONTHS[int(month) - 1])
+    text = f"{int(of_month)}{_SPACE}{name}{_SPACE}{year}"
+    return Markup('<time datetime="{}">{}</time>').format(time, text)
+
+
+def short_moment(time: str) -> Markup:
+    """A time for a table's column: 19 Feb 2027, 19:00 UTC."""
+    return Markup('<time datetime="{}">{}, {}{}UTC</time>').format(
+        time, short_date(time).striptags(), time[11:16], _SPACE
+    )
+
+
+def prose(text: str) -> Markup:
+    """A sentence of the site's own in which `names` stand between backticks."""
+    parts = text.split("`")
+    marked = (
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part)
+        for at, part in enumerate(parts)
+    )
+    return Markup().join(marked)
+
+
+def tick(day_of_year: str) -> str:
+    """A day under an axis: 19 Feb."""
+    _, month, of_month = day_of_year.split("-")
+    return f"{int(of_month)} {gettext(SHORT_MONTHS[int(month) - 1])}"
+
+
+def seconds_of(time: str) -> int:
+    """Unix seconds of a time that the ledger wrote."""
+    return parse_time(time)
+
+
+def today(now: int) -> str:
+    """The day that holds ``now``, as 2027-02-19."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
+
+
+def days(count: int) -> str:
+    """``1 day``, ``12 days``."""
+    return ngettext("%(n)s day", "%(n)s days", count) % {"n": number(count)}
+
+
+def value(shown: Any) -> Markup:  # noqa: ANN401 - any JSON value of a record
+    """A value of a record as a reader can take it in; what members wrote stays text."""
+    if isinstance(shown, dict):
+        if shown.keys() == {"sha256"}:
+            return Markup('<code class="hash whole">{}</code>').format(shown["sha256"])
+        rows = Markup().join(
+            Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(label(name), value(each))
+            for name, each in shown.items()
+        )
+        return Markup('<dl class="inner">{}</dl>').format(rows)
+    if isinstance(shown, list):
+        items = Markup().join(Markup("<li>{}</li>").format(value(each)) for each in shown)
+        return Markup('<ol class="inner">{}</ol>').format(items)
+    if isinstance(shown, bool):
+        return escape(gettext("yes") if shown else gettext("no"))
+    if isinstance(shown, int):
+        return escape(number(shown))
+    return escape(gettext("not given") if shown is None else shown)
+
+
+def json_text(shown: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Indented JSON."""
+    raw = bytes(shown) if isinstance(shown, msgspec.Raw) else msgspec.json.encode(shown)
+    return msgspec.json.format(raw, indent=2).decode()
+
+
+def _two(large: int, unit: str, small: int, small_unit: str) -> str:
+    text = f"{large}{_SPACE}{unit}"
+    return f"{text} {small}{_SPACE}{small_unit}" if small else text

@@ -1,0 +1,191 @@
+"""Everything that all answers have in common, around the application: headers, HEAD, ETag, cache.
+
+Whatever is shown is a function of (tree size, language, query), so the entity tag is made from
+those, and a client that has it is told so (304) before any database work beyond the tree size.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+from ledger.errors import NotFound
+from web import log_files, static_files
+from web.answer import (
+    FOREVER,
+    REVALIDATE,
+    Answer,
+    ASGIApp,
+    Header,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    collect,
+)
+from web.cache import ByteCache
+from web.doors import SCOPE_KEY, Asked, House
+from web.i18n import LANGUAGES
+from web.log_files import LogFiles
+from web.newest import Newest
+from web.query import integer, parse_query
+from web.static_files import StaticFiles, build_digest
+
+CACHE_BYTES: Final = 48 * 2**20
+TICK_S: Final = 60
+"""Pages that say how late something is are true to the minute."""
+
+CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+SECURITY: Final[tuple[Header, ...]] = (
+    (b"content-security-policy", CSP.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+OPEN_TO_ALL: Final[tuple[Header, ...]] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"Ledger-Tree-Size, ETag, Link, Location, Retry-After"),
+)
+PREFLIGHT: Final[tuple[Header, ...]] = (
+    (b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS"),
+    (b"access-control-allow-headers", b"Content-Type, If-None-Match"),
+    (b"access-control-max-age", b"86400"),
+)
+MACHINE: Final = ("/api/", "/feeds/", "/log/")
+_LANGUAGES = "|".join(map(re.escape, LANGUAGES))
+_TIMED = re.compile(
+    rf"(?:/(?:{_LANGUAGES})(?:/embargo|/jobs(?:/[^/]+)?)?|/api/v1/embargo)/?", re.ASCII
+)
+
+ProblemAnswer = Callable[[str, BaseException], Answer]
+
+
+class Front:
+    """The outermost layer: an ASGI application around ``app``."""
+
+    def __init__(
+        self, app: ASGIApp, *, public_url: str, static: StaticFiles, problem: ProblemAnswer
+    ) -> None:
+        self._app = app
+        self._public_url = public_url
+        self._static = static
+        self._problem = problem
+        self._build = build_digest()
+        self._pages: ByteCache[tuple[str, int, int]] = ByteCache(CACHE_BYTES)
+        self._house: House | None = None
+        self._newest: Newest | None = None
+        self._log: LogFiles | None = None
+
+    def open(self, house: House) -> None:
+        """Take the house in, when the server starts."""
+        self._house = house
+        self._newest = Newest(house.reader)
+        self._log = LogFiles(house, self._newest)
+
+    def close(self) -> None:
+        """Let the house go, when the server stops."""
+        if self._newest is not None:
+            self._newest.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or pass on what is not one."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        method, path = scope["method"], scope["path"]
+        if method == "OPTIONS" and path.startswith(MACHINE):
+            await Answer(204, (), b"").send(send, [*self._common(path), *PREFLIGHT])
+        elif method in {"GET", "HEAD"}:
+            found = await self._guarded(path, self._read(scope, receive))
+            await found.send(send, self._common(path), head=method == "HEAD")
+        else:
+            await self._pass_on(scope, receive, send)
+
+    async def _guarded(self, path: str, answering: Awaitable[Answer]) -> Answer:
+        try:
+            return await answering
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - problems.py sorts out what it is
+            return self._problem(path, error)
+
+    async def _read(self, scope: Scope, receive: Receive) -> Answer:
+        path: str = scope["path"]
+        if path.startswith(log_files.PREFIX):
+            assert self._log is not None
+            return self._log.ready(path) or await self._log.read(path)
+        if path.startswith(static_files.PREFIX):
+            return self._static.read(path)
+        return await self._page(scope, receive)
+
+    async def _page(self, scope: Scope, receive: Receive) -> Answer:
+        asked = await self._asked(scope)
+        timed = asked.now_s is not None and _TIMED.fullmatch(asked.path)
+        tick = asked.now_s // TICK_S if timed and asked.now_s is not None else 0
+        address = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+        tag = self._tag(address, asked.size, tick)
+        kept = (b"cache-control", (FOREVER if asked.pinned else REVALIDATE).encode())
+        if tag in _tags(scope):
+            return Answer(304, ((b"etag", tag), kept), b"")
+        key = (address, asked.size, tick)
+        known = self._pages.get(key)
+        if isinstance(known, Answer):
+            return known
+        inner = {**scope, "method": "GET", SCOPE_KEY: asked}
+        found = await collect(self._app, inner, receive)
+        if found.status == 200:
+            found = Answer(200, (*found.headers, (b"etag", tag), kept), found.body)
+            self._pages.put(key, found, size=found.size)
+        return found
+
+    async def _asked(self, scope: Scope) -> Asked:
+        house, newest = self._house, self._newest
+        assert house is not None
+        assert newest is not None
+        published = (await newest.get()).size
+        params = parse_query(scope["query_string"])
+        at = integer(params, "at", least=1)
+        if at is not None and at > published:
+            raise NotFound(f"the published log has {published} entries; it has no size {at} yet")
+        return Asked(
+            house=house,
+            public_url=self._public_url,
+            path=scope["path"],
+            params=params,
+            newest=published,
+            size=at or published,
+            pinned=at is not None,
+            now_s=None if at is not None else house.clock(),
+        )
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        common = self._common(scope["path"])
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *common]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+    def _tag(self, address: str, size: int, tick: int) -> bytes:
+        made_from = f"{self._build} {self._public_url} {size} {tick} {address}"
+        return b'"%s"' % hashlib.sha256(made_from.encode()).hexdigest()[:20].encode()
+
+    def _common(self, path: str) -> Iterable[Header]:
+        size = self._newest.size if self._newest else 0
+        always = (*SECURITY, (b"ledger-tree-size", b"%d" % size))
+        return (*always, *OPEN_TO_ALL) if path.startswith(MACHINE) else always
+
+
+def _tags(scope: Scope) -> set[bytes]:
+    """The entity tags that the client has; a weak one is as good, the bytes are the same."""
+    given: set[bytes] = set()
+    for name, value in scope["headers"]:
+        if name.lower() == b"if-none-match":
+            given.update(part.strip().removeprefix(b"W/") for part in value.split(b","))
+    return given

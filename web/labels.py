@@ -1,0 +1,180 @@
+"""Plain words for every code. The codes never change; the words are translated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from web.i18n import gettext, noted
+
+_CODES: Final[Mapping[str, str]] = {
+    # states and kinds of entries
+    "genesis": noted("Beginning of the log"),
+    "registry": noted("Registry"),
+    "charter": noted("Charter"),
+    "submitted": noted("Submitted"),
+    "admitted": noted("Admitted"),
+    "rejected": noted("Rejected"),
+    "started": noted("Running"),
+    "interrupted": noted("Interrupted"),
+    "completed": noted("Completed"),
+    "failed": noted("Failed"),
+    "cancelled": noted("Cancelled"),
+    "terminated_by_policy": noted("Stopped by policy"),
+    "egress": noted("Egress"),
+    "open": noted("Early opening"),
+    "disclosed": noted("Opened"),
+    "withheld": noted("Withheld"),
+    "corrected": noted("Corrected"),
+    # workloads
+    "forward_pass": noted("Forward pass"),
+    "activation_capture": noted("Activation capture"),
+    "activation_patching": noted("Activation patching"),
+    "activation_steering": noted("Activation steering"),
+    "attention_probe": noted("Attention probe"),
+    "linear_probe": noted("Linear probe"),
+    "sae_training": noted("Sparse autoencoder training"),
+    "sae_analysis": noted("Sparse autoencoder analysis"),
+    "red_team_prompting": noted("Red-team prompting"),
+    "eval_suite": noted("Evaluation suite"),
+    "capability_elicitation_prompting": noted("Capability elicitation"),
+    "monitor_evaluation": noted("Monitor evaluation"),
+    "reproduction": noted("Reproduction"),
+    "sft": noted("Supervised fine-tuning"),
+    "dpo": noted("Preference optimisation (DPO)"),
+    "rlhf": noted("Reinforcement learning from human feedback"),
+    "rlaif": noted("Reinforcement learning from AI feedback"),
+    "lora": noted("LoRA fine-tuning"),
+    "qlora": noted("QLoRA fine-tuning"),
+    "adapter_training": noted("Adapter training"),
+    "soft_prompt_training": noted("Soft-prompt training"),
+    "continued_pretraining": noted("Continued pretraining"),
+    "weight_edit": noted("Weight editing"),
+    "quantize_and_export": noted("Quantising and exporting weights"),
+    "other_optimizer_step": noted("Other training of the uploaded model"),
+    # gradients and optimizers
+    "none": noted("None"),
+    "inputs": noted("With respect to inputs"),
+    "activations": noted("With respect to activations"),
+    "auxiliary_only": noted("In an auxiliary model only"),
+    "auxiliary_probe": noted("A separate probe"),
+    "auxiliary_sae": noted("A separate sparse autoencoder"),
+    "auxiliary_other": noted("Another separate model"),
+    "uploaded_model": noted("The uploaded model"),
+    # how runs end, and how weights were checked
+    "timeout": noted("Ran out of time"),
+    "node_fail": noted("A machine failed"),
+    "out_of_memory": noted("Ran out of memory"),
+    "preempted": noted("Preempted"),
+    "policy": noted("Stopped by policy"),
+    "oms_root": noted("digest of the weights before and after (OpenSSF Model Signing)"),
+    "readonly_mount": noted("weights mounted read-only"),
+    "tee_attestation": noted("attestation by trusted hardware"),
+    # roles
+    "member": noted("Member lab"),
+    "orchestrator": noted("Orchestrator"),
+    "gateway": noted("Egress gateway"),
+    "committee": noted("Safeguards committee"),
+    "council": noted("Council"),
+    "operator": noted("Operator"),
+    # reasons
+    "deadline": noted("at its deadline"),
+    "early": noted("early, by its author"),
+    "sealed": noted("Sealed"),
+    "overdue": noted("Overdue"),
+    "published": noted("Published"),
+    # rejection codes
+    "R1_weight_delta": noted("The weights changed"),
+    "R1_optimizer_on_uploaded_model": noted("An optimizer on the uploaded model"),
+    "R1_forbidden_workload": noted("A forbidden kind of work"),
+    "R1_digest_mismatch": noted("The model is not the one that was named"),
+    "R2_egress_ceiling": noted("Egress ceiling above the charter's"),
+    "R2_unmetered_egress": noted("No egress ceiling"),
+    "R3_missing_record": noted("A record is missing"),
+    "R3_private_run_requested": noted("A private run was asked for"),
+    "Q_quota": noted("More than the cluster has"),
+    "Q_malformed": noted("The submission contradicts itself"),
+}
+
+_KINDS: Final[Mapping[str, str]] = {
+    "started": noted("Started"),
+    "open": noted("Request to open early"),
+}
+"""Kinds of entries that are called otherwise than the state they lead to."""
+
+RULES: Final[Mapping[int, str]] = {
+    1: noted("Rule 1: no job changes the uploaded model"),
+    2: noted("Rule 2: nothing leaves unmetered"),
+    3: noted("Rule 3: no run without a record"),
+    4: noted("Quota and form"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldWords:
+    """What a field of a record is called, and what it means."""
+
+    label: str
+    meaning: str
+
+
+_FIELDS: Final[Mapping[str, FieldWords]] = {
+    "artifacts": FieldWords(noted("Artifacts"), noted("What the job put out, by digest.")),
+    "code": FieldWords(noted("Code"), noted("The code that ran, by digest.")),
+    "completions": FieldWords(
+        noted("Completions"), noted("How many answers the model gave, and what was kept.")
+    ),
+    "container": FieldWords(noted("Container"), noted("The image it ran in, by digest.")),
+    "energy_joules": FieldWords(noted("Energy"), noted("Joules that the run used.")),
+    "metrics": FieldWords(noted("Metrics"), noted("What was measured.")),
+    "model.dtype": FieldWords(noted("Model number format"), noted("How its numbers are stored.")),
+    "model.name": FieldWords(noted("Model"), noted("The model that was studied.")),
+    "model.parameter_count": FieldWords(noted("Model parameters"), noted("How large it is.")),
+    "model.revision": FieldWords(noted("Model revision"), noted("Which version of it.")),
+    "model.weights_digest": FieldWords(
+        noted("Weights digest before"), noted("Identifies the weights when the job began.")
+    ),
+    "model.weights_digest_after": FieldWords(
+        noted("Weights digest after"), noted("Identifies the weights when the job ended.")
+    ),
+    "prompts": FieldWords(
+        noted("Prompts"), noted("What the model was asked, by digest and count.")
+    ),
+    "protocol": FieldWords(noted("Protocol"), noted("How the work was to be done.")),
+    "purpose": FieldWords(noted("Purpose"), noted("Why the work was done.")),
+    "samples.completed": FieldWords(noted("Samples completed"), noted("How many were finished.")),
+    "samples.total": FieldWords(noted("Samples in all"), noted("How many there were to do.")),
+    "source": FieldWords(noted("Source record"), noted("The raw record this was made from.")),
+    "title": FieldWords(noted("Title"), noted("What its author calls it.")),
+    "tokens.input": FieldWords(noted("Tokens in"), noted("Tokens that went into the model.")),
+    "tokens.output": FieldWords(noted("Tokens out"), noted("Tokens that the model produced.")),
+}
+
+
+def label(code: str) -> str:
+    """The words for a code in the language in use; the code itself where it has none."""
+    words = _CODES.get(code)
+    return gettext(words) if words else code.replace("_", " ")
+
+
+def kind_label(kind: str) -> str:
+    """The words for a kind of entry."""
+    words = _KINDS.get(kind)
+    return gettext(words) if words else label(kind)
+
+
+def rule(number: int) -> str:
+    """What a rule of the charter says, in a few words."""
+    words = RULES.get(number)
+    return gettext(words) if words else str(number)
+
+
+def field_label(path: str) -> str:
+    """What a field is called."""
+    words = _FIELDS.get(path)
+    return gettext(words.label) if words else path
+
+
+def field_meaning(path: str) -> str:
+    """What a field means; empty where that is not known."""
+    words = _FIELDS.get(path)
+    return gettext(words.meaning) if words else ""

@@ -1,0 +1,56 @@
+"""``/log/``: checkpoint, key, tiles and bundles, as bytes from memory (formats.md section 4)."""
+
+import asyncio
+from typing import Final
+
+from ledger.errors import FormatError, NotFound
+from ledger.tlog.tiles import Tile, parse_tile_path
+from web.answer import FOREVER, Answer, answer
+from web.cache import ByteCache
+from web.doors import House
+from web.newest import Newest
+
+PREFIX: Final = "/log/"
+CACHE_BYTES: Final = 32 * 2**20
+CHECKPOINT_CACHE: Final = "public, max-age=2"
+TEXT: Final = "text/plain; charset=utf-8"
+BYTES: Final = "application/octet-stream"
+
+
+class LogFiles:
+    """Answers what lies under ``/log/``."""
+
+    def __init__(self, house: House, newest: Newest) -> None:
+        self._house = house
+        self._newest = newest
+        self._cache: ByteCache[str] = ByteCache(CACHE_BYTES)
+        self._vkey = answer(
+            200, house.vkey.encode() + b"\n", TEXT, cache_control="public, max-age=3600"
+        )
+
+    def ready(self, path: str) -> Answer | None:
+        """What is in memory already: full and partial tiles never change."""
+        found = self._cache.get(path)
+        return found if isinstance(found, Answer) else None
+
+    async def read(self, path: str) -> Answer:
+        """The file at ``path``. Raises NotFound."""
+        name = path.removeprefix(PREFIX)
+        if name == "checkpoint":
+            newest = await self._newest.get()
+            return answer(200, newest.note, TEXT, cache_control=CHECKPOINT_CACHE)
+        if name == "vkey":
+            return self._vkey
+        tile = _tile(name)
+        newest = await self._newest.get()
+        data = await asyncio.to_thread(self._house.reader.file, tile, size=newest.size)
+        found = answer(200, data, BYTES, cache_control=FOREVER)
+        self._cache.put(path, found, size=found.size)
+        return found
+
+
+def _tile(name: str) -> Tile:
+    try:
+        return parse_tile_path(name)
+    except FormatError as error:
+        raise NotFound(f"the log has no such file: {error}") from None

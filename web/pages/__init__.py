@@ -1,0 +1,26 @@
+"""The pages people read: one router for each language, the same handlers in all."""
+
+from typing import Any
+
+from litestar import Router
+
+from web.i18n import LANGUAGES
+from web.pages import jobs, log, words
+
+HANDLERS: list[Any] = [
+    words.home,
+    words.about,
+    words.list_problems,
+    words.show_problem,
+    jobs.list_jobs,
+    jobs.show_job,
+    jobs.show_proof,
+    log.show_embargo,
+    log.show_log,
+    log.show_entry,
+]
+
+
+def routers() -> list[Router]:
+    """One router a language."""
+    return [Router(path=f"/{tag}", route_handlers=HANDLERS) for tag in LANGUAGES]

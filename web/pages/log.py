@@ -1,0 +1,88 @@
+"""The log itself: its checkpoints, its entries, its embargo."""
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Response, get
+from litestar.params import FromPath
+
+from web import query
+from web.api import BASE
+from web.charts import calendar
+from web.doors import asked
+from web.formats import today
+from web.pages.page import Asking, page
+
+RECENT: Final = 20
+LISTED: Final = 100
+
+
+@get("/embargo", sync_to_thread=True)
+def show_embargo(request: Asking) -> Response[Any]:
+    """What opens when, and what is overdue."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ())
+    with asking.view() as view:
+        now = asking.now(view)
+        found = view.embargo(now=now, limit=LISTED)
+        return page(
+            request,
+            "embargo.html",
+            asking,
+            view,
+            twin=f"{BASE}/embargo",
+            embargo=found,
+            chart=calendar(found.days, first=today(now)),
+            now=now,
+            latest=view.published(limit=10),
+        )
+
+
+@get("/log", sync_to_thread=True)
+def show_log(request: Asking) -> Response[Any]:
+    """The newest checkpoint, the recent ones, and consistency between any two sizes."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ("from", "to", "entry"))
+    old_size = query.integer(asking.params, "from", least=1)
+    new_size = query.integer(asking.params, "to", least=1)
+    index = query.integer(asking.params, "entry")
+    with asking.view() as view:
+        if index is not None:
+            view.entry(index)
+        proof = view.consistency(old_size, new_size or view.size) if old_size else None
+        checkpoints = view.checkpoints(limit=RECENT)
+        return page(
+            request,
+            "log.html",
+            asking,
+            view,
+            twin=f"{BASE}/checkpoint",
+            checkpoints=checkpoints,
+            entries=view.entries(start=max(0, view.size - RECENT), limit=RECENT)[::-1],
+            proof=proof,
+            old_size=old_size,
+            new_size=new_size,
+            origin=asking.house.origin,
+            vkey=asking.house.vkey,
+        )
+
+
+@get("/entries/{index:str}", sync_to_thread=True)
+def show_entry(request: Asking, index: FromPath[str]) -> Response[Any]:
+    """One entry: its canonical bytes, its leaf hash, its proof."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ())
+    number = query.parse_integer(index, "index")
+    with asking.view() as view:
+        entry = view.entry(number)
+        return page(
+            request,
+            "entry.html",
+            asking,
+            view,
+            twin=f"{BASE}/entries/{number}",
+            entry=entry,
+            raw=bytes(entry.entry).decode(),
+            formatted=msgspec.json.format(bytes(entry.entry), indent=2).decode(),
+            proof=view.inclusion(number),
+        )

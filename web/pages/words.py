@@ -1,0 +1,79 @@
+"""Home, about, and the pages that explain what went wrong."""
+
+from typing import Any
+
+from litestar import Response, get
+from litestar.params import FromPath
+
+from ledger.errors import NotFound
+from ledger.storage.shapes import JobFilter
+from web import query
+from web.api import BASE
+from web.charts import calendar
+from web.doors import asked
+from web.formats import today
+from web.pages.page import Asking, page
+from web.problems import KINDS
+
+
+@get("/", sync_to_thread=True)
+def home(request: Asking) -> Response[Any]:
+    """The ledger in a few numbers, the newest jobs, the newest openings."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ())
+    with asking.view() as view:
+        now = asking.now(view)
+        embargo = view.embargo(now=now, limit=5)
+        return page(
+            request,
+            "home.html",
+            asking,
+            view,
+            twin=f"{BASE}/jobs",
+            overview=view.overview(),
+            embargo=embargo,
+            chart=calendar(embargo.days, first=today(now)),
+            jobs=view.jobs(JobFilter(), limit=8),
+            latest=view.published(limit=8),
+            now=now,
+        )
+
+
+@get("/about", sync_to_thread=True)
+def about(request: Asking) -> Response[Any]:
+    """What this is, how to check it, and what it cannot prove."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ())
+    with asking.view() as view:
+        return page(
+            request,
+            "about.html",
+            asking,
+            view,
+            charter=asking.house.reader.genesis().charter,
+            origin=asking.house.origin,
+            vkey=asking.house.vkey,
+            members=view.members(),
+            public_url=asking.public_url,
+        )
+
+
+@get("/docs/problems", sync_to_thread=True)
+def list_problems(request: Asking) -> Response[Any]:
+    """Every type of problem that an address can answer with."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ())
+    with asking.view() as view:
+        return page(request, "problems.html", asking, view, kinds=list(KINDS.values()), one=None)
+
+
+@get("/docs/problems/{slug:str}", sync_to_thread=True)
+def show_problem(request: Asking, slug: FromPath[str]) -> Response[Any]:
+    """One type of problem."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ())
+    kind = KINDS.get(slug)
+    if kind is None:
+        raise NotFound("there is no such type of problem")
+    with asking.view() as view:
+        return page(request, "problems.html", asking, view, kinds=[kind], one=kind)

@@ -1,0 +1,259 @@
+"""Errors as RFC 9457 problems: the only place that knows which HTTP status an error has.
+
+A refusal (4xx) passes on its message, which the error's author wrote for the person who must act.
+What is the house's own trouble (5xx) says only what the client can do; the rest goes to the log.
+"""
+
+import logging
+import secrets
+import traceback
+from dataclasses import dataclass
+from typing import Final
+
+from litestar.exceptions import HTTPException
+from msgspec import UNSET
+
+from ledger.errors import (
+    AuthorUnknown,
+    CommitmentError,
+    Conflict,
+    FormatError,
+    LedgerError,
+    LogUnavailable,
+    NotFound,
+    OutOfOrder,
+    Overloaded,
+    ProofError,
+    SignatureError,
+    TooLarge,
+    ValueRefused,
+)
+from schemas.answers import Problem
+from web.query import ParameterRefused
+
+LOG: Final = logging.getLogger(__name__)
+MEDIA_TYPE: Final = "application/problem+json"
+PAGE: Final = "/en/docs/problems/"
+RETRY_AFTER_S: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One type of problem, with what its page says. ``slug`` never changes."""
+
+    slug: str
+    status: int
+    title: str
+    meaning: str
+    remedy: str
+
+
+KINDS: Final = {
+    kind.slug: kind
+    for kind in (
+        Kind(
+            "parameter-refused",
+            400,
+            "A parameter of the address is not one that it takes",
+            "The address has a parameter that is unknown here, is given twice, or has a value that"
+            " it cannot have. Nothing is guessed and nothing is ignored, so that a list is never"
+            " another one than was asked for.",
+            "Change the parameter named in `field`. `allowed` lists what it can be, where that is"
+            " a short list.",
+        ),
+        Kind(
+            "malformed",
+            400,
+            "The bytes are not in the one form that they can have",
+            "What was sent is not canonical JSON (RFC 8785): one spelling for every value, sorted"
+            " keys, no spaces, no fractions.",
+            "Send the bytes that were signed, unchanged. `detail` says where the first difference"
+            " is.",
+        ),
+        Kind(
+            "value-refused",
+            422,
+            "A field has a value that it does not take",
+            "The statement is well-formed, and one of its fields is unknown, missing, or outside of"
+            " its range.",
+            "Change the field named in `field`, sign again, and send it again.",
+        ),
+        Kind(
+            "opening-refused",
+            422,
+            "The opening does not belong to the sealed root",
+            "The seed and the fields that came with the statement do not recompute the root that"
+            " the author signed, so they could not be published later.",
+            "Send the seed and all fields exactly as they were committed to.",
+        ),
+        Kind(
+            "proof-refused",
+            422,
+            "A hash chain does not lead where it claims",
+            "The proof that was sent does not lead to the root that it names.",
+            "Fetch the proof again, and check it against a checkpoint from a witness.",
+        ),
+        Kind(
+            "signature-refused",
+            403,
+            "The signature does not verify",
+            "The signature is not one of the author's registered key over exactly these bytes.",
+            "Sign the DSSE pre-authentication encoding of the canonical statement with the key that"
+            " is in the registry.",
+        ),
+        Kind(
+            "author-unknown",
+            403,
+            "This author has no valid key for this statement",
+            "No key of this author is valid at this point of the log, or the author's role may not"
+            " say this.",
+            "Look at /api/v1/members. Keys are added and retired by the council, in the log.",
+        ),
+        Kind(
+            "not-found",
+            404,
+            "There is no such thing in the log",
+            "No job, entry, tile, tree size or page has this address. Nothing is ever removed, so"
+            " it was not there before either.",
+            "Check the address. With `?at=` only what the log held at that size exists.",
+        ),
+        Kind(
+            "method-not-allowed",
+            405,
+            "This address does not take this method",
+            "Addresses here are read with GET and HEAD; statements are sent with POST.",
+            "Use one of the methods in the `Allow` header.",
+        ),
+        Kind(
+            "conflict",
+            409,
+            "The log already says something that excludes this",
+            "A statement is in the log that this one contradicts, for example the same job with"
+            " other content.",
+            "Nothing was written. The log cannot be edited; a correction is a new statement.",
+        ),
+        Kind(
+            "out-of-order",
+            409,
+            "The event may not follow the state that the job is in",
+            "A job's events have an order: submitted, admitted or rejected, started, ended.",
+            "`detail` names the state that the event met and what may follow it.",
+        ),
+        Kind(
+            "too-large",
+            413,
+            "This is over a size limit",
+            "What was sent is larger than the limit, or would make an entry larger than one can"
+            " be.",
+            "`limit` and `size` say by how much. A batch has at most 1,000 lines and 32 MiB, a"
+            " statement at most 1 MiB.",
+        ),
+        Kind(
+            "overloaded",
+            503,
+            "The queue is full",
+            "Nothing was promised and nothing was written.",
+            "Send the same statement again after `retry_after` seconds: it cannot be logged twice.",
+        ),
+        Kind(
+            "unavailable",
+            503,
+            "The log takes no entries now",
+            "Storage or signer refuse. The log would rather stop than say something that it cannot"
+            " keep.",
+            "Send the same statement again after `retry_after` seconds: it cannot be logged twice.",
+        ),
+        Kind(
+            "bad-request",
+            400,
+            "The request cannot be read",
+            "The request is not one that HTTP allows here.",
+            "Change the request as `detail` says.",
+        ),
+        Kind(
+            "internal",
+            500,
+            "Something went wrong here",
+            "An error in the ledger itself. It was noted under the request id in `request_id`.",
+            "Try again later, and tell the operator the request id.",
+        ),
+    )
+}
+
+# The first that fits: subclasses stand before their parents.
+_ERRORS: Final[tuple[tuple[type[LedgerError], str], ...]] = (
+    (ParameterRefused, "parameter-refused"),
+    (ValueRefused, "value-refused"),
+    (FormatError, "malformed"),
+    (ProofError, "proof-refused"),
+    (SignatureError, "signature-refused"),
+    (CommitmentError, "opening-refused"),
+    (TooLarge, "too-large"),
+    (AuthorUnknown, "author-unknown"),
+    (OutOfOrder, "out-of-order"),
+    (Conflict, "conflict"),
+    (NotFound, "not-found"),
+    (Overloaded, "overloaded"),
+    (LogUnavailable, "unavailable"),
+)
+_STATUSES: Final = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+
+
+def problem_of(error: BaseException) -> Problem:
+    """The problem that ``error`` is. Logs it where it is the house's own trouble."""
+    for kind, slug in _ERRORS:
+        if isinstance(error, kind):
+            return _expected(error, slug)
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        slug = _STATUSES.get(error.status_code, "bad-request")
+        return _problem(slug, _http_detail(error, slug))
+    request_id = secrets.token_hex(8)
+    # The message of an unforeseen error may hold anything, a sealed value too: only its type and
+    # the lines it passed are noted.
+    LOG.error(
+        "request %s failed: %s\n%s",
+        request_id,
+        type(error).__qualname__,
+        "".join(traceback.format_tb(error.__traceback__)),
+    )
+    return _problem("internal", KINDS["internal"].meaning, request_id=request_id)
+
+
+def headers_of(problem: Problem) -> dict[str, str]:
+    """The headers that a problem asks for beside its content type."""
+    if isinstance(problem.retry_after, int):
+        return {"Retry-After": str(problem.retry_after)}
+    return {}
+
+
+def _expected(error: LedgerError, slug: str) -> Problem:
+    if isinstance(error, LogUnavailable):
+        LOG.error("%s: %s", type(error).__name__, error)
+        return _problem(slug, KINDS[slug].meaning, retry_after=RETRY_AFTER_S)
+    detail = str(error)
+    if isinstance(error, ParameterRefused):
+        return _problem(slug, detail, field=error.field, allowed=error.allowed or UNSET)
+    if isinstance(error, ValueRefused):
+        return _problem(slug, detail, field=error.field)
+    if isinstance(error, TooLarge):
+        return _problem(slug, detail, limit=error.limit, size=error.size)
+    if isinstance(error, Overloaded):
+        return _problem(slug, detail, retry_after=error.retry_after_s)
+    return _problem(slug, detail)
+
+
+def _problem(slug: str, detail: str, **more: object) -> Problem:
+    kind = KINDS[slug]
+    return Problem(
+        type=PAGE + slug,
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        **more,  # type: ignore[arg-type] # the callers above name fields of Problem
+    )
+
+
+def _http_detail(error: HTTPException, slug: str) -> str:
+    if slug in {"not-found", "method-not-allowed"}:
+        return KINDS[slug].meaning
+    return error.detail

@@ -1,0 +1,264 @@
+"""What happened, in sentences. Whatever members wrote is a value in them and stays text."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+from ledger.records.deadline import days_late, days_left, is_overdue
+from schemas.answers import Event, JobDetail, JobShown, Published, SealedPart
+from web.formats import day, days, duration, hardware, number, seconds_of, size
+from web.i18n import gettext, ngettext
+from web.labels import label
+
+GRACE_S: Final = 300
+
+_names: ContextVar[Mapping[str, str]] = ContextVar("names")
+
+
+@contextmanager
+def calling(names: Mapping[str, str]) -> Iterator[None]:
+    """Call authors what the registry calls them, as of the tree size that is shown."""
+    token = _names.set(names)
+    try:
+        yield
+    finally:
+        _names.reset(token)
+
+
+def called(author: str) -> str:
+    """What an author is called; its name in the log where the registry has no other."""
+    return _names.get({}).get(author) or author
+
+
+def job_title(job: JobShown) -> str:
+    """What a job is called: its author's title once that is open, else its kind of work."""
+    return job.title or label(job.workload_type)
+
+
+def job_summary(detail: JobDetail) -> list[str]:
+    """What happened to a job, in two or three sentences."""
+    job = detail.job
+    asked = gettext("%(member)s submitted this job on %(day)s: %(work)s, on %(hardware)s.") % {
+        "member": called(job.member),
+        "day": day(job.submitted_at),
+        "work": label(job.workload_type),
+        "hardware": hardware(job.gpu_count, job.accelerator),
+    }
+    return [asked, _outcome(job)]
+
+
+def _outcome(job: JobShown) -> str:
+    if job.state == "rejected":
+        return gettext("The charter's rules rejected it, so it never ran.")
+    if job.state == "admitted":
+        return gettext("It was admitted and has not started yet.")
+    if job.state in {"started", "interrupted"}:
+        running = {
+            "started": gettext("It was admitted and is running since %(day)s."),
+            "interrupted": gettext("It was admitted, ran from %(day)s on, and is interrupted."),
+        }
+        return running[job.state] % {"day": day(job.started_at or job.submitted_at)}
+    endings = {
+        "completed": gettext("It was admitted, ran for %(time)s and completed."),
+        "failed": gettext("It was admitted, ran for %(time)s and failed."),
+        "cancelled": gettext("It was admitted, ran for %(time)s and was cancelled."),
+        "terminated_by_policy": gettext(
+            "It was admitted, ran for %(time)s and was stopped by policy."
+        ),
+    }
+    if job.started_at is None:
+        return gettext("It was admitted and ended without having run.")
+    ending = endings.get(job.state, gettext("It was admitted and ran for %(time)s."))
+    return ending % {"time": duration(job.wall_seconds or 0)}
+
+
+def seal_status(part: SealedPart, *, now: int) -> str:
+    """``published``, ``sealed`` or ``overdue``."""
+    if part.disclosure is not None:
+        return "published"
+    return "overdue" if is_overdue(seconds_of(part.publish_by), now=now) else "sealed"
+
+
+def plan_status(job: JobShown, *, now: int) -> str:
+    """``published``, ``sealed`` or ``overdue``: the plan of a job, as a list shows it."""
+    if job.disclosed_index is not None:
+        return "published"
+    return "overdue" if is_overdue(seconds_of(job.publish_by), now=now) else "sealed"
+
+
+def countdown(publish_by: str, *, now: int) -> str:
+    """How long until a deadline, or how late."""
+    deadline = seconds_of(publish_by)
+    if is_overdue(deadline, now=now):
+        return gettext("%(days)s late") % {"days": days(days_late(deadline, now=now))}
+    return gettext("in %(days)s") % {"days": days(days_left(deadline, now=now))}
+
+
+def lateness(part: SealedPart) -> str:
+    """How long after its deadline a part was opened; empty where that was in time.
+
+    A sweep takes a moment: up to five minutes are not late, as for whoever verifies the log.
+    """
+    if part.disclosure is None:
+        return ""
+    late_s = seconds_of(part.disclosure.logged_at) - seconds_of(part.publish_by)
+    if late_s <= GRACE_S:
+        return ""
+    return gettext("%(time)s after its deadline") % {"time": duration(late_s)}
+
+
+def part_name(kind: str) -> str:
+    """What a sealed part is about: the plan of a submission, the results of a run."""
+    return gettext("Plan") if kind == "submitted" else gettext("Results")
+
+
+def event_text(event: Event) -> str:
+    """One step of a job's history."""
+    tell = _EVENTS.get(event.kind)
+    return tell(event) if tell else gettext("An entry of a kind that this page does not know.")
+
+
+def _author(event: Event) -> str:
+    return called(event.author) if event.author else gettext("the ledger")
+
+
+def _public(event: Event, name: str) -> str:
+    return str((event.public or {}).get(name, ""))
+
+
+def _amount(event: Event, name: str) -> int:
+    return int((event.public or {}).get(name, 0))
+
+
+def _submitted(event: Event) -> str:
+    return gettext("%(author)s submitted the job and committed to its sealed plan.") % {
+        "author": _author(event)
+    }
+
+
+def _admitted(_event: Event) -> str:
+    return gettext("The ledger admitted it: no rule of the charter found anything.")
+
+
+def _rejected(event: Event) -> str:
+    found = len(event.findings or ())
+    return ngettext(
+        "The ledger rejected it: %(n)s finding.", "The ledger rejected it: %(n)s findings.", found
+    ) % {"n": found}
+
+
+def _started(event: Event) -> str:
+    gpus = _amount(event, "gpu_count")
+    return ngettext("The run began on %(n)s GPU.", "The run began on %(n)s GPUs.", gpus) % {
+        "n": number(gpus)
+    }
+
+
+def _interrupted(event: Event) -> str:
+    return gettext("The run was interrupted: %(how)s.") % {
+        "how": label(_public(event, "exit_status"))
+    }
+
+
+def _ended(event: Event) -> str:
+    return gettext("The run ended after %(time)s: %(how)s.") % {
+        "time": duration(_amount(event, "wall_seconds")),
+        "how": label(event.kind),
+    }
+
+
+def _egress(event: Event) -> str:
+    artifacts = _amount(event, "artifact_count")
+    return ngettext(
+        "The gateway let out %(bytes)s in %(n)s artifact.",
+        "The gateway let out %(bytes)s in %(n)s artifacts.",
+        artifacts,
+    ) % {"bytes": size(_amount(event, "egress_bytes")), "n": number(artifacts)}
+
+
+def _open(event: Event) -> str:
+    return gettext("%(author)s asked to open entry %(index)s before its deadline.") % {
+        "author": _author(event),
+        "index": _public(event, "discloses"),
+    }
+
+
+def _disclosed(event: Event) -> str:
+    return gettext("Entry %(index)s was opened %(reason)s.") % {
+        "index": event.discloses,
+        "reason": label(event.reason or ""),
+    }
+
+
+def _withheld(event: Event) -> str:
+    return gettext("%(author)s keeps fields of entry %(index)s closed until %(day)s.") % {
+        "author": _author(event),
+        "index": _public(event, "withholds"),
+        "day": day(_public(event, "review_by")),
+    }
+
+
+def _corrected(event: Event) -> str:
+    return gettext(
+        "%(author)s corrected entry %(index)s: %(field)s should have been “%(value)s” (%(reason)s)."
+    ) % {
+        "author": _author(event),
+        "index": _public(event, "corrects"),
+        "field": _public(event, "field"),
+        "value": _public(event, "value"),
+        "reason": _public(event, "reason"),
+    }
+
+
+_EVENTS: Final[Mapping[str, Callable[[Event], str]]] = {
+    "submitted": _submitted,
+    "admitted": _admitted,
+    "rejected": _rejected,
+    "started": _started,
+    "interrupted": _interrupted,
+    "completed": _ended,
+    "failed": _ended,
+    "cancelled": _ended,
+    "terminated_by_policy": _ended,
+    "egress": _egress,
+    "open": _open,
+    "disclosed": _disclosed,
+    "withheld": _withheld,
+    "corrected": _corrected,
+}
+
+
+def published_title(found: Published) -> str:
+    """The title of a disclosure in a feed or list."""
+    if found.kind == "submitted":
+        return gettext("%(member)s: %(title)s") % {
+            "member": called(found.job.member),
+            "title": job_title(found.job),
+        }
+    return gettext("%(member)s: results of %(title)s") % {
+        "member": called(found.job.member),
+        "title": job_title(found.job),
+    }
+
+
+def published_text(found: Published) -> str:
+    """What a disclosure opened, in a sentence or two."""
+    opened = found.disclosure
+    text = gettext(
+        "Entry %(sealed)s of the log, about job %(job)s of %(member)s (%(work)s), was opened"
+        " %(reason)s by entry %(index)s."
+    ) % {
+        "sealed": found.discloses,
+        "job": found.job.job_id,
+        "member": called(found.job.member),
+        "work": label(found.job.workload_type),
+        "reason": label(opened.reason),
+        "index": opened.index,
+    }
+    purpose = opened.fields.get("purpose")
+    if isinstance(purpose, str) and purpose:
+        text += " " + gettext("Purpose: %(purpose)s") % {"purpose": purpose}
+    if opened.closed:
+        text += " " + gettext("Still closed: %(paths)s.") % {"paths": ", ".join(opened.closed)}
+    return text
