@@ -13,8 +13,10 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete
 
 from ledger.records.deadline import parse_time
+from ledger.records.entry import Author, Entry
 from ledger.storage.driver import Driver, Row, columns_of
 from ledger.storage.tables import AUTHOR_KEYS, EMBARGOES, FOREVER, JOBS, PROJECTIONS
+from ledger.tlog.note import parse_vkey
 from schemas.statements import (
     JobEgress,
     JobEnded,
@@ -61,6 +63,44 @@ class Fact(Struct, frozen=True):
     discloses: int | None = None
     fields: Mapping[str, Any] | None = None
     founders: tuple[FoundingKey, ...] = ()
+
+
+def fact_of(index: int, entry: Entry) -> Fact:
+    """What the parsed entry at ``index`` says to the projections.
+
+    The sequencer lays out the same facts from what it has just checked, without parsing entries
+    again; that both agree is what ``ledger fsck`` and the tests hold against each other.
+    """
+    signed, disclosed, decision = entry.signed, entry.disclosed, entry.decision
+    public = signed.public if signed else None
+    findings = decision.findings if decision else ()
+    key_id = None
+    if isinstance(public, Registry):
+        key_id = f"{parse_vkey(public.vkey).key_id:08x}"
+    return Fact(
+        index=index,
+        kind=entry.kind,
+        logged_at=entry.logged_at,
+        job_id=entry.job_id,
+        publish_by=entry.publish_by,
+        author=signed.statement.author if signed else None,
+        public=public,
+        key_id=key_id,
+        rejection_code=str(findings[0].code) if findings else None,
+        discloses=disclosed.discloses if disclosed else None,
+        fields=disclosed.fields if disclosed else None,
+        founders=tuple(map(_founding_key, entry.genesis.authors)) if entry.genesis else (),
+    )
+
+
+def _founding_key(author: Author) -> FoundingKey:
+    return FoundingKey(
+        name=author.name,
+        role=author.role,
+        title=author.title,
+        vkey=author.vkey,
+        key_id=f"{parse_vkey(author.vkey).key_id:08x}",
+    )
 
 
 class Projector:

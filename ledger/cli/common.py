@@ -1,0 +1,183 @@
+"""What several commands share: settings, files that people write, and how things are printed."""
+
+import json
+import logging
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+import msgspec
+
+from ledger import keys
+from ledger.assembly import Ledger
+from ledger.errors import LedgerError, NotFound
+from ledger.records.wire import convert
+from ledger.settings import Settings, load_settings
+from ledger.storage.store import Store
+from ledger.tlog.note import Signer
+
+T = TypeVar("T")
+
+MAX_DOCUMENT: Final = 1 << 20
+"""The largest file with a statement, authors or a charter that is read, in bytes."""
+
+
+class CommandFailed(LedgerError):
+    """A command could not do what it was asked to; the message says why and what to do."""
+
+
+class Disproved(LedgerError):
+    """What was to be verified is not what it claims to be: exit status 1."""
+
+
+def settings_with_log(**overrides: object) -> Settings:
+    """The settings, after pointing log lines at standard error. Raises SettingsError."""
+    settings = load_settings(**overrides)
+    start_log(settings.log_level)
+    return settings
+
+
+def start_log(level: str) -> None:
+    """Send log lines of ``level`` and worse to standard error; may be called again."""
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    for chatty in ("alembic", "apscheduler", "httpx", "httpcore"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def open_for_reading(settings: Settings) -> Ledger:
+    """The ledger, without keys and beside any server. Raises NotFound where there is none."""
+    require_database(settings)
+    return Ledger(settings, writer=False)
+
+
+def open_for_writing(settings: Settings) -> Ledger:
+    """The ledger with its keys. Raises WriterLocked where a server has it on SQLite."""
+    require_database(settings)
+    return Ledger(settings)
+
+
+def require_database(settings: Settings) -> None:
+    """Raise NotFound where no ledger is, before anything makes an empty SQLite file there."""
+    file = settings.sqlite_file
+    if file is not None and not file.is_file():
+        raise NotFound(f"there is no ledger at {file}: run `ledger init`, or set LEDGER_DATA_DIR")
+
+
+def open_store(settings: Settings) -> Store:
+    """The database alone. Raises NotFound where it holds no ledger."""
+    require_database(settings)
+    with ExitStack() as undo:
+        store = Store(settings.database_url)
+        undo.callback(store.close)
+        if store.is_empty():
+            raise NotFound("this database holds no ledger yet: run `ledger init`")
+        undo.pop_all()
+    return store
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """What a .json or .toml file says. Raises CommandFailed for anything but one object."""
+    if path.suffix not in _READERS:
+        raise CommandFailed(f"{path}: the name has to end in .json or .toml")
+    text = read_text(path)
+    try:
+        value = _READERS[path.suffix](text)
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+        kind = path.suffix.removeprefix(".").upper()
+        raise CommandFailed(f"{path} is not {kind}: {_first_line(error)}") from None
+    except RecursionError:
+        raise CommandFailed(f"{path}: nested too deep") from None
+    except ValueError as error:
+        raise CommandFailed(f"{path}: {_first_line(error)}") from None
+    if not isinstance(value, dict):
+        raise CommandFailed(f"{path}: one object is needed, and this is another value")
+    return value
+
+
+def read_as(path: Path, shape: type[T]) -> T:
+    """A .json or .toml file as ``shape``. Raises CommandFailed naming the file and the field."""
+    value = read_document(path)
+    try:
+        return convert(value, shape, at="")
+    except LedgerError as error:
+        raise CommandFailed(f"{path}: {error}") from None
+    except msgspec.ValidationError as error:
+        raise CommandFailed(f"{path}: {_first_line(error)}") from None
+
+
+def read_text(path: Path) -> str:
+    """The UTF-8 text of a file of at most 1 MiB. Raises CommandFailed."""
+    try:
+        return read_bytes(path, limit=MAX_DOCUMENT).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CommandFailed(f"{path} is not UTF-8 text (byte {error.start})") from None
+
+
+def read_bytes(path: Path, *, limit: int) -> bytes:
+    """A file's bytes. Raises CommandFailed where it cannot be read or exceeds ``limit`` bytes."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise CommandFailed(f"{path}: {error.strerror}") from None
+    if len(data) > limit:
+        raise CommandFailed(f"{path} is larger than {limit} bytes, the most that is read")
+    return data
+
+
+def read_author_key(path: Path) -> Signer:
+    """The private key in an author's key file. Raises KeyFileError."""
+    return keys.read_signer(path)
+
+
+class Progress:
+    """A counter on standard error while something long runs: only where a person watches."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._shown = -1
+        self._watched = sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how far it is, each percent once."""
+        percent = 100 * done // total if total else 100
+        if self._watched and percent != self._shown:
+            self._shown = percent
+            text = f"{self._what}: {percent:3d} % ({done:,} of {total:,})"
+            click.echo(f"\r{text}", nl=False, err=True)
+
+    def finish(self) -> None:
+        """End the line, so that the next one has its own."""
+        if self._shown >= 0:
+            click.echo(err=True)
+        self._shown = -1
+
+
+def _read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key[:40]!a} stands twice in one object")
+        found[key] = value
+    return found
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} is not a number of JSON")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0]
+
+
+_READERS: Final[Mapping[str, Callable[[str], Any]]] = {".json": _read_json, ".toml": tomllib.loads}

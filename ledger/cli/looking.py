@@ -1,0 +1,142 @@
+"""``ledger status``, ``ledger settings``, ``ledger migrate``: what there is, and in what state."""
+
+from dataclasses import dataclass
+
+import click
+
+from ledger import keys
+from ledger.assembly import system_clock
+from ledger.cli.common import open_store, require_database, settings_with_log
+from ledger.errors import LedgerError
+from ledger.records.deadline import format_time
+from ledger.sequencer.signer import SignerMemory
+from ledger.settings import Settings, describe_settings, load_settings
+from ledger.storage.migrate import revision
+from ledger.storage.shapes import Head
+from ledger.storage.snapshot import Snapshot
+from ledger.storage.store import Store
+from ledger.tlog.checkpoint import Checkpoint, parse_checkpoint
+from ledger.tlog.note import parse_note
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the signer's memory holds: a note, nothing yet, or a reason why it cannot be read."""
+
+    note: bytes | None
+    trouble: str | None = None
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The remembered checkpoint, its signature not verified."""
+        return None if self.note is None else parse_checkpoint(parse_note(self.note).text)
+
+
+def recall(settings: Settings) -> Remembered:
+    """Read the signer's memory; never raises, since only a signer needs it."""
+    path = settings.key_dir / keys.SIGNER_MEMORY
+    if not path.exists():
+        return Remembered(None, f"there is no {path} here")
+    try:
+        with SignerMemory(path).locked() as memory:
+            return Remembered(memory.recall())
+    except LedgerError as error:
+        return Remembered(None, str(error))
+
+
+@click.command("status", short_help="Say how large the log is and whether all is well.")
+def status() -> None:
+    """Say what the log holds, what opens next, and whether signer and database agree.
+
+    Reads alone: it takes no lock that a server would wait for.
+    """
+    settings = settings_with_log()
+    # The signer is read first: what it has signed by now, the database has had before.
+    remembered = recall(settings)
+    store = open_store(settings)
+    try:
+        with store.snapshot() as reads:
+            _report(store, reads, settings, remembered)
+    finally:
+        store.close()
+
+
+def _report(store: Store, reads: Snapshot, settings: Settings, remembered: Remembered) -> None:
+    head = reads.head()
+    newest = reads.newest_checkpoint()
+    origin = parse_checkpoint(parse_note(newest.note).text).origin if newest else "not signed yet"
+    now = system_clock()
+    deadline = reads.next_deadline()
+    sealed = reads.count_sealed(size=head.size)
+    overdue = reads.count_sealed(size=head.size, due_until=now)
+    lines = {
+        "origin": origin,
+        "database": settings.shown()["LEDGER_DATABASE_URL"],
+        "schema": revision(store.engine) or "none",
+        "size": str(head.size),
+        "root": head.root.hex(),
+        "last entry": format_time(head.logged_at),
+        "checkpoint": _checkpoint(head, newest.size if newest else None),
+        "signer": _signer(head, remembered),
+        "sealed": str(sealed),
+        "opened": str(reads.count_disclosures(size=head.size)),
+        "next deadline": "none" if deadline is None else format_time(deadline),
+        "overdue": f"{overdue}; run `ledger publish-due` or start the worker" if overdue else "0",
+    }
+    for name, text in lines.items():
+        click.echo(f"{name + ':':15}{text}")
+
+
+def _checkpoint(head: Head, size: int | None) -> str:
+    if size == head.size:
+        return f"size {size}, published"
+    return f"size {size or 0}; {head.size - (size or 0)} entries are stored and not signed yet"
+
+
+def _signer(head: Head, remembered: Remembered) -> str:
+    if remembered.trouble is not None:
+        return f"not known: {remembered.trouble}"
+    try:
+        last = remembered.checkpoint()
+    except LedgerError as error:
+        return f"not known: {error}"
+    if last is None:
+        return "has signed nothing yet"
+    if last.size == head.size and last.root == head.root:
+        return f"agrees with the database at size {last.size}"
+    if last.size < head.size:
+        return f"has signed size {last.size}; the rest is signed when a server starts"
+    return (
+        f"DISAGREES: it has signed size {last.size} with root {last.root.hex()}, which this"
+        f" database does not have. Restore the newer database, or refill it from a mirror"
+    )
+
+
+@click.command("settings", short_help="List every setting, its value and what it may be.")
+def settings_command() -> None:
+    """List every setting: its value here, what it may be and what it is for.
+
+    A setting is an environment variable, or its name in small letters without LEDGER_ in the TOML
+    file. Passwords are masked.
+    """
+    values = load_settings().shown()
+    for setting in describe_settings():
+        value = values.get(setting.variable)
+        click.echo(setting.variable + (f" = {value}" if value is not None else ""))
+        click.echo(f"    {setting.doc}")
+        click.echo(f"    allowed: {setting.allowed}; default: {setting.default}")
+
+
+@click.command("migrate", short_help="Bring the database to the newest schema.")
+def migrate() -> None:
+    """Bring the database to this version's schema; `ledger serve` does it at its start."""
+    settings = settings_with_log()
+    require_database(settings)
+    store = Store(settings.database_url)
+    try:
+        before, after = store.migrate()
+    finally:
+        store.close()
+    if before == after:
+        click.echo(f"the schema is at revision {after} already")
+    else:
+        click.echo(f"the schema went from revision {before or 'none'} to {after}")

@@ -1,0 +1,197 @@
+"""``ledger serve``, ``ledger worker``, ``ledger publish-due``: what runs a ledger.
+
+The web application is started by its name: the command line does not know it.
+"""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from importlib import import_module
+from types import FrameType
+from typing import Any, Final
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import click
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server.common import AbstractServer
+
+from ledger.assembly import Ledger
+from ledger.cli.common import CommandFailed, open_for_writing, settings_with_log, start_log
+from ledger.errors import LedgerError
+from ledger.records.deadline import format_time
+from ledger.settings import Settings, load_settings
+from ledger.worker import Worker
+
+APP: Final = "web.app:create_app"
+ORPHAN_CHECK_S: Final = 1.0
+READY_CHECK_S: Final = 0.05
+FAILED: Final = 2
+
+log = logging.getLogger(__name__)
+
+
+@click.command("serve", short_help="Serve the site, the API and the log.")
+@click.option("--host", metavar="HOST", help="The address to listen on; over LEDGER_HOST.")
+@click.option("--port", type=int, metavar="PORT", help="The TCP port; over LEDGER_PORT.")
+def serve(host: str | None, port: int | None) -> None:
+    """Serve the ledger until it is told to stop.
+
+    Migrates the database, holds the signer's memory against it, then listens. On SQLite one process
+    does it all, the embargo included; on PostgreSQL there are LEDGER_PROCESSES of them and `ledger
+    worker` runs beside. SIGTERM and Ctrl-C finish what is being logged, then stop.
+    """
+    settings = settings_with_log(host=host, port=port)
+    # Whatever would keep a server process from starting is found here, and said in one line.
+    ledger = open_for_writing(settings)
+    origin = ledger.origin
+    ledger.close()
+    address = _free_address(settings.host, settings.port)
+    # The server processes read their settings themselves.
+    os.environ["LEDGER_HOST"], os.environ["LEDGER_PORT"] = settings.host, str(settings.port)
+    server = Granian(
+        APP,
+        address=address,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.processes,
+        websockets=False,
+        log_level=LogLevels.warning,
+        factory=True,
+    )
+    interrupted = threading.Event()
+
+    def prepare() -> None:
+        """Tell Ctrl-C from SIGTERM, and announce the address from beside the server."""
+
+        def interrupt(_number: int, _frame: FrameType | None) -> None:
+            interrupted.set()
+            signal.raise_signal(signal.SIGTERM)
+
+        signal.signal(signal.SIGINT, interrupt)
+        threading.Thread(
+            target=_announce, args=(settings, address, origin, server), daemon=True
+        ).start()
+
+    server.on_startup(prepare)
+    try:
+        server.serve(target_loader=load_app)
+    except SystemExit:
+        raise CommandFailed("a server process ended by itself; the lines above say why") from None
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+
+
+def load_app(target: str) -> Callable[..., Any]:
+    """The ASGI application named by ``target``, ``module:factory``, in a new server process."""
+    start_log(load_settings().log_level)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    module_name, _, factory = target.partition(":")
+    try:
+        application: Callable[..., Any] = getattr(import_module(module_name), factory)()
+    except Exception as error:
+        log.critical("the server cannot start: %s: %s", type(error).__name__, error)
+        log.debug("where it failed", exc_info=True)
+        sys.exit(FAILED)
+    return application
+
+
+def _end_with(parent: int) -> None:
+    """Stop this process when its parent is gone: nobody else would, and it holds the log."""
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_CHECK_S)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _announce(settings: Settings, address: str, origin: str, server: AbstractServer[Any]) -> None:
+    """Print where the ledger is once it answers there."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - compared, not bound
+    host = f"[{reached}]" if ":" in reached else reached
+    while not server.main_loop_interrupt.is_set():
+        try:
+            with urlopen(f"http://{host}:{settings.port}/log/checkpoint", timeout=5):
+                break
+        except (URLError, OSError):
+            time.sleep(READY_CHECK_S)
+    else:
+        return
+    click.echo(f"serving {origin} at {settings.public_url} (process {os.getpid()})")
+    sys.stdout.flush()
+
+
+def _free_address(host: str, port: int) -> str:
+    """The numeric address of ``host``, if nothing listens there. Raises CommandFailed.
+
+    The server shares its port among its processes, and would share it with a stranger's as well.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise CommandFailed(f"cannot listen on {host} port {port}: {error.strerror}") from None
+    return str(address[0])
+
+
+@click.command("worker", short_help="Open what is due, whenever it is, until stopped.")
+def worker() -> None:
+    """Run the embargo worker alone, beside servers on PostgreSQL.
+
+    On SQLite the server is the one writer and has the worker inside. Several workers may run: each
+    record is opened once. SIGTERM and Ctrl-C finish the pass that is running, then stop.
+    """
+    settings = settings_with_log()
+    ledger = open_for_writing(settings)
+    stop = threading.Event()
+    try:
+        sweeper = Worker(ledger.embargo, clock=ledger.clock, sweep_seconds=settings.sweep_seconds)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+        sweeper.start()
+        try:
+            click.echo(f"opening what is due in {ledger.origin}; {_next(ledger)}")
+            sys.stdout.flush()
+            stop.wait()
+        finally:
+            sweeper.stop()
+    finally:
+        ledger.close()
+
+
+@click.command("publish-due", short_help="Open everything whose deadline has come, once.")
+def publish_due() -> None:
+    """Make one pass of the embargo now, and say what it opened.
+
+    What a worker does by itself. Exits with 2 where something that is due could not be opened.
+    """
+    settings = settings_with_log()
+    ledger = open_for_writing(settings)
+    try:
+        swept = ledger.embargo.open_due()
+        click.echo(f"opened {swept.opened} entries; {_next(ledger)}")
+    finally:
+        ledger.close()
+    if swept.failed:
+        shown = ", ".join(map(str, swept.failed[:10]))
+        raise CommandFailed(
+            f"{len(swept.failed)} entries are due and could not be opened ({shown}):"
+            f" run `ledger fsck`"
+        )
+
+
+def _next(ledger: Ledger) -> str:
+    try:
+        deadline = ledger.embargo.next_deadline()
+    except LedgerError:
+        return "the next deadline is not known"
+    return (
+        "nothing is sealed" if deadline is None else f"the next deadline is {format_time(deadline)}"
+    )

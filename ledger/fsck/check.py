@@ -1,0 +1,299 @@
+"""One walk over the whole log: recompute, compare, report. Reads one snapshot and writes nothing.
+
+Memory is flat: entries come a thousand at a time, the tree is its right edge, and the projections
+are folded a second time into a temporary file.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Final
+
+from ledger.errors import FormatError, LedgerError, OutOfOrder, SignatureError
+from ledger.fsck.entries import EntryCheck
+from ledger.fsck.findings import Findings
+from ledger.fsck.opened import Numbered, OpenedCheck
+from ledger.fsck.tree import MIRROR, TreeCheck
+from ledger.records.deadline import DAY_S, days_late, format_time
+from ledger.records.entry import Genesis, parse_entry
+from ledger.records.lifecycle import State, next_state
+from ledger.storage.inspection import Inspection
+from ledger.storage.projections import Fact, fact_of
+from ledger.storage.shadow import Difference, Shadow, shadow
+from ledger.storage.shapes import Head, StoredEntry
+from ledger.storage.store import Store
+from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
+from ledger.tlog.note import VerifierKey, parse_vkey
+from ledger.vault import Vault
+
+AT_ONCE: Final = 1_024
+OVERDUE_COUNTED: Final = 10_000
+
+
+@dataclass(slots=True)
+class Checked:
+    """What was checked, and in ``notes`` what could not be; findings are handed over elsewhere."""
+
+    size: int = 0
+    root: bytes = b""
+    published: int | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def check(
+    store: Store,
+    findings: Findings,
+    *,
+    now: int,
+    vault: Vault | None,
+    remembered: bytes | None,
+    quick: bool = False,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Checked:
+    """Hold everything that is stored against what the entries give.
+
+    ``now`` are Unix seconds. ``vault`` opens openings; without it they are only counted.
+    ``remembered`` is the note that the signer signed last, read *before* this call. ``quick``
+    leaves out author signatures, all checkpoint signatures but the last, openings and projections.
+
+    Raises StorageFailed where the database cannot be read at all.
+    """
+    result = Checked()
+    with store.inspecting() as reads, ExitStack() as stack:
+        second = None if quick else stack.enter_context(shadow())
+        walk = _Walk(reads, findings, result, second, vault=vault, remembered=remembered)
+        walk.run(progress)
+        _check_surroundings(reads, findings, result.size, now=now, quick=quick)
+    _check_published(store, findings, result, walk.last_signed)
+    return result
+
+
+class _Walk:
+    """The state of one walk over the entries."""
+
+    def __init__(
+        self,
+        reads: Inspection,
+        findings: Findings,
+        result: Checked,
+        second: Shadow | None,
+        *,
+        vault: Vault | None,
+        remembered: bytes | None,
+    ) -> None:
+        self._reads = reads
+        self._findings = findings
+        self._result = result
+        self._second = second
+        self._head = _head(reads, findings)
+        result.size, result.root = self._head.size, self._head.root
+        genesis = _genesis(reads, findings)
+        keys = [parse_vkey(genesis.vkey)] if genesis else []
+        self.last_signed = _open_remembered(remembered, keys, findings, result)
+        full = second is not None
+        self._tree = TreeCheck(
+            reads,
+            findings,
+            head=self._head,
+            keys=keys,
+            remembered=self.last_signed,
+            every_signature=full and bool(keys),
+        )
+        self._entries = EntryCheck(findings, genesis, signatures=full)
+        self._opened = OpenedCheck(reads, findings, vault)
+        self._waiting: list[Fact] = []
+        if full and vault is None:
+            result.notes.append("openings were counted and not decrypted: their key is not here")
+
+    def run(self, progress: Callable[[int, int], None]) -> None:
+        size = self._head.size
+        logged_at = 0
+        for start in range(0, size, AT_ONCE):
+            stop = min(start + AT_ONCE, size)
+            rows = {entry.index: entry for entry in self._reads.entries(start, stop)}
+            parsed: list[Numbered] = []
+            for index in range(start, stop):
+                stored = rows.get(index)
+                logged_at = stored.logged_at if stored else logged_at
+                self._take(index, stored, logged_at, parsed)
+            self._opened.check_disclosures(parsed, start, stop)
+            if self._second is not None:
+                self._opened.check_openings(parsed, start, stop)
+                self._fold(self._second, parsed, last=stop == size)
+            progress(stop, size)
+        self._tree.finish()
+        self._tree.check_newest_signature()
+        newest = self._tree.newest
+        self._result.published = newest.size if newest else None
+        if self._head.logged_at != logged_at:
+            self._findings.add(
+                "head time",
+                f"it is {self._head.logged_at} s, the last entry's is {logged_at} s",
+                "restore the head from the last entry",
+            )
+        if self._second is not None:
+            self._compare(self._second)
+
+    def _take(
+        self, index: int, stored: StoredEntry | None, logged_at: int, parsed: list[Numbered]
+    ) -> None:
+        if stored is None:
+            self._entries.skip()
+            self._tree.leaf(index, None, None, logged_at)
+            return
+        self._tree.leaf(index, stored.data, stored.leaf_hash, logged_at)
+        entry = self._entries.check(stored)
+        if entry is not None:
+            parsed.append((index, entry))
+
+    def _fold(self, second: Shadow, parsed: list[Numbered], *, last: bool) -> None:
+        """Check the order of each job's events, then fold them; stop folding where one is odd."""
+        if not self._entries.sound:
+            return
+        facts = self._waiting + [fact_of(index, entry) for index, entry in parsed]
+        rest = facts[-1:] if facts and facts[-1].kind == "submitted" and not last else []
+        facts, self._waiting = facts[: len(facts) - len(rest)], rest
+        states: dict[str, State | None] = {
+            job_id: State(state)
+            for job_id, state in second.states(
+                {fact.job_id for fact in facts if fact.job_id is not None}
+            ).items()
+        }
+        for fact in facts:
+            if fact.job_id is None:
+                continue
+            try:
+                states[fact.job_id] = next_state(states.get(fact.job_id), fact.kind)
+            except OutOfOrder as error:
+                self._entries.sound = False
+                self._findings.add(
+                    "life cycle", str(error), "an honest ledger does not log this", index=fact.index
+                )
+        if self._entries.sound:
+            second.fold(facts)
+
+    def _compare(self, second: Shadow) -> None:
+        if not self._entries.sound:
+            self._result.notes.append(
+                "projections were not compared: mend the entries first, then run fsck again"
+            )
+            return
+        for odd in self._reads.differences(second):
+            self._findings.add("projection", _said(odd), "run `ledger rebuild`")
+
+
+def _head(reads: Inspection, findings: Findings) -> Head:
+    heads = reads.heads()
+    if len(heads) > 1:
+        findings.add("head", f"there are {len(heads)} heads", "find out what wrote them")
+    return heads[0]
+
+
+def _genesis(reads: Inspection, findings: Findings) -> Genesis | None:
+    """The genesis entry's content; where it cannot be read, keys and charter are unknown."""
+    data = reads.entries_at({0}).get(0)
+    try:
+        genesis = parse_entry(data).genesis if data is not None else None
+        if genesis is not None:
+            parse_vkey(genesis.vkey)
+    except LedgerError:
+        genesis = None
+    if genesis is None:
+        findings.add(
+            "genesis", "it cannot be read, so no key and no charter is known", MIRROR, index=0
+        )
+    return genesis
+
+
+def _open_remembered(
+    note: bytes | None, keys: list[VerifierKey], findings: Findings, result: Checked
+) -> Checkpoint | None:
+    if note is None:
+        result.notes.append("the signer's memory was not compared: it is not here")
+        return None
+    if not keys:
+        return None
+    try:
+        return open_checkpoint(note, keys)
+    except (FormatError, SignatureError) as error:
+        findings.add(
+            "signer memory",
+            f"its note is not this log's: {error}",
+            "LEDGER_KEY_DIR has to be the folder of this ledger's keys",
+        )
+        return None
+
+
+def _check_surroundings(
+    reads: Inspection, findings: Findings, size: int, *, now: int, quick: bool
+) -> None:
+    """What lies beyond the log, what is late, and what guards it all."""
+    if beyond := reads.entries_beyond(size):
+        findings.add(
+            "entry surplus",
+            f"{beyond} entries beyond the {size} of the head",
+            "find out what wrote them before anything is appended",
+        )
+    for table, count in reads.rows_beyond(size).items():
+        if count:
+            findings.add(
+                "row surplus",
+                f"{count} {table} of entries that are none",
+                "find out what wrote them",
+            )
+    for index, due in reads.overdue(now, OVERDUE_COUNTED):
+        late = days_late(due, now=now)
+        said = f"{now - due} s" if now - due < DAY_S else f"{late} days"
+        findings.add(
+            "overdue",
+            f"it was due at {_moment(due)}, {said} ago",
+            "run `ledger publish-due` or start the worker",
+            index=index,
+        )
+    for guard in reads.missing_guards():
+        findings.add(
+            "guard missing",
+            f"the trigger {guard} is not in force",
+            "without it the database lets the past be changed: create it again from the migration",
+        )
+    for fault in [] if quick else reads.structural_faults():
+        findings.add("database file", fault, "restore the database from a backup or a mirror")
+
+
+def _check_published(
+    store: Store, findings: Findings, result: Checked, signed: Checkpoint | None
+) -> None:
+    """The newest note is published, unless it is only just being made."""
+    if result.published == result.size:
+        return
+    behind = result.size - (result.published or 0)
+    if signed is None or signed.size < result.size:
+        result.notes.append(
+            f"{behind} entries are stored and not signed yet: a server signs them when it starts"
+        )
+        return
+    with store.snapshot() as later:
+        if later.checkpoint(result.size) is None:
+            findings.add(
+                "checkpoint missing",
+                f"the signer has signed size {result.size}, and no such checkpoint is published",
+                "start a server once: it publishes what the signer remembers",
+            )
+
+
+def _moment(seconds: int) -> str:
+    """A time from a column, which may hold anything."""
+    try:
+        return format_time(seconds)
+    except FormatError:
+        return f"{seconds} s since 1970"
+
+
+def _said(odd: Difference) -> str:
+    key = ", ".join(map(str, odd.key))
+    where = f"{odd.table} ({key})"
+    if odd.stored is None:
+        return f"the row {where} is missing"
+    if odd.folded is None:
+        return f"the row {where} follows from no entry"
+    return f"the row {where} differs from the entries in {', '.join(odd.columns)}"

@@ -1,0 +1,153 @@
+"""What each entry says, held against the rules that it was logged under and against its own row."""
+
+from typing import Final
+
+from ledger.errors import LedgerError
+from ledger.fsck.findings import Findings
+from ledger.records.charter import Charter, judge
+from ledger.records.deadline import format_time, publish_by
+from ledger.records.entry import DECISION_KINDS, Entry, Genesis, parse_entry
+from ledger.records.statement import ParsedStatement, verify_statement
+from ledger.storage.keyring import AuthorKey, KeyRing
+from ledger.storage.shapes import StoredEntry
+from ledger.tlog.note import parse_vkey
+from schemas.statements import JobSubmitted, Registry, RegistryAction
+
+DAMAGED: Final = "restore it from a backup or a mirror of the log"
+BROKEN_RULE: Final = (
+    "an honest ledger does not log this: keep the database as evidence and find out who wrote it"
+)
+_KNOWN: Final = 4
+"""Parts of a parsed entry of which one is there if its kind is known."""
+
+
+class EntryCheck:
+    """Takes the entries in log order. Remembers keys, the last time and the last submission."""
+
+    def __init__(self, findings: Findings, genesis: Genesis | None, *, signatures: bool) -> None:
+        self._findings = findings
+        self._charter: Charter | None = genesis.charter if genesis else None
+        self._keys = KeyRing(
+            AuthorKey(author.name, author.role, key.key_id, key.public_key)
+            for author in (genesis.authors if genesis else ())
+            for key in [parse_vkey(author.vkey)]
+        )
+        self._knows_authors = genesis is not None
+        self._signatures = signatures
+        self._logged_at = 0
+        self._submitted: tuple[int, Entry] | None = None
+        self.sound = True
+        """Whether every entry so far could be read and stood where it may."""
+
+    def skip(self) -> None:
+        """An entry is missing: nothing is known of it, nor of what it answered."""
+        self.sound = False
+        self._submitted = None
+
+    def check(self, stored: StoredEntry) -> Entry | None:
+        """The parsed entry, None where its bytes are none; whatever is wrong is a finding."""
+        index = stored.index
+        try:
+            entry = parse_entry(stored.data)
+        except LedgerError as error:
+            self._findings.add("entry form", f"it cannot be read: {error}", DAMAGED, index=index)
+            self.skip()
+            return None
+        self._check_row(stored, entry)
+        if entry.logged_at < self._logged_at:
+            self._findings.add(
+                "time order",
+                f"logged at {format_time(entry.logged_at)}, after one of"
+                f" {format_time(self._logged_at)}",
+                BROKEN_RULE,
+                index=index,
+            )
+        self._logged_at = max(self._logged_at, entry.logged_at)
+        if (entry.genesis is not None) != (index == 0):
+            self._rule(index, f"an entry {entry.kind}, where genesis is entry 0 and no other")
+        elif (entry.signed, entry.decision, entry.disclosed, entry.genesis) == (None,) * _KNOWN:
+            self._findings.add(
+                "unknown kind",
+                f"{entry.kind}",
+                "a newer version of the ledger reads it",
+                index=index,
+            )
+        self._check_decision(index, entry)
+        if entry.signed is not None:
+            self._check_deadline(index, entry)
+            self._check_author(index, entry.signed)
+        return entry
+
+    def _rule(self, index: int, message: str) -> None:
+        self.sound = False
+        self._findings.add("rule broken", message, BROKEN_RULE, index=index)
+
+    def _check_row(self, stored: StoredEntry, entry: Entry) -> None:
+        digest = entry.signed.digest if entry.signed else None
+        columns = {
+            "kind": (stored.kind, entry.kind),
+            "job_id": (stored.job_id, entry.job_id),
+            "logged_at": (stored.logged_at, entry.logged_at),
+            "publish_by": (stored.publish_by, entry.publish_by),
+            "statement_digest": (stored.statement_digest, digest),
+        }
+        for name, (row, said) in columns.items():
+            if row != said:
+                self._findings.add(
+                    "entry row",
+                    f"its column {name} is not what its bytes say",
+                    "the bytes count: restore the column from them",
+                    index=stored.index,
+                )
+
+    def _check_deadline(self, index: int, entry: Entry) -> None:
+        if entry.publish_by is None or self._charter is None:
+            return
+        due = publish_by(entry.logged_at, embargo_days=self._charter.embargo_days)
+        if entry.publish_by != due:
+            self._rule(
+                index,
+                f"it opens by {format_time(entry.publish_by)}, where the charter says"
+                f" {format_time(due)}",
+            )
+
+    def _check_author(self, index: int, signed: ParsedStatement) -> None:
+        if not self._knows_authors:
+            return
+        try:
+            key = self._keys.require(signed.statement.author, signed.key_id, signed.schema.roles)
+            if self._signatures:
+                verify_statement(signed.body, public_key=key.public_key, signature=signed.signature)
+            if isinstance(signed.public, Registry):
+                self._register(signed.public)
+        except (LedgerError, KeyError) as error:
+            self._rule(index, f"its author may not say this: {error}")
+
+    def _register(self, public: Registry) -> None:
+        key = parse_vkey(public.vkey)
+        if public.action is RegistryAction.RETIRE:
+            self._keys.retire(key.key_id)
+        else:
+            self._keys.add(AuthorKey(public.name, public.role, key.key_id, key.public_key))
+
+    def _check_decision(self, index: int, entry: Entry) -> None:
+        waiting, self._submitted = self._submitted, None
+        if entry.kind == "submitted":
+            self._submitted = (index, entry)
+        if waiting is None:
+            # After an entry that could not be read, nobody knows what this one answers.
+            if entry.kind in DECISION_KINDS and self.sound:
+                self._rule(index, f"an entry {entry.kind} that follows no submission")
+            return
+        at, submitted = waiting
+        decision = entry.decision
+        if decision is None or decision.refers_to != at or entry.job_id != submitted.job_id:
+            self._rule(at, "a submission without its decision in the next entry")
+            return
+        signed = submitted.signed
+        if self._charter is None or signed is None or not isinstance(signed.public, JobSubmitted):
+            return
+        codes = [finding.code for finding in judge(signed.public, self._charter)]
+        if codes != [finding.code for finding in decision.findings]:
+            said = ", ".join(codes) or "nothing"
+            self._rule(index, f"{entry.kind}, where the charter's rules find {said}")
