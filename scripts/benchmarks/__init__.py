@@ -1,0 +1,1 @@
+"""What scripts/bench measures, one module a subject; none of it is part of the ledger."""

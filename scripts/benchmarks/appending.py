@@ -1,0 +1,191 @@
+"""Appending in this process: what a statement costs, with and without its author's signature.
+
+Three ledgers are fed the same statements, each in rounds that alternate:
+
+``sequenced``      checked by intake beforehand and not timed; timed are order and life cycle,
+                   hashing, commit, the checkpoint's signature and its publication
+``no signatures``  from the posted bytes to the receipt: parsing, commitment, charter, encryption
+                   of the opening, all of the above and the proof; all but the author's signature
+``everything``     the same with the author's signature
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from statistics import median
+from typing import Final, Literal
+
+from benchmarks import syncs
+from benchmarks.figures import Bar, Beside, Figure
+from benchmarks.history import Clerk
+from benchmarks.places import CannotMeasure, Places
+from benchmarks.progress import say
+from benchmarks.scale import Scale
+from benchmarks.yardstick import PostgreSQLTable, SQLiteTable, Yardstick
+from ledger.assembly import Ledger, system_clock
+from ledger.errors import LedgerError
+
+SECTION: Final = "append"
+CLIENTS: Final = 64
+BATCH: Final = 1_000
+Level = Literal["sequenced", "no signatures", "everything"]
+LEVELS: Final[tuple[Level, ...]] = ("sequenced", "no signatures", "everything")
+BARS: Final = {"no signatures": Bar(15_000), "everything": Bar(8_000)}
+WAYS: Final = ("1 client", f"{CLIENTS} clients", f"batches of {BATCH:,}")
+KINDS: Final = ("submissions", "run events")
+_ENTRIES_EACH: Final = {"submissions": 2, "run events": 1}
+
+Key = tuple[str, str, str]
+"""Way, kind and level; the level "plain" is the yardstick."""
+PLAIN: Final = "plain"
+
+
+def measure(places: Places, scale: Scale) -> Iterator[Figure]:
+    """The figures of this section."""
+    with ExitStack() as stack:
+        ledgers: dict[Level, Ledger] = {}
+        for level in LEVELS:
+            settings = places.fresh(f"append-{level.replace(' ', '-')}")
+            ledger = Ledger(settings, verify_signatures=level == "everything")
+            stack.callback(ledger.close)
+            ledgers[level] = ledger
+        table = _yardstick(places)
+        stack.callback(table.close)
+        rounds = _Rounds(ledgers, table)
+        for number in range(scale.rounds):
+            say(f"{SECTION}: round {number + 1} of {scale.rounds}")
+            rounds.run(number, scale)
+    yield from _figures(rounds)
+    yield from syncs.measure(places, scale)
+
+
+class _Rounds:
+    """What the rounds have measured so far."""
+
+    def __init__(self, ledgers: dict[Level, Ledger], table: Yardstick) -> None:
+        self._ledgers = ledgers
+        self._table = table
+        self.taken: dict[Key, list[float]] = {}
+        self.statement_bytes: dict[str, int] = {}
+
+    def run(self, number: int, scale: Scale) -> None:
+        """Append the same new statements to each ledger and to the table, in turn."""
+        # A round begins with another level than the one before.
+        order = [*LEVELS[number % 3 :], *LEVELS[: number % 3]]
+        counts = (scale.single, scale.clients, scale.batched)
+        for way, count in zip(WAYS, counts, strict=True):
+            clerk = Clerk(f"append {number} {way}", made_at_s=system_clock())
+            for kind in KINDS:
+                write = clerk.submitted if kind == "submissions" else clerk.started
+                bodies = [write(each) for each in range(count)]
+                self.statement_bytes[kind] = sum(map(len, bodies)) // count
+                for level in order:
+                    seconds = _append(self._ledgers[level], level, way, bodies)
+                    self._note((way, kind, level), count / seconds)
+                self._note((way, kind, PLAIN), count / _insert(self._table, way, bodies))
+
+    def _note(self, key: Key, rate: float) -> None:
+        self.taken.setdefault(key, []).append(rate)
+
+
+def _append(ledger: Ledger, level: Level, way: str, bodies: Sequence[bytes]) -> float:
+    if way == WAYS[2]:
+        return _append_batches(ledger, level, bodies)
+    send: Callable[[int], object]
+    if level == "sequenced":
+        proposals = [ledger.intake.check(body) for body in bodies]
+        sequencer = ledger.sequencer
+        send = lambda each: _require(sequencer.submit([proposals[each]]).result())  # noqa: E731 - the two are one choice
+    else:
+        send = lambda each: ledger.submit(bodies[each]).result()  # noqa: E731 - as above
+    begun = time.perf_counter()
+    if way == WAYS[0]:
+        for each in range(len(bodies)):
+            send(each)
+    else:
+        _from_threads(send, len(bodies))
+    return time.perf_counter() - begun
+
+
+def _append_batches(ledger: Ledger, level: Level, bodies: Sequence[bytes]) -> float:
+    batches = [bodies[start : start + BATCH] for start in range(0, len(bodies), BATCH)]
+    took = 0.0
+    for batch in batches:
+        if level == "sequenced":
+            proposals = [ledger.intake.check(body) for body in batch]
+            begun = time.perf_counter()
+            logged = ledger.sequencer.submit(proposals).result()
+            took += time.perf_counter() - begun
+            _require(logged)
+        else:
+            begun = time.perf_counter()
+            receipts = ledger.submit_batch(batch).result()
+            took += time.perf_counter() - begun
+            _require(receipts)
+    return took
+
+
+def _from_threads(send: Callable[[int], object], count: int) -> None:
+    """Each of 64 threads sends the next statement as soon as its last one is answered."""
+    numbers = iter(range(count))
+    lock = threading.Lock()
+    errors: list[BaseException] = []
+
+    def client() -> None:
+        while True:
+            with lock:
+                each = next(numbers, None)
+            if each is None or errors:
+                return
+            try:
+                send(each)
+            except BaseException as error:  # noqa: BLE001 - told below, in the caller's thread
+                errors.append(error)
+
+    threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def _insert(table: Yardstick, way: str, rows: Sequence[bytes]) -> float:
+    if way != WAYS[2]:
+        return table.one_by_one(rows)
+    return sum(table.together(rows[start : start + BATCH]) for start in range(0, len(rows), BATCH))
+
+
+def _require(results: Sequence[object]) -> None:
+    for result in results:
+        if isinstance(result, LedgerError):
+            raise CannotMeasure(f"a statement was refused: {result}")
+
+
+def _yardstick(places: Places) -> Yardstick:
+    url = places.empty_database("rows")
+    return PostgreSQLTable(url) if url else SQLiteTable(places.room("rows"))
+
+
+def _figures(rounds: _Rounds) -> Iterator[Figure]:
+    for way in WAYS:
+        plain = "plain INSERTs" + (" in batches" if way == WAYS[2] else ", one connection")
+        for kind in KINDS:
+            for level in LEVELS:
+                rates = tuple(rounds.taken[way, kind, level])
+                entries = median(rates) * _ENTRIES_EACH[kind]
+                yield Figure(
+                    section=SECTION,
+                    what=f"{way}, {kind}, {level}",
+                    unit="/s",
+                    rounds=rates,
+                    bar=BARS.get(level) if way == WAYS[1] else None,
+                    beside=Beside(plain, tuple(rounds.taken[way, kind, PLAIN])),
+                    note=f"{entries:,.0f} entries/s" if kind == "submissions" else "",
+                    more={
+                        "entries_per_s": entries,
+                        "statement_bytes": rounds.statement_bytes[kind],
+                    },
+                )

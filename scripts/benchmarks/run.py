@@ -1,0 +1,129 @@
+"""One run of scripts/bench: takes the options, has each section measured, shows what came out."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from benchmarks import appending, machine, posting, proving, reading, scale, verifying
+from benchmarks.figures import Figure, report, table
+from benchmarks.logs import SMALLEST, Kept, kept_log
+from benchmarks.places import CannotMeasure, Places, default_folder
+from benchmarks.progress import say
+
+SECTIONS: Final = (
+    appending.SECTION,
+    posting.SECTION,
+    proving.SECTION,
+    verifying.SECTION,
+    *reading.SECTIONS,
+)
+QUICK_ENTRIES: Final = (10_000,)
+ENTRIES: Final = (10_000, 1_000_000)
+LARGEST: Final = 100_000_000
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure what ``options`` of the command line ask for; the exit status."""
+    try:
+        entries = _entries(options)
+        _check(options)
+        places = Places(
+            Path(options.data).absolute() if options.data else default_folder(),
+            options.database_url,
+        )
+        with places.opened():
+            return _run(options, places, entries)
+    except CannotMeasure as error:
+        say(f"scripts/bench: {error}")
+        return 2
+    except KeyboardInterrupt:
+        say("scripts/bench: interrupted; a log that was being built goes on from there next time")
+        return 130
+
+
+def _run(options: argparse.Namespace, places: Places, entries: Sequence[int]) -> int:
+    begun = time.monotonic()
+    # First, so that the load is that of others.
+    facts = machine.facts(engine="postgresql" if places.on_postgresql else "sqlite")
+    sections = options.only or SECTIONS
+    amounts = scale.chosen(quick=options.quick, rounds=options.rounds)
+    found: list[Figure] = []
+    failed = []
+    for names, figures in _measured(places, entries, amounts, sections):
+        try:
+            found.extend(figures)
+        except CannotMeasure as error:
+            failed.append(f"{', '.join(names)}: {error}")
+            say(f"scripts/bench: {failed[-1]}")
+    found.sort(key=lambda figure: (SECTIONS.index(figure.section), figure.entries or 0))
+    asked = {
+        "quick": options.quick,
+        "rounds": amounts.rounds,
+        "entries": list(entries),
+        "sections": list(sections),
+        "not_measured": failed,
+    }
+    took = time.monotonic() - begun
+    if found:
+        print(table(found))
+    print(
+        f"\n{facts['cpus']} processors, Python {facts['python']}, {facts['engine']}, "
+        f"medians of {amounts.rounds} rounds, {took:.0f} s; load before: {facts['load_1min']}"
+    )
+    for line in failed:
+        print(f"NOT MEASURED {line}")
+    sys.stdout.flush()
+    if options.json:
+        made_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        whole = report(found, machine=facts, options=asked, made_at=made_at, took_s=took)
+        Path(options.json).write_text(
+            json.dumps(whole, ensure_ascii=False, indent=1) + "\n", "utf-8"
+        )
+    return 1 if failed else 0
+
+
+def _measured(
+    places: Places, entries: Sequence[int], amounts: scale.Scale, sections: Collection[str]
+) -> Iterator[tuple[list[str], Iterator[Figure]]]:
+    """The wanted sections' names, and their figures, measured when they are asked for."""
+    reads = [name for name in reading.SECTIONS if name in sections]
+    logs: list[Kept] = []
+    if reads or {proving.SECTION, verifying.SECTION} & set(sections):
+        logs = [kept_log(places, each) for each in entries]
+    if appending.SECTION in sections:
+        yield [appending.SECTION], appending.measure(places, amounts)
+    if posting.SECTION in sections:
+        yield [posting.SECTION], posting.measure(places, amounts)
+    if proving.SECTION in sections:
+        yield [proving.SECTION], proving.measure(logs, amounts)
+    if verifying.SECTION in sections:
+        yield [verifying.SECTION], verifying.measure(places, logs, amounts)
+    if reads:
+        yield reads, reading.measure(places, logs, amounts, sections=reads)
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.rounds is not None and options.rounds < 1:
+        raise CannotMeasure(f"--rounds is {options.rounds}; at least 1")
+    if options.database_url and not options.database_url.startswith("postgresql://"):
+        raise CannotMeasure("--database-url takes postgresql://…; without it, SQLite is measured")
+    if options.json and (Path(options.json).is_dir() or not Path(options.json).parent.is_dir()):
+        raise CannotMeasure(f"--json is {options.json}; it must be a file in a folder that exists")
+
+
+def _entries(options: argparse.Namespace) -> tuple[int, ...]:
+    if options.entries is None:
+        return QUICK_ENTRIES if options.quick else ENTRIES
+    sizes = []
+    for part in options.entries.replace("_", "").split(","):
+        if not (part.isascii() and part.isdigit() and SMALLEST <= int(part) <= LARGEST):
+            raise CannotMeasure(
+                f"--entries has {part!r}; allowed: {SMALLEST} to {LARGEST}, separated by commas"
+            )
+        sizes.append(int(part))
+    return tuple(sorted(set(sizes)))

@@ -1,0 +1,141 @@
+import argparse
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from benchmarks.figures import FORMAT
+from benchmarks.run import SECTIONS, run
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+FIGURE = {
+    "section": str,
+    "what": str,
+    "entries": (int, type(None)),
+    "unit": str,
+    "value": (int, float, type(None)),
+    "rounds": list,
+    "bar": (dict, type(None)),
+    "reached": (bool, type(None)),
+    "beside": (dict, type(None)),
+    "more": dict,
+    "note": str,
+}
+SIZED = {"proof", "verify", "reads", "memory", "start"}
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, SCRIPTS / "bench", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=200,
+    )
+
+
+def require_schema(found: dict[str, Any]) -> None:
+    assert list(found) == ["format", "made_at", "took_s", "machine", "options", "figures"]
+    assert found["format"] == FORMAT
+    assert found["machine"]["cpus"] == os.cpu_count()
+    assert found["machine"]["python"] == platform.python_version()
+    for figure in found["figures"]:
+        assert list(figure) == list(FIGURE)
+        for name, kind in FIGURE.items():
+            assert isinstance(figure[name], kind), (name, figure)
+        assert (figure["entries"] is not None) == (figure["section"] in SIZED)
+        assert figure["value"] is None or figure["value"] > 0
+        assert (figure["reached"] is None) == (figure["bar"] is None or figure["value"] is None)
+
+
+def test_a_small_run_measures_every_section_and_names_no_machine(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    done = bench(
+        *("--quick", "--entries", "600", "--rounds", "1"),
+        *("--data", str(tmp_path / "data"), "--json", str(file)),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = file.read_text("utf-8")
+    found = json.loads(text)
+    require_schema(found)
+    assert {figure["section"] for figure in found["figures"]} == set(SECTIONS)
+    missing = [figure["what"] for figure in found["figures"] if figure["value"] is None]
+    assert all(what.startswith("syncs") for what in missing)  # strace is not everywhere
+    assert {figure["entries"] for figure in found["figures"]} == {None, 600}
+    assert {figure["what"] for figure in found["figures"] if figure["bar"]} >= {
+        "64 clients, submissions, no signatures",
+        "64 clients, run events, everything",
+        "one submission a request, 64 connections",
+        "batches of 1,000 submissions, 2 connections",
+        "cold: no tile or page in memory",
+        "entries served, everything checked",
+    }
+    for figure in found["figures"]:
+        assert f"  {figure['what']}  " in done.stdout
+    for private in (socket.gethostname(), str(tmp_path), str(SCRIPTS), "/proc"):
+        assert private not in text
+    assert not (tmp_path / "data" / "scratch").exists()
+
+
+def test_on_postgresql_every_ledger_has_a_database_of_its_own(
+    tmp_path: Path, postgresql_url: str
+) -> None:
+    file = tmp_path / "figures.json"
+    done = bench(
+        *("--quick", "--rounds", "1", "--only", "append", "--database-url", postgresql_url),
+        *("--data", str(tmp_path / "data"), "--json", str(file)),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(file.read_text("utf-8"))
+    require_schema(found)
+    assert found["machine"]["engine"] == "postgresql"
+    assert not list(tmp_path.glob("data/**/*.db"))
+    assert postgresql_url not in done.stdout + done.stderr + file.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("entries", "ten", "'ten'"),
+        ("entries", "99", "100 to"),
+        ("entries", "600,", "''"),
+        ("entries", "٦٠٠", "100 to"),
+        ("rounds", 0, "at least 1"),
+        ("json", "no-such-folder/figures.json", "a folder that exists"),
+        ("database_url", "mysql://x/y", "postgresql://"),
+        ("database_url", "postgresql://u:hush@127.0.0.1:1/x", "does not answer"),
+    ],
+)
+def test_a_wrong_option_is_refused_in_one_line_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, value: object, said: str
+) -> None:
+    options = {"quick": True, "only": None, "json": None, "entries": None, "rounds": None}
+    options |= {"database_url": None, "data": str(tmp_path / "data")}
+    assert run(argparse.Namespace(**options | {name: value})) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("scripts/bench: ")
+    assert shown.err.count("\n") == 1
+    assert said in shown.err
+    assert "hush" not in shown.err
+
+
+def test_a_section_that_does_not_exist_is_refused_by_name(tmp_path: Path) -> None:
+    done = bench("--data", str(tmp_path / "data"), "--only", "sorting")
+    assert done.returncode == 2
+    assert "sorting" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    done = bench("--data", str(tmp_path / "file"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("scripts/bench: ")
+    assert done.stderr.count("\n") == 1
