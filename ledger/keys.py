@@ -37,8 +37,12 @@ def write_secret(path: Path, text: str) -> None:
     except FileExistsError:
         raise KeyFileError(f"{path} exists already: a key is never overwritten") from None
     try:
-        os.write(descriptor, text.encode("ascii") + b"\n")
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(text.encode("ascii") + b"\n")
         os.fsync(descriptor)
+    except BaseException:
+        path.unlink()  # half a key would keep a whole one from being written
+        raise
     finally:
         os.close(descriptor)
 

@@ -28,7 +28,9 @@ def convert(value: object, shape: type[T], *, at: str, sealed: bool = False) -> 
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
-        raise _refusal(str(error), at=at, sealed=sealed) from None
+        refusal = _refusal(str(error), at=at, sealed=sealed)
+    # Raised out here, it does not carry msgspec's error along, in which the value stands.
+    raise refusal
 
 
 def refused(field: str, reason: str) -> ValueRefused:

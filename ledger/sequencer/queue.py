@@ -4,6 +4,7 @@ A group is what one caller handed over and waits for together. The queue never b
 where there is no room it says so, and nothing was promised.
 """
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,6 +13,8 @@ from typing import Generic, TypeVar
 from ledger.errors import LedgerError, LogUnavailable, Overloaded
 from ledger.records.proposal import Disclosure
 from ledger.sequencer.plan import Work
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
@@ -41,7 +44,7 @@ class Ticket(Generic[R]):
         return self._results is not None
 
     def result(self, timeout_s: float = -1) -> list[R | LedgerError]:
-        """Wait for the results. Raises TimeoutError after ``timeout_s``; negative waits for ever."""
+        """Wait for the results; negative: for ever. Raises TimeoutError after ``timeout_s``."""
         if self._results is None:
             if not self._open.acquire(timeout=timeout_s):
                 raise TimeoutError
@@ -63,7 +66,10 @@ class Ticket(Generic[R]):
             self._results = results
         self._open.release()
         for callback in self._callbacks:
-            callback(self)
+            try:
+                callback(self)
+            except Exception as error:  # noqa: BLE001 - one caller's mistake must not cost the next its answer
+                log.error("a caller failed to take its answer: %s", type(error).__name__)  # noqa: TRY400 - a traceback may show what is sealed
 
 
 class Queue(Generic[R]):

@@ -32,6 +32,7 @@ from ledger.sequencer.queue import Queue, Ticket
 from ledger.sequencer.signer import CheckpointSigner, Pen, Signed
 from ledger.storage.keyring import KeyRing
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEntry
+from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Appending, OutcomeUnknown, Store
 from ledger.storage.tree import nodes_of
 from ledger.tlog.merkle import (
@@ -45,6 +46,8 @@ from ledger.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, new_tiles
 
 log = logging.getLogger(__name__)
 
+CATCH_UPS: Final = 5
+"""How often the head may move while the signer is held, which no writer does that holds it too."""
 MAX_BATCH: Final = 2_048
 """Works in one transaction; a waiting caller's latency is bounded by it."""
 PATIENCE_S: Final = 0.001
@@ -148,9 +151,13 @@ class Sequencer:
                 log.critical("the writer stops: %s", error)
                 self._queue.close(error)
                 _fail(tickets, error)
-            except LedgerError as error:
+            except LogUnavailable as error:
                 log.error("a batch was not logged: %s", error)  # noqa: TRY400 - the message says it all
                 _fail(tickets, error)
+            except LedgerError as error:
+                # Nobody's statement is at fault: each was placed, or refused, by itself.
+                log.error("the stored log contradicts itself: %s", error)  # noqa: TRY400 - as above
+                _fail(tickets, LogUnavailable(f"the stored log contradicts itself: {error}"))
             except Exception as error:  # noqa: BLE001 - the thread must outlive whatever a batch does to it
                 # Neither the error's text nor its traceback: a statement's parameters stand in
                 # them, and those may hold an opening.
@@ -165,7 +172,10 @@ class Sequencer:
         with self._signer.exclusive() as pen:
             laid = self._store_batch(pen, works)
             batch = None
-            if laid.batch is not None:
+            if laid.batch is None:
+                # Who asks again for what is stored needs the checkpoint that a crash kept back.
+                self._catch_up(pen)
+            else:
                 self._keys = (laid.extension.new_size, laid.keys)
                 signed = self._sign(pen, laid.extension, laid.batch)
                 batch = SignedBatch(laid.extension, laid.batch.entries, signed)
@@ -178,22 +188,26 @@ class Sequencer:
 
     def _store_batch(self, pen: Pen, works: Sequence[Work]) -> _Laid:
         """Commit what the works add to the log."""
-        laid: _Laid | None = None
-        try:
-            with self._store.append() as appending:
-                if _is_last(pen, appending.head):
-                    laid = self._lay_out(appending, works)
-                    if laid.batch is not None:
-                        appending.write(laid.batch)
-                    return laid
-        except OutcomeUnknown:
-            # Never guess: what the database holds now decides.
-            if laid is None or laid.batch is None or not self._is_stored(laid.batch):
-                raise
-            return laid
-        # Another process committed and died, or this one did before: sign that first.
-        self._catch_up(pen)
-        return self._store_batch(pen, works)
+        for _ in range(CATCH_UPS):
+            laid: _Laid | None = None
+            try:
+                with self._store.append() as appending:
+                    if _is_last(pen, appending.head):
+                        laid = self._lay_out(appending, works)
+                        if laid.batch is not None:
+                            appending.write(laid.batch)
+                        return laid
+            except OutcomeUnknown:
+                # Never guess: what the database holds now decides.
+                if laid is None or laid.batch is None or not self._is_stored(laid.batch):
+                    raise
+                return laid
+            # Another process committed and died, or this one did before: sign that first.
+            self._catch_up(pen)
+        raise LogUnavailable(
+            "someone appends to this log without holding its signer: nothing is promised; let "
+            "every process use the same LEDGER_KEY_DIR"
+        )
 
     def _lay_out(self, appending: Appending, works: Sequence[Work]) -> _Laid:
         """Everything that the works add to the log, and what becomes of each."""
@@ -285,6 +299,12 @@ class Sequencer:
             newest = reads.newest_checkpoint()
             if newest is not None and newest.size == head.size and _is_last(pen, head):
                 return
+            if pen.last is None and newest is not None:
+                raise ForkRefused(
+                    f"the signer's memory is empty, but size {newest.size} is published: restore "
+                    f"the file from where the key's backup is; without it nothing is signed"
+                )
+            _check_stored(reads, pen.last.checkpoint.size if pen.last else 0, head.size)
             signed = pen.sign(
                 size=head.size,
                 root=head.root,
@@ -294,6 +314,16 @@ class Sequencer:
             )
         with self._store.publishing() as publishing:
             publishing.publish(_stored(signed, logged_at=head.logged_at))
+
+
+def _check_stored(reads: Snapshot, start: int, stop: int) -> None:
+    """Hash entries that are stored and not signed yet, as before any signature."""
+    for entry in reads.iterate_entries(start, stop):
+        if leaf_hash(entry.data) != entry.leaf_hash:
+            raise ForkRefused(
+                f"entry {entry.index} reads back other than it was written: nothing is signed; "
+                f"check memory and disk, then run `ledger fsck`"
+            )
 
 
 def _stored(signed: Signed, *, logged_at: int) -> StoredCheckpoint:

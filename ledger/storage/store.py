@@ -12,12 +12,13 @@ from typing import Final
 
 from psycopg import Error as PostgresqlError
 from sqlalchemy import Connection, insert, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ledger.errors import ForkRefused, LogUnavailable, NotFound
 from ledger.storage import migrate as migrations
 from ledger.storage.driver import Driver
 from ledger.storage.engine import WriterLock, is_sqlite, open_engine, sqlite_path
+from ledger.storage.inspection import Inspection
 from ledger.storage.projections import JobValues, Projector, current_jobs
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEmbargo
 from ledger.storage.snapshot import Snapshot
@@ -219,7 +220,12 @@ class Store:
                     yield Publishing(connection)
             finally:
                 if is_sqlite(self.engine) and not connection.invalidated:
-                    driver.run("PRAGMA synchronous=FULL")
+                    try:
+                        driver.run("PRAGMA synchronous=FULL")
+                    except SqliteError:
+                        # Used again, it would commit what is never synchronised.
+                        connection.invalidate()
+                        raise
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -229,6 +235,23 @@ class Store:
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 yield Snapshot(connection)
+
+    @contextmanager
+    def inspecting(self) -> Iterator[Inspection]:
+        """Reads for a check of everything, all of the same moment.
+
+        Raises StorageFailed with the database's own words: no parameter of these reads is secret.
+        """
+        try:
+            with self.engine.connect() as connection:
+                if not is_sqlite(self.engine):
+                    connection.execution_options(isolation_level="REPEATABLE READ")
+                with connection.begin():
+                    yield Inspection(connection)
+        except (SQLAlchemyError, SqliteError, PostgresqlError) as error:
+            said = error.orig if isinstance(error, DBAPIError) else error
+            line = " ".join(str(said).split())[:300]
+            raise StorageFailed(f"the database cannot be read: {line}") from None
 
     @contextmanager
     def rebuilding(self) -> Iterator[Connection]:

@@ -1,0 +1,138 @@
+"""An open ledger: the rooms of one process, wired, and the keys that writing needs."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+from ledger import keys
+from ledger.assembly.desk import Answers, Desk
+from ledger.embargo import Embargo
+from ledger.errors import LogUnavailable, NotFound
+from ledger.intake import Intake
+from ledger.reader import Reader
+from ledger.sequencer.sequencer import Sequencer
+from ledger.sequencer.signer import CheckpointSigner, SignerMemory
+from ledger.settings import Settings
+from ledger.storage.store import Store
+from ledger.vault import Vault
+from schemas.answers import Receipted
+
+
+def system_clock() -> int:
+    """Unix seconds by this machine's clock."""
+    return int(time.time())
+
+
+class Ledger:
+    """One open ledger. ``writer=False`` opens it for reading alone and takes no key.
+
+    Close it: the sequencer finishes what it has promised to try.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], int] = system_clock,
+        writer: bool = True,
+        verify_signatures: bool = True,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.store = Store(settings.database_url)
+        try:
+            if writer:
+                self.store.acquire_writer()
+            self.store.migrate()
+            if self.store.is_empty():
+                raise NotFound("this database holds no ledger yet: run `ledger init`")  # noqa: TRY301 - the handler below lets go of what is open
+            self.reader = Reader(self.store)
+            genesis = self.reader.genesis()
+            self.origin = genesis.origin
+            self.vkey = genesis.vkey
+            self.charter = genesis.charter
+            self._writing = _Writing(self, verify_signatures=verify_signatures) if writer else None
+        except BaseException:
+            self.store.close()
+            raise
+
+    @property
+    def sequencer(self) -> Sequencer:
+        """The one that appends; only on a ledger opened for writing."""
+        return self._writer.sequencer
+
+    @property
+    def intake(self) -> Intake:
+        """The desk; only on a ledger opened for writing."""
+        return self._writer.intake
+
+    @property
+    def embargo(self) -> Embargo:
+        """What opens records; only on a ledger opened for writing."""
+        return self._writer.embargo
+
+    def log(self, bodies: Sequence[bytes]) -> Answers:
+        """Check and log posted statements and wait for their answers; see ``Desk.log``."""
+        return self._writer.desk.log(bodies)
+
+    def submit(self, body: bytes) -> "Future[Receipted]":
+        """Check and log one posted statement without waiting; see ``Desk.submit``."""
+        return self._writer.desk.submit(body)
+
+    def submit_batch(self, bodies: Sequence[bytes]) -> "Future[Answers]":
+        """Check and log many without waiting; see ``Desk.submit_batch``."""
+        return self._writer.desk.submit_batch(bodies)
+
+    def close(self) -> None:
+        """Finish what is under way, then let go of everything."""
+        if self._writing is not None:
+            self._writing.stop()
+        self.store.close()
+
+    @property
+    def _writer(self) -> "_Writing":
+        if self._writing is None:
+            raise LogUnavailable("this ledger was opened for reading only")
+        return self._writing
+
+
+class _Writing:
+    """The half of a ledger that needs keys."""
+
+    def __init__(self, ledger: Ledger, *, verify_signatures: bool) -> None:
+        key_dir = ledger.settings.key_dir
+        signer = keys.read_signer(key_dir / keys.LOG_KEY)
+        if signer.vkey != ledger.vkey:
+            raise LogUnavailable(
+                f"the key in {key_dir} is {signer.vkey}, but this log's key is {ledger.vkey}: "
+                f"point LEDGER_KEY_DIR at the keys of this ledger"
+            )
+        vault = Vault(keys.read_openings_key(key_dir / keys.OPENINGS_KEY), random=os.urandom)
+        self.sequencer = Sequencer(
+            ledger.store,
+            CheckpointSigner(signer, SignerMemory(key_dir / keys.SIGNER_MEMORY)),
+            charter=ledger.charter,
+            charter_index=0,
+            clock=ledger.clock,
+            queue_records=ledger.settings.queue_records,
+            queue_bytes=ledger.settings.queue_bytes,
+        )
+        self.intake = Intake(
+            ledger.store, vault, charter=ledger.charter, verify_signatures=verify_signatures
+        )
+        self.embargo = Embargo(
+            ledger.store, vault, append=self.sequencer.submit, clock=ledger.clock
+        )
+        self.desk = Desk(
+            ledger.store,
+            self.intake,
+            self.sequencer,
+            max_records=ledger.settings.queue_records,
+            max_bytes=ledger.settings.queue_bytes,
+        )
+        self.sequencer.start()
+
+    def stop(self) -> None:
+        self.desk.close()
+        self.sequencer.stop()

@@ -1,0 +1,80 @@
+"""The answer to a logged statement: its index, its decision, and the receipt that proves both."""
+
+from collections.abc import Sequence
+
+from ledger.errors import LogUnavailable
+from ledger.records.deadline import format_time
+from ledger.records.entry import parse_entry
+from ledger.records.receipt import receipt_extra
+from ledger.sequencer.sequencer import Logged
+from ledger.storage.shapes import StoredEntry
+from ledger.storage.store import Store
+from ledger.storage.tree import nodes_of
+from ledger.tlog.merkle import inclusion_path
+from ledger.tlog.proof import TlogProof, format_proof
+from schemas.answers import Accepted, Decision, FindingShown, Receipted
+
+
+def receipted(logged: Logged, store: Store) -> Receipted:
+    """The answer to ``logged``, the same each time that its statement is sent.
+
+    Raises LogUnavailable where the entry is stored and not signed yet.
+    """
+    if logged.batch is None:
+        return _from_store(logged, store)
+    batch = logged.batch
+    decided = logged.decision_index
+    return _answer(
+        logged,
+        batch.entry(logged.index),
+        batch.entry(decided) if decided is not None else None,
+        path=batch.extension.inclusion_proof(logged.index),
+        note=batch.signed.note,
+    )
+
+
+def _from_store(logged: Logged, store: Store) -> Receipted:
+    with store.snapshot() as reads:
+        checkpoint = reads.checkpoint_covering(logged.index)
+        entry = reads.entry(logged.index)
+        decided = logged.decision_index
+        decision = reads.entry(decided) if decided is not None else None
+        if checkpoint is None or entry is None:
+            raise LogUnavailable("stored but not signed yet: send it again in a moment")
+        path = inclusion_path(
+            index=logged.index, size=checkpoint.size, node=nodes_of(reads, size=checkpoint.size)
+        )
+    return _answer(logged, entry, decision, path=path, note=checkpoint.note)
+
+
+def _answer(
+    logged: Logged,
+    entry: StoredEntry,
+    decision: StoredEntry | None,
+    *,
+    path: Sequence[bytes],
+    note: bytes,
+) -> Receipted:
+    proof = TlogProof(logged.index, tuple(path), note, receipt_extra(entry.data))
+    return Receipted(
+        created=logged.created,
+        accepted=Accepted(
+            index=logged.index,
+            kind=entry.kind,
+            logged_at=format_time(entry.logged_at),
+            decision=_decision(decision) if decision else None,
+            receipt=format_proof(proof).decode("utf-8"),
+        ),
+    )
+
+
+def _decision(stored: StoredEntry) -> Decision:
+    if stored.kind == "admitted":
+        return Decision(stored.index, stored.kind, ())
+    decision = parse_entry(stored.data).decision
+    assert decision is not None
+    return Decision(
+        stored.index,
+        stored.kind,
+        tuple(FindingShown(f.rule, str(f.code), f.finding) for f in decision.findings),
+    )

@@ -1,0 +1,96 @@
+"""The house rules that no compiler holds: what stands where, and that it is said."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ledger.settings import describe_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+KEPT = {
+    ".ci", ".gitattributes", ".gitignore", ".python-version",
+    "LICENSE", "README.md", "alembic.ini", "pyproject.toml",
+    "ledger", "schemas", "scripts", "tests", "web",
+}  # fmt: skip
+# Never committed: .gitignore names each of them.
+MADE_BY_TOOLS = {
+    ".hypothesis", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache",
+    ".venv", "__pycache__", "dist",
+}  # fmt: skip
+
+
+def readme() -> str:
+    return ROOT.joinpath("README.md").read_text("utf-8")
+
+
+def test_nothing_stands_at_the_top_but_what_belongs_there() -> None:
+    assert {path.name for path in ROOT.iterdir()} - MADE_BY_TOOLS - {".git"} <= KEPT
+
+
+def test_what_tools_make_is_ignored_by_git() -> None:
+    lines = ROOT.joinpath(".gitignore").read_text("utf-8").split("\n")
+    ignored = {line.strip("/") for line in lines}
+    assert ignored >= MADE_BY_TOOLS
+
+
+def test_the_stairs_only_go_down() -> None:
+    linted = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_the_readme_names_first_the_two_commands_that_need_nothing_before_them() -> None:
+    commands = re.findall(r"(?<![\w/])scripts/[a-z_]+", readme())
+    assert list(dict.fromkeys(commands))[:2] == ["scripts/demo", "scripts/test"]
+
+
+@pytest.mark.parametrize("name", ["bench", "check", "demo", "lock", "test"])
+def test_every_script_can_be_started_by_its_name(name: str) -> None:
+    script = ROOT / "scripts" / name
+    assert script.stat().st_mode & 0o111
+    assert script.read_text("utf-8").startswith("#!/usr/bin/env python3\n")
+
+
+@pytest.mark.parametrize("lock", ["build", "run", "test"])
+def test_every_locked_version_has_hashes_and_names_no_place_to_get_it_from(lock: str) -> None:
+    text = ROOT.joinpath("scripts", "locks", f"{lock}.txt").read_text("utf-8")
+    pins = [pin for pin in re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE) if pin.strip()]
+    assert len(pins) > 5
+    for pin in pins:
+        assert re.match(r"[a-z0-9.-]+(\[[a-z,]+\])?==[^ ]+ ", pin)
+        assert "--hash=sha256:" in pin
+    assert "://" not in text
+
+
+def test_every_dependency_of_the_project_is_locked_and_explained_in_the_readme() -> None:
+    project = ROOT.joinpath("pyproject.toml").read_text("utf-8")
+    block = re.search(r"^dependencies = \[\n(.*?)^\]", project, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    names = re.findall(r'^ *"([a-z0-9-]+)', block[1], re.MULTILINE)
+    assert len(names) > 5
+    for name in names:
+        for lock in ("run", "test"):
+            pins = ROOT.joinpath("scripts", "locks", f"{lock}.txt").read_text("utf-8")
+            assert re.search(rf"^{name}(\[[a-z,]+\])?==", pins, re.MULTILINE), (name, lock)
+        assert name in readme().lower()
+
+
+def test_every_setting_stands_in_the_readme_or_is_listed_by_a_command_that_does() -> None:
+    assert "ledger settings" in readme()
+    assert "LEDGER_DATABASE_URL" in readme()
+    assert all(setting.doc and setting.allowed for setting in describe_settings())
+
+
+def test_ci_runs_what_a_developer_runs() -> None:
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    assert "exec python3 scripts/test" in script.read_text("utf-8")
