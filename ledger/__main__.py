@@ -8,20 +8,14 @@ Every error is one line on standard error that begins with ``ledger:``.
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Final, cast
 
 import click
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ledger.cli.authoring import keys_group, open_command, registry, submit
 from ledger.cli.common import Disproved
-from ledger.cli.create import init
-from ledger.cli.looking import migrate, settings_command, status
-from ledger.cli.receipts import verify_proof_command
-from ledger.cli.repairing import fsck, rebuild_command
-from ledger.cli.replaying import import_trace_command
-from ledger.cli.running import publish_due, serve, worker
 from ledger.errors import LedgerError
 from ledger.settings import mask_password
 
@@ -33,12 +27,41 @@ INTERRUPTED: Final = 130
 log = logging.getLogger("ledger")
 
 
-class _InOrder(click.Group):
+COMMANDS: Final[Mapping[str, str]] = {
+    "init": "create:init",
+    "serve": "running:serve",
+    "worker": "running:worker",
+    "status": "looking:status",
+    "publish-due": "running:publish_due",
+    "submit": "authoring:submit",
+    "open": "authoring:open_command",
+    "registry": "authoring:registry",
+    "keys": "authoring:keys_group",
+    "verify-proof": "receipts:verify_proof_command",
+    "fsck": "repairing:fsck",
+    "rebuild": "repairing:rebuild_command",
+    "import-trace": "replaying:import_trace_command",
+    "migrate": "looking:migrate",
+    "settings": "looking:settings_command",
+}
+"""Each command's module below ``ledger.cli`` and its name there.
+
+Only the one that runs is imported: a server starts without the importers and the HTTP client.
+"""
+
+
+class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(self.commands)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name].split(":")
+        return cast("click.Command", getattr(import_module(f"ledger.cli.{module}"), name))
 
 
-@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "--version", package_name="apsci-ledger", message="%(version)s")
 def cli() -> None:
     """The public transparency ledger: every job in a signed log, opened on a provable deadline.
@@ -46,26 +69,6 @@ def cli() -> None:
     A ledger lives in LEDGER_DATA_DIR (default: ledger-data in the working folder). `ledger
     settings` lists all that can be set. Start with `ledger init`, then `ledger serve`.
     """
-
-
-for command in (
-    init,
-    serve,
-    worker,
-    status,
-    publish_due,
-    submit,
-    open_command,
-    registry,
-    keys_group,
-    verify_proof_command,
-    fsck,
-    rebuild_command,
-    import_trace_command,
-    migrate,
-    settings_command,
-):
-    cli.add_command(command)
 
 
 def run(arguments: Sequence[str]) -> int:

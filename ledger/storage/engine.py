@@ -25,6 +25,7 @@ SQLITE_PRAGMAS: Final = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA recursive_triggers=ON",
     "PRAGMA cache_size=-8192",
+    "PRAGMA wal_autocheckpoint=8192",
 )
 
 

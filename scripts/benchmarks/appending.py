@@ -98,7 +98,7 @@ def _append(ledger: Ledger, level: Level, way: str, bodies: Sequence[bytes]) -> 
         sequencer = ledger.sequencer
         send = lambda each: _require(sequencer.submit([proposals[each]]).result())  # noqa: E731 - the two are one choice
     else:
-        send = lambda each: ledger.submit(bodies[each]).result()  # noqa: E731 - as above
+        send = lambda each: _require(ledger.log([bodies[each]]))  # noqa: E731 - as above
     begun = time.perf_counter()
     if way == WAYS[0]:
         for each in range(len(bodies)):
@@ -120,7 +120,7 @@ def _append_batches(ledger: Ledger, level: Level, bodies: Sequence[bytes]) -> fl
             _require(logged)
         else:
             begun = time.perf_counter()
-            receipts = ledger.submit_batch(batch).result()
+            receipts = ledger.log(batch)
             took += time.perf_counter() - begun
             _require(receipts)
     return took

@@ -9,11 +9,12 @@ import psycopg
 import pytest
 from cli_world import ORIGIN, SUBMISSION, Shell
 
+from ledger.__main__ import COMMANDS as NAMES
 from ledger.__main__ import cli
 from ledger.settings import load_settings
 from ledger.tlog.note import parse_vkey
 
-COMMANDS = sorted(cli.commands)
+COMMANDS = sorted(NAMES)
 AUTHORS = """
 [[authors]]
 name = "council"
