@@ -12,10 +12,11 @@ from litestar.exceptions import HTTPException
 from ledger.assembly import Ledger
 from ledger.settings import load_settings
 from ledger.worker import Worker
-from web import api, feeds, pages, permalinks, problems, writing
-from web.answer import Answer
+from web import api, feeds, pages, permalinks, problems, query, writing
+from web.answer import Answer, Scope
 from web.doors import House
 from web.front import MACHINE, Front
+from web.i18n import preferred
 from web.static_files import StaticFiles
 from web.templating import HTML, Pages
 
@@ -31,11 +32,11 @@ def create_app(house: House | None = None, *, public_url: str | None = None) -> 
     static = StaticFiles()
     templates = Pages(static)
 
-    def problem_answer(path: str, error: BaseException) -> Answer:
-        return _problem_answer(templates, path, error)
+    def problem_answer(scope: Scope, error: BaseException) -> Answer:
+        return _problem_answer(templates, scope, error)
 
     def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-        found = problem_answer(request.scope["path"], error)
+        found = problem_answer(request.scope, error)  # type: ignore[arg-type] # as below
         headers = {name.decode(): value.decode("latin-1") for name, value in found.headers}
         return Response(found.body, status_code=found.status, headers=headers)
 
@@ -44,6 +45,7 @@ def create_app(house: House | None = None, *, public_url: str | None = None) -> 
         with nullcontext(house) if house else _own_house() as opened:
             app.state.house = opened
             front.open(opened)
+            templates.open(opened)
             try:
                 yield
             finally:
@@ -89,7 +91,8 @@ def _own_house() -> Iterator[House]:
         ledger.close()
 
 
-def _problem_answer(templates: Pages, path: str, error: BaseException) -> Answer:
+def _problem_answer(templates: Pages, scope: Scope, error: BaseException) -> Answer:
+    path: str = scope["path"]
     problem = problems.problem_of(error)
     headers = problems.headers_of(problem)
     if isinstance(error, HTTPException) and (allowed := (error.headers or {}).get("allow")):
@@ -98,8 +101,18 @@ def _problem_answer(templates: Pages, path: str, error: BaseException) -> Answer
     if path.startswith(MACHINE) or path.endswith((".json", ".proof")):
         body, media_type = msgspec.json.encode(problem), problems.MEDIA_TYPE
     else:
-        body = templates.problem(path, problem=problem)
+        try:
+            params = query.parse_query(scope["query_string"])
+        except query.ParameterRefused:
+            params = {}
+        kind = problems.kind_of(problem)
+        given = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
+        body = templates.problem(
+            path, params, preferred=preferred(given), problem=problem, kind=kind
+        )
         media_type = f"{HTML}; charset=utf-8"
     pairs = [(b"content-type", media_type.encode()), (b"cache-control", b"no-store")]
+    if media_type.startswith(HTML):
+        pairs.append((b"vary", b"accept-language"))
     pairs += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     return Answer(problem.status, tuple(pairs), body)

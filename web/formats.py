@@ -1,5 +1,6 @@
 """Numbers, times and sizes as people read them, in the language in use."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -8,7 +9,7 @@ from markupsafe import Markup, escape
 
 from ledger.records.deadline import parse_time
 from web.i18n import gettext, ngettext, noted
-from web.labels import label
+from web.labels import CODED, label, part_label
 
 MONTHS: Final = (
     noted("January"),
@@ -40,15 +41,16 @@ SHORT_MONTHS: Final = (
 )
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 _SPACE: Final = "\u00a0"
-_THIN: Final = "\u202f"
+SINGAPORE_H: Final = 8
+"""Hours ahead of UTC, the whole year round."""
 MINUTE_S: Final = 60
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
 
 
 def number(value: int) -> str:
-    """1234567 with its digits in groups of three."""
-    return f"{value:,}".replace(",", _THIN)
+    """1,234,567: digits in groups of three, as newspapers in both languages write them."""
+    return f"{value:,}"
 
 
 def hardware(count: int, accelerator: str) -> str:
@@ -70,12 +72,30 @@ def size(count: int) -> str:
 def duration(seconds: int) -> str:
     """A length of time in its two largest units."""
     if seconds < MINUTE_S:
-        return f"{seconds}{_SPACE}s"
+        return _in_seconds(seconds)
     if seconds < HOUR_S:
-        return _two(seconds // MINUTE_S, "min", seconds % MINUTE_S, "s")
+        return _two(minutes(seconds // MINUTE_S), _in_seconds, seconds % MINUTE_S)
     if seconds < DAY_S:
-        return _two(seconds // HOUR_S, "h", seconds % HOUR_S // MINUTE_S, "min")
-    return _two(seconds // DAY_S, "d", seconds % DAY_S // HOUR_S, "h")
+        return _two(whole_hours(seconds // HOUR_S), minutes, seconds % HOUR_S // MINUTE_S)
+    return _two(_in_days(seconds // DAY_S), whole_hours, seconds % DAY_S // HOUR_S)
+
+
+def minutes(count: int) -> str:
+    """``14 min``."""
+    return _unbroken(gettext("%(n)s min") % {"n": count})
+
+
+def whole_hours(count: int) -> str:
+    """``5 h``."""
+    return _unbroken(gettext("%(n)s h") % {"n": count})
+
+
+def _in_seconds(count: int) -> str:
+    return _unbroken(gettext("%(n)s s") % {"n": count})
+
+
+def _in_days(count: int) -> str:
+    return _unbroken(gettext("%(n)s d") % {"n": number(count)})
 
 
 def hours(seconds: int) -> str:
@@ -88,35 +108,45 @@ def hours(seconds: int) -> str:
 
 def day(time: str) -> str:
     """``2027-02-19T19:00:00Z`` or ``2027-02-19`` as 19 February 2027."""
-    year, month, of_month = time[:10].split("-")
-    return f"{int(of_month)}{_SPACE}{gettext(MONTHS[int(month) - 1])}{_SPACE}{year}"
+    return _day(time, MONTHS)
 
 
 def moment(time: str) -> Markup:
-    """A time, machine-readable too: 19 February 2027, 19:00 UTC."""
-    return Markup('<time datetime="{}">{}, {}{}UTC</time>').format(
-        time, day(time), time[11:16], _SPACE
+    """A time in full: 19 February 2027, 19:00 UTC (03:00 the next day in Singapore)."""
+    hour = int(time[11:13]) + SINGAPORE_H
+    clock = f"{hour % 24:02}{time[13:16]}"
+    if hour >= 24:
+        clock = gettext("%(time)s the next day") % {"time": clock}
+    text = gettext("%(day)s, %(time)s UTC (%(singapore)s in Singapore)")
+    return _machine_readable(
+        time, text % {"day": day(time), "time": time[11:16], "singapore": clock}
     )
 
 
 def date(time: str) -> Markup:
     """A day, machine-readable too."""
-    return Markup('<time datetime="{}">{}</time>').format(time, day(time))
+    return _machine_readable(time, day(time))
 
 
 def short_date(time: str) -> Markup:
     """A day for a table's column: 19 Feb 2027."""
-    year, month, of_month = time[:10].split("-")
-    name = gettext(SHORT_MONTHS[int(month) - 1])
-    text = f"{int(of_month)}{_SPACE}{name}{_SPACE}{year}"
-    return Markup('<time datetime="{}">{}</time>').format(time, text)
+    return _machine_readable(time, _day(time, SHORT_MONTHS))
 
 
 def short_moment(time: str) -> Markup:
     """A time for a table's column: 19 Feb 2027, 19:00 UTC."""
-    return Markup('<time datetime="{}">{}, {}{}UTC</time>').format(
-        time, short_date(time).striptags(), time[11:16], _SPACE
-    )
+    text = gettext("%(day)s, %(time)s UTC")
+    return _machine_readable(time, text % {"day": _day(time, SHORT_MONTHS), "time": time[11:16]})
+
+
+def _day(time: str, months: Sequence[str]) -> str:
+    year, month, of_month = time[:10].split("-")
+    parts = {"day": int(of_month), "month": gettext(months[int(month) - 1]), "year": year}
+    return _unbroken(gettext("%(day)s %(month)s %(year)s") % parts)
+
+
+def _machine_readable(time: str, text: str) -> Markup:
+    return Markup('<time datetime="{}">{}</time>').format(time, text)
 
 
 def prose(text: str) -> Markup:
@@ -132,7 +162,8 @@ def prose(text: str) -> Markup:
 def tick(day_of_year: str) -> str:
     """A day under an axis: 19 Feb."""
     _, month, of_month = day_of_year.split("-")
-    return f"{int(of_month)} {gettext(SHORT_MONTHS[int(month) - 1])}"
+    text = gettext("%(day)s %(month)s")
+    return text % {"day": int(of_month), "month": gettext(SHORT_MONTHS[int(month) - 1])}
 
 
 def seconds_of(time: str) -> int:
@@ -156,7 +187,9 @@ def value(shown: Any) -> Markup:  # noqa: ANN401 - any JSON value of a record
         if shown.keys() == {"sha256"}:
             return Markup('<code class="hash whole">{}</code>').format(shown["sha256"])
         rows = Markup().join(
-            Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(label(name), value(each))
+            Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(
+                part_label(name), escape(label(each)) if name in CODED else value(each)
+            )
             for name, each in shown.items()
         )
         return Markup('<dl class="inner">{}</dl>').format(rows)
@@ -176,6 +209,11 @@ def json_text(shown: Any) -> str:  # noqa: ANN401 - any JSON value
     return msgspec.json.format(raw, indent=2).decode()
 
 
-def _two(large: int, unit: str, small: int, small_unit: str) -> str:
-    text = f"{large}{_SPACE}{unit}"
-    return f"{text} {small}{_SPACE}{small_unit}" if small else text
+def _two(large: str, small: Callable[[int], str], count: int) -> str:
+    if not count:
+        return large
+    return gettext("%(large)s %(small)s") % {"large": large, "small": small(count)}
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", _SPACE)

@@ -61,7 +61,7 @@ _TIMED = re.compile(
     rf"(?:/(?:{_LANGUAGES})(?:/embargo|/jobs(?:/[^/]+)?)?|/api/v1/embargo)/?", re.ASCII
 )
 
-ProblemAnswer = Callable[[str, BaseException], Answer]
+ProblemAnswer = Callable[[Scope, BaseException], Answer]
 
 
 class Front:
@@ -100,18 +100,18 @@ class Front:
         if method == "OPTIONS" and path.startswith(MACHINE):
             await Answer(204, (), b"").send(send, [*self._common(path), *PREFLIGHT])
         elif method in {"GET", "HEAD"}:
-            found = await self._guarded(path, self._read(scope, receive))
+            found = await self._guarded(scope, self._read(scope, receive))
             await found.send(send, self._common(path), head=method == "HEAD")
         else:
             await self._pass_on(scope, receive, send)
 
-    async def _guarded(self, path: str, answering: Awaitable[Answer]) -> Answer:
+    async def _guarded(self, scope: Scope, answering: Awaitable[Answer]) -> Answer:
         try:
             return await answering
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - problems.py sorts out what it is
-            return self._problem(path, error)
+            return self._problem(scope, error)
 
     async def _read(self, scope: Scope, receive: Receive) -> Answer:
         path: str = scope["path"]

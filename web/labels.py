@@ -76,6 +76,13 @@ _CODES: Final[Mapping[str, str]] = {
     "committee": noted("Safeguards committee"),
     "council": noted("Council"),
     "operator": noted("Operator"),
+    # what is public of prompts, answers and artifacts
+    "public": noted("Public"),
+    "on_request": noted("On request"),
+    "closed": noted("Closed"),
+    "scalar": noted("One number each"),
+    "pairwise": noted("Comparisons of two"),
+    "ranking": noted("Rankings"),
     # reasons
     "deadline": noted("at its deadline"),
     "early": noted("early, by its author"),
@@ -150,6 +157,35 @@ _FIELDS: Final[Mapping[str, FieldWords]] = {
 }
 
 
+_PARTS: Final[Mapping[str, str]] = {
+    "bytes": noted("Bytes"),
+    "completions": noted("Completions"),
+    "content_access": noted("Access to the content"),
+    "count": noted("Number"),
+    "descriptor": noted("Content"),
+    "digest": noted("Digest"),
+    "distinct_count": noted("Number of different ones"),
+    "kind": noted("Kind"),
+    "media_type": noted("Media type"),
+    "n": noted("Sample size"),
+    "name": noted("Name"),
+    "output_type": noted("Form of the answers"),
+    "per_prompt_histogram": noted("Answers per prompt"),
+    "prompts": noted("Prompts"),
+    "record_digest": noted("Digest of the record"),
+    "record_id": noted("Number of the record"),
+    "sha256": noted("SHA-256"),
+    "stderr": noted("Standard error"),
+    "system": noted("System"),
+    "uri": noted("Address"),
+    "value": noted("Value"),
+}
+"""Keys inside of the values of fields."""
+
+CODED: Final = frozenset({"content_access", "output_type"})
+"""Those whose values are codes."""
+
+
 def label(code: str) -> str:
     """The words for a code in the language in use; the code itself where it has none."""
     words = _CODES.get(code)
@@ -172,6 +208,12 @@ def field_label(path: str) -> str:
     """What a field is called."""
     words = _FIELDS.get(path)
     return gettext(words.label) if words else path
+
+
+def part_label(key: str) -> str:
+    """What a part of a field's value is called; its key in plain form where it has no words."""
+    words = _PARTS.get(key)
+    return gettext(words) if words else key.replace("_", " ")
 
 
 def field_meaning(path: str) -> str:

@@ -29,6 +29,7 @@ from ledger.errors import (
     ValueRefused,
 )
 from schemas.answers import Problem
+from web.i18n import noted
 from web.query import ParameterRefused
 
 LOG: Final = logging.getLogger(__name__)
@@ -54,128 +55,168 @@ KINDS: Final = {
         Kind(
             "parameter-refused",
             400,
-            "A parameter of the address is not one that it takes",
-            "The address has a parameter that is unknown here, is given twice, or has a value that"
-            " it cannot have. Nothing is guessed and nothing is ignored, so that a list is never"
-            " another one than was asked for.",
-            "Change the parameter named in `field`. `allowed` lists what it can be, where that is"
-            " a short list.",
+            noted("A parameter of the address is not one that it takes"),
+            noted(
+                "The address has a parameter that is unknown here, is given twice, or has a value"
+                " that it cannot have. Nothing is guessed and nothing is ignored, so that a list"
+                " is never another one than was asked for."
+            ),
+            noted(
+                "Change the parameter named in `field`. `allowed` lists what it can be, where"
+                " that is a short list."
+            ),
         ),
         Kind(
             "malformed",
             400,
-            "The bytes are not in the one form that they can have",
-            "What was sent is not canonical JSON (RFC 8785): one spelling for every value, sorted"
-            " keys, no spaces, no fractions.",
-            "Send the bytes that were signed, unchanged. `detail` says where the first difference"
-            " is.",
+            noted("The bytes are not in the one form that they can have"),
+            noted(
+                "What was sent is not canonical JSON (RFC 8785): one spelling for every value,"
+                " sorted names, no spaces, no fractions."
+            ),
+            noted(
+                "Send the bytes that were signed, unchanged. `detail` says where the first"
+                " difference is."
+            ),
         ),
         Kind(
             "value-refused",
             422,
-            "A field has a value that it does not take",
-            "The statement is well-formed, and one of its fields is unknown, missing, or outside of"
-            " its range.",
-            "Change the field named in `field`, sign again, and send it again.",
+            noted("A field has a value that it does not take"),
+            noted(
+                "The statement is well-formed, and one of its fields is unknown, missing, or"
+                " outside of its range."
+            ),
+            noted("Change the field named in `field`, sign again, and send it again."),
         ),
         Kind(
             "opening-refused",
             422,
-            "The opening does not belong to the sealed root",
-            "The seed and the fields that came with the statement do not recompute the root that"
-            " the author signed, so they could not be published later.",
-            "Send the seed and all fields exactly as they were committed to.",
+            noted("The opening does not belong to the sealed root"),
+            noted(
+                "The seed and the fields that came with the statement do not recompute the root"
+                " that the author signed, so they could not be published later."
+            ),
+            noted("Send the seed and all fields exactly as they were committed to."),
         ),
         Kind(
             "proof-refused",
             422,
-            "A hash chain does not lead where it claims",
-            "The proof that was sent does not lead to the root that it names.",
-            "Fetch the proof again, and check it against a checkpoint from a witness.",
+            noted("A hash chain does not lead where it claims"),
+            noted("The proof that was sent does not lead to the root that it names."),
+            noted("Fetch the proof again, and check it against a checkpoint from a witness."),
         ),
         Kind(
             "signature-refused",
             403,
-            "The signature does not verify",
-            "The signature is not one of the author's registered key over exactly these bytes.",
-            "Sign the DSSE pre-authentication encoding of the canonical statement with the key that"
-            " is in the registry.",
+            noted("The signature does not verify"),
+            noted(
+                "The signature is not one of the author's registered key over exactly these bytes."
+            ),
+            noted(
+                "Sign the DSSE pre-authentication encoding of the canonical statement with the"
+                " key that is in the registry."
+            ),
         ),
         Kind(
             "author-unknown",
             403,
-            "This author has no valid key for this statement",
-            "No key of this author is valid at this point of the log, or the author's role may not"
-            " say this.",
-            "Look at /api/v1/members. Keys are added and retired by the council, in the log.",
+            noted("This author has no valid key for this statement"),
+            noted(
+                "No key of this author is valid at this point of the log, or the author's role"
+                " may not say this."
+            ),
+            noted(
+                "Look at /api/v1/members. Keys are added and retired by the council, in the log."
+            ),
         ),
         Kind(
             "not-found",
             404,
-            "There is no such thing in the log",
-            "No job, entry, tile, tree size or page has this address. Nothing is ever removed, so"
-            " it was not there before either.",
-            "Check the address. With `?at=` only what the log held at that size exists.",
+            noted("There is no such thing in the log"),
+            noted(
+                "No job, entry, tile, tree size or page has this address. Nothing is ever"
+                " removed, so it was not there before either."
+            ),
+            noted("Check the address. With `?at=` only what the log held at that size exists."),
         ),
         Kind(
             "method-not-allowed",
             405,
-            "This address does not take this method",
-            "Addresses here are read with GET and HEAD; statements are sent with POST.",
-            "Use one of the methods in the `Allow` header.",
+            noted("This address does not take this method"),
+            noted("Addresses here are read with GET and HEAD; statements are sent with POST."),
+            noted("Use one of the methods in the `Allow` header."),
         ),
         Kind(
             "conflict",
             409,
-            "The log already says something that excludes this",
-            "A statement is in the log that this one contradicts, for example the same job with"
-            " other content.",
-            "Nothing was written. The log cannot be edited; a correction is a new statement.",
+            noted("The log already says something that excludes this"),
+            noted(
+                "A statement is in the log that this one contradicts, for example the same job"
+                " with other content."
+            ),
+            noted(
+                "Nothing was written. The log cannot be edited; a correction is a new statement."
+            ),
         ),
         Kind(
             "out-of-order",
             409,
-            "The event may not follow the state that the job is in",
-            "A job's events have an order: submitted, admitted or rejected, started, ended.",
-            "`detail` names the state that the event met and what may follow it.",
+            noted("The event may not follow the state that the job is in"),
+            noted("A job's events have an order: submitted, admitted or rejected, started, ended."),
+            noted("`detail` names the state that the event met and what may follow it."),
         ),
         Kind(
             "too-large",
             413,
-            "This is over a size limit",
-            "What was sent is larger than the limit, or would make an entry larger than one can"
-            " be.",
-            "`limit` and `size` say by how much. A batch has at most 1,000 lines and 32 MiB, a"
-            " statement at most 1 MiB.",
+            noted("This is over a size limit"),
+            noted(
+                "What was sent is larger than the limit, or would make an entry larger than one"
+                " can be."
+            ),
+            noted(
+                "`limit` and `size` say by how much. A batch has at most 1,000 lines and 32 MiB,"
+                " a statement at most 1 MiB."
+            ),
         ),
         Kind(
             "overloaded",
             503,
-            "The queue is full",
-            "Nothing was promised and nothing was written.",
-            "Send the same statement again after `retry_after` seconds: it cannot be logged twice.",
+            noted("The queue is full"),
+            noted("Nothing was promised and nothing was written."),
+            noted(
+                "Send the same statement again after `retry_after` seconds: it cannot be logged"
+                " twice."
+            ),
         ),
         Kind(
             "unavailable",
             503,
-            "The log takes no entries now",
-            "Storage or signer refuse. The log would rather stop than say something that it cannot"
-            " keep.",
-            "Send the same statement again after `retry_after` seconds: it cannot be logged twice.",
+            noted("The log takes no entries now"),
+            noted(
+                "Storage or signer refuse. The log would rather stop than say something that it"
+                " cannot keep."
+            ),
+            noted(
+                "Send the same statement again after `retry_after` seconds: it cannot be logged"
+                " twice."
+            ),
         ),
         Kind(
             "bad-request",
             400,
-            "The request cannot be read",
-            "The request is not one that HTTP allows here.",
-            "Change the request as `detail` says.",
+            noted("The request cannot be read"),
+            noted("The request is not one that HTTP allows here."),
+            noted("Change the request as `detail` says."),
         ),
         Kind(
             "internal",
             500,
-            "Something went wrong here",
-            "An error in the ledger itself. It was noted under the request id in `request_id`.",
-            "Try again later, and tell the operator the request id.",
+            noted("Something went wrong here"),
+            noted(
+                "An error in the ledger itself. It was noted under the request id in `request_id`."
+            ),
+            noted("Try again later, and tell the operator the request id."),
         ),
     )
 }
@@ -217,6 +258,11 @@ def problem_of(error: BaseException) -> Problem:
         "".join(traceback.format_tb(error.__traceback__)),
     )
     return _problem("internal", KINDS["internal"].meaning, request_id=request_id)
+
+
+def kind_of(problem: Problem) -> Kind:
+    """What the page of a problem says about it."""
+    return KINDS[problem.type.removeprefix(PAGE)]
 
 
 def headers_of(problem: Problem) -> dict[str, str]:

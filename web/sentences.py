@@ -5,10 +5,22 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-from ledger.records.deadline import days_late, days_left, is_overdue
+from ledger.records.deadline import DAY_S, days_late, days_left, is_overdue
 from schemas.answers import Event, JobDetail, JobShown, Published, SealedPart
-from web.formats import day, days, duration, hardware, number, seconds_of, size
-from web.i18n import gettext, ngettext
+from web.formats import (
+    HOUR_S,
+    MINUTE_S,
+    day,
+    days,
+    duration,
+    hardware,
+    minutes,
+    number,
+    seconds_of,
+    size,
+    whole_hours,
+)
+from web.i18n import gettext, in_sequence, ngettext
 from web.labels import label
 
 GRACE_S: Final = 300
@@ -36,8 +48,16 @@ def job_title(job: JobShown) -> str:
     return job.title or label(job.workload_type)
 
 
-def job_summary(detail: JobDetail) -> list[str]:
-    """What happened to a job, in two or three sentences."""
+def headline(job: JobShown) -> str:
+    """Whose job it is, and what it is called."""
+    return gettext("%(member)s: %(title)s") % {
+        "member": called(job.member),
+        "title": job_title(job),
+    }
+
+
+def job_summary(detail: JobDetail) -> str:
+    """What happened to a job, in two sentences."""
     job = detail.job
     asked = gettext("%(member)s submitted this job on %(day)s: %(work)s, on %(hardware)s.") % {
         "member": called(job.member),
@@ -45,7 +65,7 @@ def job_summary(detail: JobDetail) -> list[str]:
         "work": label(job.workload_type),
         "hardware": hardware(job.gpu_count, job.accelerator),
     }
-    return [asked, _outcome(job)]
+    return in_sequence((asked, _outcome(job)))
 
 
 def _outcome(job: JobShown) -> str:
@@ -88,11 +108,18 @@ def plan_status(job: JobShown, *, now: int) -> str:
 
 
 def countdown(publish_by: str, *, now: int) -> str:
-    """How long until a deadline, or how late."""
+    """How long until a deadline, or how late: to the hour on the last day, then to the minute."""
     deadline = seconds_of(publish_by)
     if is_overdue(deadline, now=now):
         return gettext("%(days)s late") % {"days": days(days_late(deadline, now=now))}
-    return gettext("in %(days)s") % {"days": days(days_left(deadline, now=now))}
+    left_s = deadline - now
+    if left_s <= HOUR_S - MINUTE_S:
+        left = minutes(-(-left_s // MINUTE_S))
+    elif left_s <= DAY_S:
+        left = whole_hours((left_s + HOUR_S // 2) // HOUR_S)
+    else:
+        left = days(days_left(deadline, now=now))
+    return gettext("in %(time)s") % {"time": left}
 
 
 def lateness(part: SealedPart) -> str:
@@ -180,13 +207,13 @@ def _egress(event: Event) -> str:
 def _open(event: Event) -> str:
     return gettext("%(author)s asked to open entry %(index)s before its deadline.") % {
         "author": _author(event),
-        "index": _public(event, "discloses"),
+        "index": number(_amount(event, "discloses")),
     }
 
 
 def _disclosed(event: Event) -> str:
     return gettext("Entry %(index)s was opened %(reason)s.") % {
-        "index": event.discloses,
+        "index": number(event.discloses or 0),
         "reason": label(event.reason or ""),
     }
 
@@ -194,7 +221,7 @@ def _disclosed(event: Event) -> str:
 def _withheld(event: Event) -> str:
     return gettext("%(author)s keeps fields of entry %(index)s closed until %(day)s.") % {
         "author": _author(event),
-        "index": _public(event, "withholds"),
+        "index": number(_amount(event, "withholds")),
         "day": day(_public(event, "review_by")),
     }
 
@@ -204,7 +231,7 @@ def _corrected(event: Event) -> str:
         "%(author)s corrected entry %(index)s: %(field)s should have been “%(value)s” (%(reason)s)."
     ) % {
         "author": _author(event),
-        "index": _public(event, "corrects"),
+        "index": number(_amount(event, "corrects")),
         "field": _public(event, "field"),
         "value": _public(event, "value"),
         "reason": _public(event, "reason"),
@@ -232,10 +259,7 @@ _EVENTS: Final[Mapping[str, Callable[[Event], str]]] = {
 def published_title(found: Published) -> str:
     """The title of a disclosure in a feed or list."""
     if found.kind == "submitted":
-        return gettext("%(member)s: %(title)s") % {
-            "member": called(found.job.member),
-            "title": job_title(found.job),
-        }
+        return headline(found.job)
     return gettext("%(member)s: results of %(title)s") % {
         "member": called(found.job.member),
         "title": job_title(found.job),
@@ -245,7 +269,7 @@ def published_title(found: Published) -> str:
 def published_text(found: Published) -> str:
     """What a disclosure opened, in a sentence or two."""
     opened = found.disclosure
-    text = gettext(
+    told = gettext(
         "Entry %(sealed)s of the log, about job %(job)s of %(member)s (%(work)s), was opened"
         " %(reason)s by entry %(index)s."
     ) % {
@@ -256,9 +280,11 @@ def published_text(found: Published) -> str:
         "reason": label(opened.reason),
         "index": opened.index,
     }
+    text = [told]
     purpose = opened.fields.get("purpose")
     if isinstance(purpose, str) and purpose:
-        text += " " + gettext("Purpose: %(purpose)s") % {"purpose": purpose}
+        text.append(gettext("Purpose: %(purpose)s") % {"purpose": purpose})
     if opened.closed:
-        text += " " + gettext("Still closed: %(paths)s.") % {"paths": ", ".join(opened.closed)}
-    return text
+        paths = gettext(", ").join(opened.closed)
+        text.append(gettext("Still closed: %(paths)s.") % {"paths": paths})
+    return in_sequence(text)

@@ -2,13 +2,24 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from schemas.answers import LedgerState
 from web import charts, formats, labels, query, sentences
-from web.doors import Asked
-from web.i18n import LANGUAGES, gettext, language_of, ngettext, speaking
+from web.doors import Asked, House
+from web.i18n import (
+    DEFAULT,
+    LANGUAGES,
+    Language,
+    gettext,
+    language_of,
+    ngettext,
+    npgettext,
+    pgettext,
+    speaking,
+)
 from web.sentences import called, calling
 from web.static_files import HERE, StaticFiles
 
@@ -28,7 +39,9 @@ class Pages:
             auto_reload=False,
             extensions=["jinja2.ext.i18n"],
         )
-        environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined] # the extension adds it
+        environment.install_gettext_callables(  # type: ignore[attr-defined] # the extension adds it
+            gettext, ngettext, newstyle=True, pgettext=pgettext, npgettext=npgettext
+        )
         environment.filters.update(
             bytes=formats.size,
             date=formats.date,
@@ -52,11 +65,13 @@ class Pages:
         environment.tests["absent_from"] = lambda path, fields: fields.get(path) is None
         environment.globals.update(
             static=static.address,
-            languages=LANGUAGES,
+            demonstration=False,
+            source_language=DEFAULT,
             countdown=sentences.countdown,
             days=formats.days,
             hardware=formats.hardware,
             event_text=sentences.event_text,
+            headline=sentences.headline,
             job_title=sentences.job_title,
             lateness=sentences.lateness,
             part_name=sentences.part_name,
@@ -66,6 +81,14 @@ class Pages:
             share=charts.share,
         )
         self._environment = environment
+
+    def open(self, house: House) -> None:
+        """Learn from the ledger's name whether it is a demonstration, for every page says so.
+
+        ``.invalid`` (RFC 2606) belongs to nobody: what has such a name speaks of nothing real.
+        """
+        host = house.origin.partition("/")[0]
+        self._environment.globals["demonstration"] = f".{host}".endswith(".invalid")
 
     def page(
         self,
@@ -81,7 +104,7 @@ class Pages:
 
         ``names`` is what its authors are called, ``twin`` the address of the same as JSON.
         """
-        tag = language_of(asked.path) or "en"
+        tag = language_of(asked.path) or DEFAULT
         with speaking(tag) as language, calling(names):
             html = self._environment.get_template(template).render(
                 asked=asked,
@@ -90,14 +113,26 @@ class Pages:
                 to=_linker(tag, asked),
                 machine=_machine(asked),
                 same=_same(asked),
+                translations=_translations(asked.path, asked.params),
+                switches=_switches(asked.path, asked.params),
                 twin=_machine(asked)(twin) if twin else None,
                 **context,
             )
         return html.encode()
 
-    def problem(self, path: str, **context: Any) -> bytes:  # noqa: ANN401 - the same
-        """The page of a problem: it needs no ledger."""
-        tag = language_of(path) or "en"
+    def problem(
+        self,
+        path: str,
+        params: Mapping[str, str],
+        *,
+        preferred: str,
+        **context: Any,  # noqa: ANN401 - the same
+    ) -> bytes:
+        """The page of a problem: it needs no ledger.
+
+        ``preferred`` is the tag of the language for an address that names none.
+        """
+        tag = language_of(path) or preferred
         with speaking(tag) as language:
             html = self._environment.get_template("problem.html").render(
                 asked=None,
@@ -106,6 +141,8 @@ class Pages:
                 to=_linker(tag, None),
                 machine=_machine(None),
                 twin=None,
+                translations=(),
+                switches=_switches(path, params),
                 **context,
             )
         return html.encode()
@@ -127,6 +164,21 @@ def _same(asked: Asked) -> Callable[..., str]:
         return query.address(asked.path, {**asked.params, **changes})
 
     return same
+
+
+def _translations(path: str, params: Mapping[str, str]) -> list[tuple[Language, str]]:
+    """This very page in every language that there is."""
+    here = language_of(path)
+    if here is None:
+        return []
+    rest = quote(path.removeprefix(f"/{here}"))
+    return [(each, query.address(f"/{each.tag}{rest}", params)) for each in LANGUAGES.values()]
+
+
+def _switches(path: str, params: Mapping[str, str]) -> list[tuple[Language, str]]:
+    """The same in every other language."""
+    here = language_of(path)
+    return [pair for pair in _translations(path, params) if pair[0].tag != here]
 
 
 def _machine(asked: Asked | None) -> Callable[..., str]:

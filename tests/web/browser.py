@@ -25,7 +25,7 @@ class Reply:
     def text(self) -> str:
         return self.body.decode()
 
-    def json(self) -> Any:  # noqa: ANN401 - whatever the server says
+    def json(self) -> Any:
         return json.loads(self.body)
 
 
@@ -104,7 +104,7 @@ class Browser:
 
         sent: list[Any] = []
 
-        async def send(message: Any) -> None:  # noqa: ANN401 - ASGI messages
+        async def send(message: Any) -> None:
             sent.append(message)
 
         async with asyncio.timeout(WAIT_S):

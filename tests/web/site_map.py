@@ -2,28 +2,38 @@
 
 from ledger_world import World
 
+from web.i18n import LANGUAGES
 from web.problems import KINDS
 
 
+def languages() -> list[str]:
+    """The tags of the site's languages."""
+    return list(LANGUAGES)
+
+
 def pages(world: World) -> list[str]:
-    """Addresses of HTML pages."""
+    """Addresses of HTML pages, in every language."""
+    return [f"/{tag}/{slug}" for tag in LANGUAGES for slug in _slugs(world)]
+
+
+def _slugs(world: World) -> list[str]:
     size = world.reader.tree_size()
     jobs = [world.jobs[name] for name in list(world.jobs)[:8]]
     return [
-        "/en/",
-        "/en/jobs",
-        "/en/jobs?member=beta&workload=&state=failed",
-        "/en/jobs?limit=3",
-        "/en/embargo",
-        "/en/log",
-        "/en/log?from=3",
-        f"/en/log?from=3&to={size - 1}",
-        "/en/about",
-        "/en/docs/problems",
-        *(f"/en/docs/problems/{slug}" for slug in KINDS),
-        *(f"/en/jobs/{job}" for job in jobs),
-        *(f"/en/jobs/{job}/proof" for job in jobs),
-        *(f"/en/entries/{index}" for index in (0, 1, 2, size - 1)),
+        "",
+        "jobs",
+        "jobs?member=beta&workload=&state=failed",
+        "jobs?limit=3",
+        "embargo",
+        "log",
+        "log?from=3",
+        f"log?from=3&to={size - 1}",
+        "about",
+        "docs/problems",
+        *(f"docs/problems/{slug}" for slug in KINDS),
+        *(f"jobs/{job}" for job in jobs),
+        *(f"jobs/{job}/proof" for job in jobs),
+        *(f"entries/{index}" for index in (0, 1, 2, size - 1)),
     ]
 
 

@@ -11,6 +11,7 @@ from ledger.records.entry import DECISION_KINDS, STATEMENT_KINDS
 from ledger.records.lifecycle import State
 from ledger.records.statement import sealed_paths
 from ledger.tlog.hashing import node_hash
+from schemas import values
 from schemas.answers import Day
 from schemas.statements import (
     SCHEMAS,
@@ -50,6 +51,19 @@ def test_every_sealed_field_has_a_name_and_a_meaning() -> None:
         for path in sealed_paths(schema):
             assert labels.field_label(path) != path
             assert labels.field_meaning(path)
+
+
+def test_every_part_of_a_sealed_value_has_a_name_and_every_code_in_it_words() -> None:
+    shapes = [each for each in vars(values).values() if _is_shape(each)]
+    keys = {key for shape in shapes for key in shape.__struct_encode_fields__}
+    assert len(keys) > 20
+    assert [key for key in keys if labels.part_label(key) == key.replace("_", " ")] == []
+    codes = [*values.ContentAccess, *values.OutputType]
+    assert [code for code in map(str, codes) if labels.label(code) == code.replace("_", " ")] == []
+
+
+def _is_shape(each: object) -> bool:
+    return isinstance(each, type) and issubclass(each, values.Wire)
 
 
 def test_a_code_from_a_later_version_is_shown_as_it_is() -> None:

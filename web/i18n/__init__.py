@@ -1,29 +1,60 @@
 """Languages: which there are, which one a request wants, and the strings of the one in use.
 
-A language is added by an entry in ``LANGUAGES`` and a compiled catalogue beside this file; no page
-knows how many there are. The language in use is a context variable, because one Jinja environment
-serves all requests.
+A language is added by an entry in ``LANGUAGES`` and a catalogue (``.po``) beside this file, which
+is read when the process starts; no page knows how many there are. How dates, lengths of time and
+lists are put together stands in the catalogue too, as patterns. ``glossary.csv`` fixes the terms;
+tests hold the catalogue to it. The language in use is a context variable, because one Jinja
+environment serves all requests.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from gettext import NullTranslations
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
 from typing import Final
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+HERE: Final = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One language of the site; ``tag`` is its BCP 47 tag and the first part of its addresses."""
+    """One language of the site; ``tag`` is its BCP 47 tag and the first part of its addresses.
+
+    ``name`` is what it calls itself, ``gap`` what stands between two sentences.
+    """
 
     tag: str
     name: str
     catalogue: NullTranslations = field(default_factory=NullTranslations, repr=False)
+    gap: str = " "
+
+
+def read_catalogue(path: Path) -> GNUTranslations:
+    """The translations in a ``.po`` file. Raises PoFileError where it is not one."""
+    with path.open("rb") as file:
+        catalogue = read_po(file, abort_invalid=True)
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return GNUTranslations(compiled)
 
 
 DEFAULT: Final = "en"
-LANGUAGES: Final = {language.tag: language for language in (Language("en", "English"),)}
+"""The language of the strings in the code, and of what the ledger itself writes into the log."""
+
+LANGUAGES: Final = {
+    language.tag: language
+    for language in (
+        Language("en", "English"),
+        Language("zh-Hans", "简体中文", read_catalogue(HERE / "zh_Hans.po"), gap=""),
+    )
+}
 _current: ContextVar[Language] = ContextVar("language", default=LANGUAGES[DEFAULT])
 
 
@@ -50,6 +81,21 @@ def gettext(message: str) -> str:
 def ngettext(one: str, many: str, n: int) -> str:
     """``one`` or ``many``, as ``n`` asks for in the language in use."""
     return _current.get().catalogue.ngettext(one, many, n)
+
+
+def pgettext(context: str, message: str) -> str:
+    """``message`` in the language in use, where one English word is several elsewhere."""
+    return _current.get().catalogue.pgettext(context, message)
+
+
+def npgettext(context: str, one: str, many: str, n: int) -> str:
+    """``one`` or ``many``, as ``n`` asks for, where that depends on ``context``."""
+    return _current.get().catalogue.npgettext(context, one, many, n)
+
+
+def in_sequence(sentences: Iterable[str]) -> str:
+    """Sentences one after the other, as the language in use spaces them."""
+    return _current.get().gap.join(sentences)
 
 
 def noted(message: str) -> str:
