@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException
 from ledger.assembly import Ledger
 from ledger.settings import load_settings
 from ledger.worker import Worker
-from web import api, feeds, pages, permalinks, problems, query, writing
+from web import api, feeds, pages, permalinks, problems, query
 from web.answer import Answer, Scope
 from web.doors import House
 from web.front import MACHINE, Front
@@ -55,7 +55,6 @@ def create_app(house: House | None = None, *, public_url: str | None = None) -> 
         route_handlers=[
             permalinks.ROUTER,
             api.ROUTER,
-            writing.ROUTER,
             feeds.ROUTER,
             *pages.routers(),
         ],

@@ -10,8 +10,10 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
+from litestar.exceptions import MethodNotAllowedException
+
 from ledger.errors import NotFound
-from web import log_files, static_files
+from web import log_files, static_files, writing
 from web.answer import (
     FOREVER,
     REVALIDATE,
@@ -99,16 +101,25 @@ class Front:
         method, path = scope["method"], scope["path"]
         if method == "OPTIONS" and path.startswith(MACHINE):
             await Answer(204, (), b"").send(send, [*self._common(path), *PREFLIGHT])
+        elif path in writing.ADDRESSES:
+            found = await self._guarded(scope, self._write(scope, receive))
+            await found.send(send, self._common(path), head=method == "HEAD")
         elif method in {"GET", "HEAD"}:
             found = await self._guarded(scope, self._read(scope, receive))
             await found.send(send, self._common(path), head=method == "HEAD")
         else:
             await self._pass_on(scope, receive, send)
 
+    async def _write(self, scope: Scope, receive: Receive) -> Answer:
+        assert self._house is not None
+        if scope["method"] != "POST":
+            raise MethodNotAllowedException(headers={"allow": "POST"})
+        return await writing.ADDRESSES[scope["path"]](scope, receive, self._house)
+
     async def _guarded(self, scope: Scope, answering: Awaitable[Answer]) -> Answer:
         try:
             return await answering
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, writing.Disconnected):
             raise
         except Exception as error:  # noqa: BLE001 - problems.py sorts out what it is
             return self._problem(scope, error)

@@ -1,19 +1,20 @@
 """``/api/v1``, the writing half: takes bytes, bounds them, hands them on, and waits.
 
-No password exists: the signature in the statement is the login.
+No password exists: the signature in the statement is the login. These two addresses are answered in
+front of the router, as the log's files are: it would cost more than everything else on the event
+loop.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 import msgspec
-from litestar import Request, Response, Router, post
-from litestar.datastructures import State
 
 from ledger.errors import FormatError, LedgerError, TooLarge
 from schemas.answers import LineAnswer, LineProblem, Receipted
 from web import problems
+from web.answer import Answer, Receive, Scope, answer
 from web.api import BASE, JSON
 from web.doors import House
 
@@ -23,23 +24,28 @@ MAX_BATCH_LINES: Final = 1_000
 NDJSON: Final = "application/x-ndjson"
 
 
-async def read_body(request: Request[Any, Any, Any], *, limit: int) -> bytes:
+class Disconnected(Exception):
+    """The client went away before its statement had arrived whole."""
+
+
+async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
     """The whole body, refused as soon as it is seen to be over ``limit`` bytes."""
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
-        raise _too_large(int(declared[:20]), limit)
-    return await _gather(request.stream(), limit)
-
-
-async def _gather(chunks: AsyncIterator[bytes], limit: int) -> bytes:
+    for name, value in scope["headers"]:
+        if name.lower() == b"content-length" and value.isdigit() and int(value[:20]) > limit:
+            raise _too_large(int(value[:20]), limit)
     parts: list[bytes] = []
     size = 0
-    async for chunk in chunks:
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Disconnected
+        chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
             raise _too_large(size, limit)
         parts.append(chunk)
-    return b"".join(parts)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _too_large(size: int, limit: int) -> TooLarge:
@@ -62,29 +68,24 @@ def split_lines(body: bytes) -> list[bytes]:
     return lines
 
 
-@post("/statements", request_max_body_size=None, status_code=201)
-async def submit(request: Request[Any, Any, Any], state: State) -> Response[bytes]:
+async def _submit(scope: Scope, receive: Receive, house: House) -> Answer:
     """Log one signed statement: 201 where this made the entry, 200 where an earlier one had."""
-    house: House = state.house
-    body = await read_body(request, limit=MAX_SINGLE_BYTES)
+    body = await read_body(scope, receive, limit=MAX_SINGLE_BYTES)
     receipted = await asyncio.wrap_future(house.submit(body))
-    return Response(
-        msgspec.json.encode(receipted.accepted),
-        media_type=JSON,
-        status_code=_status(receipted),
-        headers={"Location": f"{BASE}/entries/{receipted.accepted.index}"},
+    accepted = receipted.accepted
+    return answer(
+        _status(receipted),
+        msgspec.json.encode(accepted),
+        JSON,
+        location=f"{BASE}/entries/{accepted.index}",
     )
 
 
-@post("/statements/batch", request_max_body_size=None, status_code=200)
-async def submit_batch(request: Request[Any, Any, Any], state: State) -> Response[bytes]:
+async def _submit_batch(scope: Scope, receive: Receive, house: House) -> Answer:
     """Log up to 1,000 statements, one a line; each line is answered on its own."""
-    house: House = state.house
-    lines = split_lines(await read_body(request, limit=MAX_BATCH_BYTES))
+    lines = split_lines(await read_body(scope, receive, limit=MAX_BATCH_BYTES))
     results = await asyncio.wrap_future(house.submit_batch(lines))
-    return Response(
-        await asyncio.to_thread(encode_results, results), media_type=NDJSON, status_code=200
-    )
+    return answer(200, await asyncio.to_thread(encode_results, results), NDJSON)
 
 
 def encode_results(results: list[Receipted | LedgerError]) -> bytes:
@@ -106,4 +107,8 @@ def _status(receipted: Receipted) -> int:
     return 201 if receipted.created else 200
 
 
-ROUTER: Final = Router(path=BASE, route_handlers=[submit, submit_batch])
+ADDRESSES: Final[Mapping[str, Callable[[Scope, Receive, House], Awaitable[Answer]]]] = {
+    f"{BASE}/statements": _submit,
+    f"{BASE}/statements/batch": _submit_batch,
+}
+"""What answers a POST to each address; both take nothing else."""
