@@ -81,7 +81,8 @@ class Queue(Generic[R]):
         self._tickets: deque[Ticket[R]] = deque()
         self._records = 0
         self._bytes = 0
-        self._expected = 0
+        self._awaited = 0
+        self._last_taken = 0
         self._closed: LogUnavailable | None = None
         self._ready = threading.Condition(threading.Lock())
 
@@ -108,23 +109,26 @@ class Queue(Generic[R]):
             self._tickets.append(ticket)
             self._records += len(works)
             self._bytes += ticket.size
-            if len(self._tickets) >= self._expected:
+            if len(self._tickets) >= self._awaited:
                 self._ready.notify()
         return ticket
 
-    def take(self, most: int, *, expected: int = 0, patience_s: float = 0) -> list[Ticket[R]]:
+    def take(self, most: int, *, patience_s: float = 0) -> list[Ticket[R]]:
         """Wait for groups and take what has gathered: whole groups, up to ``most`` works in all.
 
-        Where fewer than ``expected`` groups wait, it waits ``patience_s`` seconds for more.
+        Callers that wait for their answers send the next group right after them. So where several
+        were taken last, it waits up to ``patience_s`` seconds for nearly all of those callers
+        beside the ones that wait already; else they would split into batches of half the size.
         One group may be larger than ``most``. Empty once the queue is closed and drained.
         """
         with self._ready:
+            callers = len(self._tickets) + self._last_taken
             while not self._tickets and self._closed is None:
                 self._ready.wait()
-            if len(self._tickets) < expected and self._closed is None:
-                self._expected = expected
+            self._awaited = callers * 7 // 8 if self._last_taken > 1 else 0
+            if len(self._tickets) < self._awaited and self._closed is None:
                 self._ready.wait(patience_s)
-                self._expected = 0
+            self._awaited = 0
             taken: list[Ticket[R]] = []
             records = 0
             while self._tickets and (not taken or records + len(self._tickets[0].works) <= most):
@@ -133,6 +137,7 @@ class Queue(Generic[R]):
                 records += len(ticket.works)
                 self._bytes -= ticket.size
             self._records -= records
+            self._last_taken = len(taken)
             return taken
 
     def close(self, reason: LogUnavailable) -> None:

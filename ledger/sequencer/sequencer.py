@@ -51,7 +51,7 @@ CATCH_UPS: Final = 5
 MAX_BATCH: Final = 2_048
 """Works in one transaction; a waiting caller's latency is bounded by it."""
 PATIENCE_S: Final = 0.001
-"""How long a batch waits for nearly as many callers as the last one answered."""
+"""How long a batch waits for the callers that have just been answered to come back."""
 
 
 class Logged(Struct, frozen=True):
@@ -140,10 +140,7 @@ class Sequencer:
         return self._queue.put(works)
 
     def _run(self) -> None:
-        # Clients that wait for their answers send the next statement right after it. Taking the
-        # first of those alone would make every other batch one of a single statement.
-        expected = 0
-        while tickets := self._queue.take(MAX_BATCH, expected=expected, patience_s=PATIENCE_S):
+        while tickets := self._queue.take(MAX_BATCH, patience_s=PATIENCE_S):
             expected = len(tickets) * 7 // 8
             try:
                 self._sequence(tickets)
