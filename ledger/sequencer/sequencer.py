@@ -141,7 +141,6 @@ class Sequencer:
 
     def _run(self) -> None:
         while tickets := self._queue.take(MAX_BATCH, patience_s=PATIENCE_S):
-            expected = len(tickets) * 7 // 8
             try:
                 self._sequence(tickets)
             except ForkRefused as error:
