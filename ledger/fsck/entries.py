@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, ValueRefused
 from ledger.fsck.findings import Findings
 from ledger.records.charter import Charter, judge
 from ledger.records.deadline import format_time, publish_by
@@ -10,7 +10,7 @@ from ledger.records.entry import DECISION_KINDS, Entry, Genesis, parse_entry
 from ledger.records.statement import ParsedStatement, verify_statement
 from ledger.storage.keyring import AuthorKey, KeyRing
 from ledger.storage.shapes import StoredEntry
-from ledger.tlog.note import parse_vkey
+from ledger.tlog.note import ED25519, parse_vkey
 from schemas.statements import JobSubmitted, Registry, RegistryAction
 
 DAMAGED: Final = "restore it from a backup or a mirror of the log"
@@ -125,6 +125,11 @@ class EntryCheck:
 
     def _register(self, public: Registry) -> None:
         key = parse_vkey(public.vkey)
+        if key.type != ED25519:
+            raise ValueRefused(
+                f"the key {key.key_id:08x} of {public.name} is not one that authors sign with",
+                field="statement.public.vkey",
+            )
         if public.action is RegistryAction.RETIRE:
             self._keys.retire(key.key_id)
         else:

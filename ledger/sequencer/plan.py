@@ -23,7 +23,7 @@ from ledger.storage.keyring import AuthorKey, KeyRing
 from ledger.storage.projections import Fact
 from ledger.storage.shapes import StoredEmbargo, StoredEntry
 from ledger.tlog.merkle import leaf_hash
-from ledger.tlog.note import parse_vkey
+from ledger.tlog.note import ED25519, parse_vkey
 from schemas.statements import (
     JobCorrected,
     JobEgress,
@@ -286,6 +286,14 @@ class Plan:
             raise ValueRefused(
                 f"statement.public.vkey: the key is named {key.name} where the registry names "
                 f"keys by origin and author, {expected}",
+                field="statement.public.vkey",
+            )
+        if key.type != ED25519:
+            # A witness's key, whose ID counts its type: what it signed would verify for nobody,
+            # and a log that names it as an author's is one that no verifier can accept again.
+            raise ValueRefused(
+                f"statement.public.vkey: the key is of type {key.type:#04x} where authors sign "
+                f"with Ed25519, {ED25519:#04x}",
                 field="statement.public.vkey",
             )
         ring = self._known.keys

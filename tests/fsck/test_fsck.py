@@ -10,10 +10,12 @@ from ledger.assembly import Ledger
 from ledger.errors import LogUnavailable
 from ledger.fsck import second_root
 from ledger.records.deadline import DAY_S
-from ledger.records.entry import parse_entry
+from ledger.records.entry import parse_entry, statement_entry
+from ledger.records.statement import decode_signed
 from ledger.sequencer.signer import SignerMemory
 from ledger.storage.store import StorageFailed
 from ledger.tlog.merkle import leaf_hash
+from ledger.tlog.note import COSIGNATURE, generate_key
 from ledger.tlog.tiles import TILE_BYTES
 
 
@@ -76,6 +78,20 @@ def test_an_entry_changed_with_its_leaf_hash_is_found(world: World) -> None:
         found, result = world.fsck(quick=True)
         assert found
         assert second_root(store, size=result.size) != result.root
+
+
+def test_a_witness_key_that_was_registered_as_an_authors_is_found(world: World) -> None:
+    with world.store() as store, store.snapshot() as reads:
+        entries = reads.iterate_entries(0, reads.head().size)
+        added = next(stored for stored in entries if stored.kind == "registry")
+    witness = generate_key(f"{kit.ORIGIN}/newlab", bytes(32), key_type=COSIGNATURE)[0]
+    said = decode_signed(kit.registry("add", "newlab", witness))
+    data = statement_entry(said, logged_at=added.logged_at, publish_by=None)
+    world.damage(
+        f"UPDATE entries SET data = :data WHERE leaf_index = {added.index}",
+        data=data,
+    )
+    assert world.sorts()["rule broken"] == added.index
 
 
 def test_a_damaged_leaf_hash_is_told_from_damaged_bytes(world: World) -> None:

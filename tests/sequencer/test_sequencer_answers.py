@@ -29,9 +29,11 @@ from ledger.sequencer import sequencer as sequencing
 from ledger.sequencer.queue import Queue, Ticket
 from ledger.settings import Settings
 from ledger.storage.store import Store
+from ledger.tlog.note import COSIGNATURE, generate_key
 from schemas.answers import Receipted
 
 ONE, TWO, THREE = kit.ulid(1), kit.ulid(2), kit.ulid(3)
+WITNESS = generate_key(f"{kit.ORIGIN}/qwen", bytes(32), key_type=COSIGNATURE)[0]
 
 
 @pytest.fixture
@@ -205,6 +207,11 @@ REFUSED: dict[str, tuple[Callable[[], bytes], type[LedgerError], str]] = {
         lambda: kit.registry("add", "qwen", kit.author_key("zhipu", number=7)),
         ValueRefused,
         "expected|names keys by origin and author",
+    ),
+    "a witness's key": (
+        lambda: kit.registry("add", "qwen", WITNESS),
+        ValueRefused,
+        "statement.public.vkey: the key is of type 0x04 where authors sign with Ed25519",
     ),
     "a key that is there": (
         lambda: kit.registry("add", "zhipu", kit.SIGNERS["zhipu"]),
