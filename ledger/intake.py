@@ -4,7 +4,7 @@ Whatever an author could have got wrong is found here, before the sequencer sees
 on the order of the log is the sequencer's to decide. Stores nothing.
 """
 
-from ledger.errors import AuthorUnknown, ValueRefused
+from ledger.errors import AuthorUnknown, CommitmentError, SignatureError, ValueRefused
 from ledger.records.charter import Charter, Finding, judge
 from ledger.records.commitment import check_opening
 from ledger.records.entry import Reason, check_disclosable, parse_entry
@@ -49,7 +49,12 @@ class Intake:
         if parsed.sealed_root is not None:
             assert parsed.seed is not None
             assert parsed.fields is not None
-            check_opening(parsed.sealed_root, seed=parsed.seed, fields=parsed.fields)
+            try:
+                check_opening(parsed.sealed_root, seed=parsed.seed, fields=parsed.fields)
+            except CommitmentError as error:
+                raise CommitmentError(
+                    f"opening: it does not belong to statement.sealed.root: {error}"
+                ) from None
             check_disclosable(parsed.fields)
             locked = self._vault.lock(
                 seed=parsed.seed, fields=dict(parsed.fields), root=parsed.sealed_root
@@ -75,8 +80,15 @@ class Intake:
             # Registered since this process last looked, perhaps by another process.
             self._read_keys()
             key = self._keys.find(author, parsed.key_id)
-        if self._verify:
+        if not self._verify:
+            return
+        try:
             verify_statement(parsed.body, public_key=key.public_key, signature=parsed.signature)
+        except SignatureError:
+            raise SignatureError(
+                f"signature.value: it is not the signature of {author}'s key {key.key_id:08x} over "
+                f"this statement, in canonical JSON under DSSE"
+            ) from None
 
     def _read_keys(self) -> None:
         with self._store.snapshot() as reads:

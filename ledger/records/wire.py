@@ -13,6 +13,7 @@ from ledger.errors import ValueRefused
 T = TypeVar("T")
 
 _FIELD_LENGTH = 200  # a posted key may be as long as its body
+_REASON_LENGTH = 300  # and so may the value that msgspec repeats of an unknown code
 _AT = re.compile(r"(?P<reason>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
@@ -51,4 +52,6 @@ def _refusal(message: str, *, at: str, sealed: bool) -> ValueRefused:
             reason = meaning
     if sealed and reason.startswith("Invalid enum value"):
         reason = "not one of the codes that this field takes"
+    if len(reason) > _REASON_LENGTH:
+        reason = f"{reason[:_REASON_LENGTH]}…"
     return refused(field[:_FIELD_LENGTH] or "the body", reason)

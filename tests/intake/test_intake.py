@@ -203,6 +203,13 @@ def test_a_field_that_is_refused_is_named(ledger: Ledger, case: str) -> None:
     assert str(error).startswith(f"{field}: ")
 
 
+@pytest.mark.parametrize("name", ["workload_type", "w" * 500_000])
+def test_a_refusal_stays_short_however_long_what_it_refuses_is(ledger: Ledger, name: str) -> None:
+    value = posted()
+    public(name, "w" * 500_000)(value)
+    assert len(str(refuse(ledger, canonical.encode(value)))) < 1_000
+
+
 OTHER_SPELLINGS: dict[str, tuple[Any, str]] = {
     "nothing": (b"", "not JSON"),
     "no JSON": (b"hello", "not JSON"),
@@ -291,7 +298,9 @@ def test_who_may_not_speak_is_told_why(ledger: Ledger) -> None:
     flipped = posted()
     value = canonical.decode_base64(flipped["signature"]["value"])
     flipped["signature"]["value"] = canonical.encode_base64(value[:-1] + bytes([value[-1] ^ 1]))
-    assert isinstance(refuse(ledger, canonical.encode(flipped)), SignatureError)
+    error = refuse(ledger, canonical.encode(flipped))
+    assert isinstance(error, SignatureError)
+    assert str(error).startswith("signature.value: it is not the signature of deepseek's key ")
     unsigned = posted()
     unsigned["statement"]["public"]["gpu_count"] = 65
     assert isinstance(refuse(ledger, canonical.encode(unsigned)), SignatureError)
@@ -300,7 +309,9 @@ def test_who_may_not_speak_is_told_why(ledger: Ledger) -> None:
 def test_an_opening_of_another_root_is_refused_without_a_word_of_it(ledger: Ledger) -> None:
     other = posted()
     other["opening"]["fields"]["title"] = f"{CANARY} other"
-    assert isinstance(refuse(ledger, canonical.encode(other)), CommitmentError)
+    error = refuse(ledger, canonical.encode(other))
+    assert isinstance(error, CommitmentError)
+    assert str(error).startswith("opening: it does not belong to statement.sealed.root: ")
     reseeded = posted()
     reseeded["opening"]["seed"] = canonical.encode_base64(bytes(32))
     error = refuse(ledger, canonical.encode(reseeded))
