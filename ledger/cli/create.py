@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -20,6 +21,9 @@ from ledger.tlog.keys import require_name
 from ledger.tlog.note import ED25519, generate_key, parse_vkey
 from schemas.statements import Role
 from schemas.values import Wire
+
+MAX_ORIGIN: Final = 100
+"""Characters. With the longest name of an author a vkey then still fits into its field."""
 
 
 class _AuthorsFile(Wire, frozen=True):
@@ -58,10 +62,7 @@ def init(origin: str, authors_file: Path | None, charter_file: Path | None, *, d
     settings = settings_with_log()
     if authors_file is not None and demo:
         raise CommandFailed("--demo makes keys and --authors names some: give one of the two")
-    try:
-        require_name(origin)
-    except FormatError as error:
-        raise CommandFailed(f"--origin: {error}") from None
+    _check_origin(origin)
     charter = _read_charter(charter_file) if charter_file else None
     with undoing(settings) as made:
         if authors_file is not None:
@@ -79,6 +80,25 @@ def init(origin: str, authors_file: Path | None, charter_file: Path | None, *, d
             f" who holds one can speak in that author's name"
         )
     click.echo("next: ledger serve")
+
+
+def _check_origin(origin: str) -> None:
+    """Refuse a name that the log could not keep, or would regret: it is never changed again."""
+    try:
+        require_name(origin)
+    except FormatError as error:
+        raise CommandFailed(f"--origin: {error}") from None
+    if not origin.isprintable():
+        raise CommandFailed(f"--origin: {origin!a} has a character that cannot be printed")
+    if "://" in origin or origin != origin.strip("/"):
+        raise CommandFailed(
+            f"--origin: {origin} is to be a host and a path, without scheme or slash at its ends"
+        )
+    if len(origin) > MAX_ORIGIN:
+        raise CommandFailed(
+            f"--origin: {len(origin)} characters, where {MAX_ORIGIN} are the most: the keys of"
+            f" authors bear it too"
+        )
 
 
 def _read_charter(path: Path) -> Charter:

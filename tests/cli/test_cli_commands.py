@@ -10,11 +10,18 @@ import pytest
 from cli_world import ORIGIN, SUBMISSION, Shell
 
 from ledger.__main__ import COMMANDS as NAMES
-from ledger.__main__ import cli
+from ledger.records.wire import convert
 from ledger.settings import load_settings
-from ledger.tlog.note import parse_vkey
+from ledger.tlog.note import generate_key, parse_vkey
+from schemas.values import Vkey, Wire
 
 COMMANDS = sorted(NAMES)
+
+
+class Registered(Wire, frozen=True):
+    vkey: Vkey
+
+
 AUTHORS = """
 [[authors]]
 name = "council"
@@ -124,6 +131,31 @@ def test_a_new_ledger_has_its_keys_its_genesis_and_a_signed_checkpoint(shell: Sh
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
     assert "agrees with the database at size 1" in shell.ok("status")
     assert "hand each to its author" in text
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        ("https://ledger.example/apsci", "without scheme"),
+        ("ledger.example/", "slash at its ends"),
+        ("ledger.example/a\x7f", "cannot be printed"),
+        ("ledger.example/" + "a" * 86, "101 characters, where 100 are the most"),
+        ("ledger example", "a space"),
+        ("", "1 to 255"),
+    ],
+)
+def test_a_name_that_a_log_would_regret_is_refused_and_leaves_nothing(
+    shell: Shell, origin: str, said: str
+) -> None:
+    shell("init", "--origin", origin).refused(f"--origin: .*{said}")
+    assert not shell.folder.joinpath("data").exists()
+
+
+def test_every_name_of_an_author_fits_beside_the_longest_name_of_a_log(shell: Shell) -> None:
+    origin = "ledger.example/" + "a" * 85
+    shell.ok("init", "--origin", origin)
+    _, vkey = generate_key(f"{origin}/{'z' * 39}", bytes(32))
+    convert({"vkey": vkey}, Registered, at="")
 
 
 def test_a_demo_has_the_seven_labs_and_says_that_their_keys_are_a_demo(made: Shell) -> None:
