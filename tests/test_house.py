@@ -1,8 +1,10 @@
 """The house rules that no compiler holds: what stands where, and that it is said."""
 
+import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,17 @@ MADE_BY_TOOLS = {
     ".hypothesis", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache",
     ".venv", "__pycache__", "dist",
 }  # fmt: skip
+
+# By what is imported: the package that brings it, and could not do without.
+COMES_WITH = {
+    "markupsafe": "jinja2",
+    "nacl": "pynacl",
+    "pydantic": "pydantic-settings",
+    "pydantic_core": "pydantic-settings",
+    "pydantic_settings": "pydantic-settings",
+    "sqlalchemy": "sqlmodel",
+}
+OPTIONAL = ("merkletools",)
 
 
 def readme() -> str:
@@ -82,6 +95,27 @@ def test_every_dependency_of_the_project_is_locked_and_explained_in_the_readme()
             pins = ROOT.joinpath("scripts", "locks", f"{lock}.txt").read_text("utf-8")
             assert re.search(rf"^{name}(\[[a-z,]+\])?==", pins, re.MULTILINE), (name, lock)
         assert name in readme().lower()
+
+
+def test_nothing_runs_on_a_package_that_the_project_does_not_ask_for() -> None:
+    project = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text("utf-8"))["project"]
+    asked = {re.split(r"[^a-z0-9-]", name)[0] for name in project["dependencies"]}
+    imported: dict[str, str] = {}
+    for folder in ("ledger", "schemas", "web"):
+        for module in ROOT.joinpath(folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+                match node:
+                    case ast.Import(names=names):
+                        found = [each.name for each in names]
+                    case ast.ImportFrom(module=str(name), level=0):
+                        found = [name]
+                    case _:
+                        continue
+                imported |= {name.split(".")[0]: str(module) for name in found}
+    for name in (*sys.stdlib_module_names, "ledger", "schemas", "web", *OPTIONAL):
+        imported.pop(name, None)
+    unasked = {name: at for name, at in imported.items() if COMES_WITH.get(name, name) not in asked}
+    assert unasked == {}
 
 
 def test_every_setting_stands_in_the_readme_or_is_listed_by_a_command_that_does() -> None:
