@@ -51,7 +51,7 @@ class Role(StrEnum):
 class Workload(StrEnum):
     """The class of work (record.md). Codes never change; their labels are translated."""
 
-    FORWARD_PASS = "forward_pass"
+    FORWARD_PASS = "forward_pass"  # noqa: S105 - a pass through a model, not a password
     ACTIVATION_CAPTURE = "activation_capture"
     ACTIVATION_PATCHING = "activation_patching"
     ACTIVATION_STEERING = "activation_steering"

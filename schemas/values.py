@@ -62,7 +62,7 @@ class ContentAccess(StrEnum):
 
 
 class ResourceDescriptor(Wire, frozen=True, omit_defaults=True):
-    """in-toto's ResourceDescriptor, the part that the ledger takes: what something is, by digest."""
+    """What something is, by digest: the part of in-toto's ResourceDescriptor that is taken."""
 
     digest: DigestSet
     name: Line | None = None

@@ -147,7 +147,7 @@ def test_what_is_outside_of_the_subset_cannot_be_committed_to_or_shown(value: ob
 
 
 @pytest.mark.parametrize("path", ["\ud800", "A", "", "a..b", "a\n", "a" * 9 + "\u0663", 1, None])
-def test_what_is_no_path_cannot_be_committed_to_or_shown(path: Any) -> None:  # noqa: ANN401 - no str
+def test_what_is_no_path_cannot_be_committed_to_or_shown(path: Any) -> None:
     fields = {"a": 1, path: 1}
     with pytest.raises(FormatError):
         commit(SEED, fields)

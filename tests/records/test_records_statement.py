@@ -112,7 +112,7 @@ def _without(*path: str) -> Callable[[dict[str, Any]], None]:
 
 
 def _with(new: object, *path: str | int) -> Callable[[dict[str, Any]], None]:
-    def change(value: Any) -> None:  # noqa: ANN401 - goes down through objects and arrays
+    def change(value: Any) -> None:
         for key in path[:-1]:
             value = value[key]
         value[path[-1]] = new

@@ -10,8 +10,7 @@ import pytest
 from sqlalchemy.engine.default import DefaultDialect
 
 from ledger import assembly, keys
-from ledger.assembly import founding
-from ledger.assembly import Ledger
+from ledger.assembly import Ledger, founding
 from ledger.errors import Conflict, FormatError, LedgerError, LogUnavailable, NotFound
 from ledger.records.entry import genesis_entry
 from ledger.sequencer import signer
