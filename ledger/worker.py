@@ -51,8 +51,11 @@ class Worker:
         with self._turn:
             running = self._scheduler.running
         if running:
-            self._scheduler.shutdown(wait=True)
             self._watch.join()
+            # APScheduler says that it is stopped before it has locked its jobs, and then looks
+            # for the one that it is dispatching in the wrong place. So none is left to dispatch.
+            self._scheduler.remove_all_jobs()
+            self._scheduler.shutdown(wait=True)
 
     def sweep(self) -> None:
         """One pass; a failure is logged and the next pass comes all the same."""

@@ -1,7 +1,7 @@
 """``ledger keys``, ``submit``, ``open``, ``registry``: what an author does, on its own machine.
 
 No database and no settings of a ledger are needed here but the address of one. A private key is
-read from its file and never printed; the seed of an opening is drawn, posted and forgotten.
+read from its file and never printed; the seed of an opening is forgotten once it is answered.
 """
 
 import os
@@ -13,7 +13,7 @@ import click
 from msgspec import UNSET, UnsetType
 
 from ledger import keys
-from ledger.cli.client import Answered, Client, log_key_of
+from ledger.cli.client import Client, log_key_of
 from ledger.cli.common import (
     CommandFailed,
     open_for_reading,
@@ -21,6 +21,7 @@ from ledger.cli.common import (
     read_author_key,
     settings_with_log,
 )
+from ledger.cli.posting import post
 from ledger.errors import FormatError, LedgerError
 from ledger.records.authoring import author_statement
 from ledger.records.deadline import format_time
@@ -142,7 +143,8 @@ def submit(
     its opening, which the ledger keeps encrypted until the deadline; no copy of the seed stays
     here.
 
-    Sent again after a lost connection it is the same statement: nothing is logged twice.
+    Until it is answered, what was signed lies beside the receipt as FILE.tlog-proof.unanswered.
+    The same command sends that again, so nothing is logged twice.
     """
     start = settings_with_log()
     statement = read_as(file, StatementFile)
@@ -150,7 +152,7 @@ def submit(
     receipt = receipt_file if receipt_file is not None else file.with_suffix(RECEIPT)
     body = _body(file, statement, signer)
     with Client(url or start.public_url, give_up_after_s=give_up_after) as client:
-        _post(client, body, log_key=_log_key(client, signer, vkey), receipt=receipt)
+        post(client, body, log_key=_log_key(client, signer, vkey), receipt=receipt)
 
 
 @click.command("open", short_help="Open a record of your own before its deadline.")
@@ -188,7 +190,7 @@ def open_command(
                 job_id=job_id,
             )
             default = Path(f"open-{index}{RECEIPT}")
-            _post(client, body, log_key=log_key, receipt=receipt_file or default)
+            post(client, body, log_key=log_key, receipt=receipt_file or default)
             click.echo(f"entry {index} is open: {client.url}/en/jobs/{job_id}")
 
 
@@ -232,7 +234,7 @@ def registry(
     receipt = receipt_file or Path(f"registry-{action}-{name}{RECEIPT}")
     with Client(url or start.public_url, give_up_after_s=give_up_after) as client:
         log_key = _log_key(client, signer, log_vkey)
-        _post(client, body, log_key=log_key, receipt=receipt)
+        post(client, body, log_key=log_key, receipt=receipt)
 
 
 def _body(file: Path, statement: StatementFile, signer: Signer) -> bytes:
@@ -256,36 +258,6 @@ def _body(file: Path, statement: StatementFile, signer: Signer) -> bytes:
     except LedgerError as error:
         said = str(error).removeprefix("statement.").replace("opening.fields.", "sealed.")
         raise CommandFailed(f"{file}: {said}") from None
-
-
-def _post(client: Client, body: bytes, *, log_key: VerifierKey, receipt: Path) -> Answered:
-    """Post, and keep the receipt in a new file; the file is made first, so that it can be."""
-    try:
-        descriptor = os.open(receipt, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    except FileExistsError:
-        raise CommandFailed(
-            f"{receipt} exists already, and a receipt is never overwritten: name another file"
-            f" with --receipt"
-        ) from None
-    except OSError as error:
-        raise CommandFailed(f"{receipt}: {error.strerror}") from None
-    with os.fdopen(descriptor, "wb") as file:
-        try:
-            answered = client.post(body, log_key=log_key)
-        except BaseException:
-            receipt.unlink(missing_ok=True)
-            raise
-        file.write(answered.proof)
-        file.flush()
-        os.fsync(file.fileno())
-    accepted = answered.accepted
-    click.echo(f"index: {accepted.index} ({accepted.kind}, logged at {accepted.logged_at})")
-    if accepted.decision is not None:
-        click.echo(f"decision: {accepted.decision.kind} (index {accepted.decision.index})")
-        for finding in accepted.decision.findings:
-            click.echo(f"  {finding.code}: {finding.finding}")
-    click.echo(f"receipt: {receipt}; verified under {log_key.name}+{log_key.key_id:08x}")
-    return answered
 
 
 def _log_key(client: Client, signer: Signer, given: str | None) -> VerifierKey:

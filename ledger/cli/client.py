@@ -29,6 +29,10 @@ AGAIN: Final = frozenset({429, 502, 503, 504})
 """Statuses that promise nothing and mean: later."""
 
 
+class Refused(CommandFailed):
+    """The ledger said no, for good: nothing was logged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """An answer whose receipt has verified; ``proof`` is the ``.tlog-proof``, byte for byte."""
@@ -130,7 +134,8 @@ class Client:
             if len(answer.content) > MAX_ANSWER:
                 raise CommandFailed(f"{self.url} answered with {len(answer.content)} bytes")
             return answer
-        raise CommandFailed(f"{self.url} refused: {_problem_text(answer)}")
+        refusal = Refused if 400 <= answer.status_code < 500 else CommandFailed
+        raise refusal(f"{self.url} refused: {_problem_text(answer)}")
 
 
 def check_receipt(accepted: Accepted, proof: bytes, *, body: bytes, log_key: VerifierKey) -> None:

@@ -9,6 +9,7 @@ from cli_world import ORIGIN
 from ledger.assembly import Ledger
 from ledger.cli.client import Client, log_key_of
 from ledger.cli.common import CommandFailed, Disproved
+from ledger.cli.posting import post
 from ledger.settings import Settings
 from ledger.tlog.note import VerifierKey, parse_vkey
 from schemas.answers import Receipted
@@ -160,3 +161,58 @@ def test_what_is_not_a_ledger_is_said_not_to_be_one(ledger: Ledger, body: bytes)
 def test_a_log_key_has_to_be_one() -> None:
     with pytest.raises(CommandFailed, match="--vkey"):
         log_key_of(ORIGIN)
+
+
+def test_what_was_not_answered_is_sent_again_by_the_next_run(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    receipt = tmp_path / "job.tlog-proof"
+    waiting = tmp_path / "job.tlog-proof.unanswered"
+    first, anew = kit.submitted(kit.ulid(1)), kit.submitted(kit.ulid(2))
+
+    def logged_and_lost(request: httpx.Request) -> httpx.Response:
+        Desk(ledger).answer(request)
+        return lost(request)
+
+    with (
+        Desk(ledger, logged_and_lost).client(give_up_after_s=0) as client,
+        pytest.raises(CommandFailed, match="may have been logged"),
+    ):
+        post(client, first, log_key=log_key(ledger), receipt=receipt)
+    assert waiting.read_bytes() == first
+    assert waiting.stat().st_mode & 0o777 == 0o600
+    assert not receipt.exists()
+
+    desk = Desk(ledger)
+    with desk.client() as client:
+        answered = post(client, anew, log_key=log_key(ledger), receipt=receipt)
+    assert desk.posted == [first]
+    assert answered.accepted.index == 1
+    assert receipt.read_bytes() == answered.proof
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".unanswered"] == []
+    with ledger.store.snapshot() as reads:
+        assert reads.head().size == 3
+
+
+def test_another_statement_does_not_take_the_place_of_one_that_waits(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    receipt = tmp_path / "job.tlog-proof"
+    with (
+        Desk(ledger, lost).client(give_up_after_s=0) as client,
+        pytest.raises(CommandFailed, match="may have been logged"),
+    ):
+        post(client, kit.submitted(kit.ulid(1)), log_key=log_key(ledger), receipt=receipt)
+    desk = Desk(ledger)
+    with desk.client() as client, pytest.raises(CommandFailed, match="another statement"):
+        post(client, kit.started(kit.ulid(1)), log_key=log_key(ledger), receipt=receipt)
+    assert desk.posted == []
+
+
+def test_what_is_refused_does_not_wait(ledger: Ledger, tmp_path: Path) -> None:
+    receipt = tmp_path / "job.tlog-proof"
+    refusal = Desk(ledger, lambda _: httpx.Response(409, json={"detail": "no"}))
+    with refusal.client() as client, pytest.raises(CommandFailed, match="HTTP 409"):
+        post(client, kit.submitted(kit.ulid(1)), log_key=log_key(ledger), receipt=receipt)
+    assert not receipt.exists()
+    assert not receipt.with_name("job.tlog-proof.unanswered").exists()

@@ -39,7 +39,7 @@ def test_a_record_from_its_submission_to_its_opening(served: Shell) -> None:
     # A receipt is never overwritten, and nothing is posted where it could not be kept.
     shell("submit", "s.toml", "--key", shell.author("deepseek")).refused("never overwritten")
     shell("submit", "s.toml", "--key", shell.author("deepseek"), "--receipt", "no/where").refused(
-        "no/where: No such file"
+        "no/where.unanswered: No such file"
     )
     assert receipt.read_bytes() == before
     assert "size:          3\n" in shell.ok("status")
