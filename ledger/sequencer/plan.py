@@ -31,6 +31,7 @@ from schemas.statements import (
     JobWithheld,
     Registry,
     RegistryAction,
+    Role,
 )
 from schemas.values import Wire
 
@@ -298,8 +299,14 @@ class Plan:
             )
         ring = self._known.keys
         if public.action is RegistryAction.RETIRE:
-            if not ring.find(public.name, key.key_id).valid:
+            held = ring.find(public.name, key.key_id)
+            if not held.valid or held.public_key != key.public_key:
                 raise Conflict(f"the key {key.key_id:08x} of {public.name} is retired already")
+            if held.role is Role.COUNCIL and ring.count_valid(Role.COUNCIL) == 1:
+                raise Conflict(
+                    "this is the council's last key, and without one the registry could never "
+                    "change again: add the new key first"
+                )
         elif ring.has_ever_held(key.key_id):
             raise Conflict(f"the key {key.key_id:08x} is in the registry, or was: make a new one")
         data = statement_entry(parsed, logged_at=self._logged_at, publish_by=None)

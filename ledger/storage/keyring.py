@@ -57,6 +57,10 @@ class KeyRing:
         """Whether this key ID was ever registered, retired or not."""
         return key_id in self._keys
 
+    def count_valid(self, role: Role) -> int:
+        """How many keys with this role are valid."""
+        return sum(key.valid and key.role is role for key in self._keys.values())
+
     def find(self, author: str, key_id: int) -> AuthorKey:
         """The key of ``author`` with this ID, retired or not. Raises AuthorUnknown."""
         key = self._keys.get(key_id)

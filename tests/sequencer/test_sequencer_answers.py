@@ -500,3 +500,11 @@ def _until(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)
+
+
+def test_the_council_keeps_a_key(ledger: Ledger) -> None:
+    first, second = kit.SIGNERS["council"], kit.author_key("council", number=1)
+    last = kit.registry("retire", "council", first, role="council")
+    with pytest.raises(Conflict, match="last key"):
+        ledger.submit(last).result(30)
+    kit.log(ledger, kit.registry("add", "council", second, role="council"), last)
