@@ -1,5 +1,6 @@
 """``/feeds``: JSON Feed 1.1. The order is the log's, and nothing is ever dropped from a feed."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +24,8 @@ from web.sentences import called, calling, published_text, published_title
 MEDIA_TYPE: Final = "application/feed+json"
 ITEMS: Final = 50
 MOST_ITEMS: Final = 100
-"""Keeps a page of the feed below 100 kB, whatever members write into their titles."""
+ITEMS_BYTES: Final = 90_000
+"""Keeps a page of the feed below 100 kB whatever members write: what is too much is on the next."""
 
 
 @get("/published.json", sync_to_thread=True)
@@ -35,10 +37,10 @@ def published(request: Request[Any, Any, Any]) -> Response[bytes]:
     below = query.decode_cursor(asking.params)
     with speaking(DEFAULT), asking.view() as view, calling(view.titles()):
         found = view.published(below=below, limit=limit + 1)
-        shown = found[:limit]
+        items = _fitting(asking, found[:limit])
         following = None
-        if len(found) > limit:
-            cursor = query.encode_cursor(shown[-1].disclosure.index)
+        if len(found) > len(items):
+            cursor = query.encode_cursor(items[-1].apsci.index)
             params: dict[str, str | int | None] = {
                 **asking.params,
                 "at": view.size,
@@ -57,11 +59,24 @@ def published(request: Request[Any, Any, Any]) -> Response[bytes]:
             ),
             language=DEFAULT,
             authors=(FeedAuthor(name=asking.house.origin, url=f"{asking.public_url}/"),),
-            items=tuple(_item(asking, each) for each in shown),
+            items=items,
             apsci=FeedExtension(about=_about(asking), tree_size=state.tree_size, root=state.root),
             next_url=following,
         )
     return Response(msgspec.json.encode(feed), media_type=MEDIA_TYPE)
+
+
+def _fitting(asking: Asked, found: Sequence[Published]) -> tuple[FeedItem, ...]:
+    """The items of one page: as many of ``found`` as there is room for, and at least one."""
+    items: list[FeedItem] = []
+    room = ITEMS_BYTES
+    for each in found:
+        item = _item(asking, each)
+        room -= len(msgspec.json.encode(item))
+        if items and room < 0:
+            break
+        items.append(item)
+    return tuple(items)
 
 
 def _item(asking: Asked, found: Published) -> FeedItem:

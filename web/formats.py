@@ -10,6 +10,8 @@ from markupsafe import Markup, escape
 from ledger.records.deadline import parse_time
 from web.i18n import gettext, ngettext, noted
 from web.labels import CODED, label, part_label
+from web.plain import shown as plain
+from web.plain import shown_json
 
 MONTHS: Final = (
     noted("January"),
@@ -200,13 +202,13 @@ def value(shown: Any) -> Markup:  # noqa: ANN401 - any JSON value of a record
         return escape(gettext("yes") if shown else gettext("no"))
     if isinstance(shown, int):
         return escape(number(shown))
-    return escape(gettext("not given") if shown is None else shown)
+    return escape(gettext("not given") if shown is None else plain(shown))
 
 
 def json_text(shown: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Indented JSON."""
+    """Indented JSON, in which everything can be seen."""
     raw = bytes(shown) if isinstance(shown, msgspec.Raw) else msgspec.json.encode(shown)
-    return msgspec.json.format(raw, indent=2).decode()
+    return shown_json(msgspec.json.format(raw, indent=2).decode())
 
 
 def _two(large: str, small: Callable[[int], str], count: int) -> str:

@@ -22,6 +22,7 @@ from web.formats import (
 )
 from web.i18n import gettext, in_sequence, ngettext
 from web.labels import label
+from web.plain import shown, shown_line
 
 GRACE_S: Final = 300
 
@@ -40,12 +41,12 @@ def calling(names: Mapping[str, str]) -> Iterator[None]:
 
 def called(author: str) -> str:
     """What an author is called; its name in the log where the registry has no other."""
-    return _names.get({}).get(author) or author
+    return shown_line(_names.get({}).get(author)) or author
 
 
 def job_title(job: JobShown) -> str:
     """What a job is called: its author's title once that is open, else its kind of work."""
-    return job.title or label(job.workload_type)
+    return shown_line(job.title) or label(job.workload_type)
 
 
 def headline(job: JobShown) -> str:
@@ -232,9 +233,9 @@ def _corrected(event: Event) -> str:
     ) % {
         "author": _author(event),
         "index": number(_amount(event, "corrects")),
-        "field": _public(event, "field"),
-        "value": _public(event, "value"),
-        "reason": _public(event, "reason"),
+        "field": shown(_public(event, "field")),
+        "value": shown(_public(event, "value")),
+        "reason": shown(_public(event, "reason")),
     }
 
 
@@ -283,7 +284,7 @@ def published_text(found: Published) -> str:
     text = [told]
     purpose = opened.fields.get("purpose")
     if isinstance(purpose, str) and purpose:
-        text.append(gettext("Purpose: %(purpose)s") % {"purpose": purpose})
+        text.append(gettext("Purpose: %(purpose)s") % {"purpose": shown(purpose)})
     if opened.closed:
         paths = gettext(", ").join(opened.closed)
         text.append(gettext("Still closed: %(paths)s.") % {"paths": paths})

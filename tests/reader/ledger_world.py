@@ -132,7 +132,12 @@ class World:
         return [_accepted(each) for each in self.ledger.submit_batch(bodies).result(timeout=30)]
 
     def submission(
-        self, job: str, author: str = "alpha", title: str | None = None, **public: object
+        self,
+        job: str,
+        author: str = "alpha",
+        title: str | None = None,
+        purpose: str | None = None,
+        **public: object,
     ) -> bytes:
         """The submission of a job."""
         usual = {
@@ -146,7 +151,7 @@ class World:
         }
         sealed = {
             "title": self.canary(job, "title") if title is None else title,
-            "purpose": self.canary(job, "purpose"),
+            "purpose": self.canary(job, "purpose") if purpose is None else purpose,
             "model.name": self.canary(job, "model"),
             "code": {"digest": {"sha256": "ab" * 32}, "name": self.canary(job, "code")},
         }

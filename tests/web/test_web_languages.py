@@ -20,6 +20,7 @@ from ledger.records.deadline import DAY_S, format_time
 from web import formats, i18n, sentences
 from web.app import create_app
 from web.i18n import LANGUAGES, preferred, read_catalogue, speaking
+from web.plain import shown
 
 HOME = Path(web.__file__).parent
 OTHERS = [tag for tag in LANGUAGES if tag != i18n.DEFAULT]
@@ -177,7 +178,7 @@ def _read(html: str, tag: str) -> str:
 
 def _said_by_others(world: World) -> list[str]:
     """What members and the registry wrote, which is shown as they wrote it."""
-    said = [HOSTILE, "How refusals generalise", "nvidia_h200", "public.gpu_count"]
+    said = [shown(HOSTILE), "How refusals generalise", "nvidia_h200", "public.gpu_count"]
     said += ["a typing mistake", world.ledger.vkey, *world.jobs.values()]
     with world.reader.at() as view:
         return [*said, *view.titles().values()]

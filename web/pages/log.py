@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
 
@@ -10,7 +9,7 @@ from web import query
 from web.api import BASE
 from web.charts import calendar
 from web.doors import asked
-from web.formats import today
+from web.formats import json_text, today
 from web.pages.page import Asking, page
 
 RECENT: Final = 20
@@ -83,6 +82,6 @@ def show_entry(request: Asking, index: FromPath[str]) -> Response[Any]:
             twin=f"{BASE}/entries/{number}",
             entry=entry,
             raw=bytes(entry.entry).decode(),
-            formatted=msgspec.json.format(bytes(entry.entry), indent=2).decode(),
+            formatted=json_text(entry.entry),
             proof=view.inclusion(number),
         )
