@@ -1764,10 +1764,12 @@ def print_audit(audit: Audit, report: dict[str, Any]) -> None:
     if report["verdict"] == "verified":
         checked = "" if audit.options.skip_signatures else "every signature, "
         witnessed = "" if audit.cosigned else " or that others are shown this same log"
+        kept = ", every opening and every deadline holds"
+        if missed := audit.warnings.counts["late-disclosure"]:
+            kept = f" and every opening holds, but {missed:,} came after the deadline"
         print(
             f"Verified: all {done:,} entries stand under the signed root, and {checked}every job's"
-            f" history, every opening and every deadline holds; this does not prove that what was"
-            f" signed is true{witnessed}."
+            f" history{kept}; this does not prove that what was signed is true{witnessed}."
         )
     elif report["verdict"] == "misbehaviour":
         count = audit.findings.counts.total()

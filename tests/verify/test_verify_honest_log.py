@@ -98,9 +98,13 @@ def test_a_late_disclosure_is_a_warning(log: History, tmp_path: Path) -> None:
     for index, publish_by in sorted(log.still_sealed().items()):
         if publish_by <= log.now_s:
             log.disclose(index)
-    verdict = run("--offline", log.write(tmp_path / "mirror"), "--vkey", KEY)
+    mirror = log.write(tmp_path / "mirror")
+    verdict = run("--offline", mirror, "--vkey", KEY)
     assert verdict.status == 0
     assert "late-disclosure" in verdict.warnings
+    last = run_text("--offline", mirror, "--vkey", KEY)[1].rstrip("\n").split("\n")[-1]
+    assert "every opening holds, but " in last
+    assert "every deadline" not in last
 
 
 @pytest.mark.parametrize(("late_s", "status"), [(0, 0), (300, 0), (301, 1)])
