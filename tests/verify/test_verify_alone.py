@@ -218,7 +218,7 @@ VALUES: tuple[Any, ...] = (
 )
 
 
-def spoilt(value: Any, dice: random.Random) -> Any:  # noqa: ANN401 - JSON in, JSON out
+def spoilt(value: Any, dice: random.Random) -> Any:
     """Alter one place of a JSON value: drop it, or put something of another type there."""
     if not isinstance(value, dict | list) or not value or dice.random() < 0.15:
         return dice.choice(VALUES)

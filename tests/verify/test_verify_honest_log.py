@@ -165,7 +165,7 @@ def test_an_unknown_kind_is_reported_and_hashed(log: History, tmp_path: Path) ->
         (b'{"a":9007199254740991}', True),
     ],
 )
-def test_a_value_has_one_spelling(data: bytes, one_spelling: Any) -> None:  # noqa: ANN401 - a table
+def test_a_value_has_one_spelling(data: bytes, one_spelling: Any) -> None:
     assert script.parse_json(data)[1] is one_spelling
 
 

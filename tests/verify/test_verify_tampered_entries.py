@@ -506,7 +506,7 @@ def _move_deadline(log: History, seconds: int) -> int:
     return index
 
 
-def _egress_at(log: History, index: int) -> Any:  # noqa: ANN401 - an entry is JSON
+def _egress_at(log: History, index: int) -> Any:
     """Make an honest entry that can stand in the place of entry ``index``."""
     now_s, log.now_s = log.now_s, seconds_of(log.entries[index]["logged_at"])
     log.egress(log.entries[log.labels["ended 1"]]["statement"]["job_id"])

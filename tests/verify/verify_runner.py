@@ -12,7 +12,7 @@ from typing import Any
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "verify.py"
 
 
-def _load() -> Any:  # noqa: ANN401 - a module that no checker can follow by its path
+def _load() -> Any:
     spec = importlib.util.spec_from_file_location("verify_script", SCRIPT)
     assert spec
     assert spec.loader
