@@ -57,6 +57,7 @@ PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-allow-headers", b"Content-Type, If-None-Match"),
     (b"access-control-max-age", b"86400"),
 )
+TREE_SIZE: Final = b"ledger-tree-size"
 MACHINE: Final = ("/api/", "/feeds/", "/log/")
 _LANGUAGES = "|".join(map(re.escape, LANGUAGES))
 _TIMED = re.compile(
@@ -106,7 +107,7 @@ class Front:
             await found.send(send, self._common(path), head=method == "HEAD")
         elif method in {"GET", "HEAD"}:
             found = await self._guarded(scope, self._read(scope, receive))
-            await found.send(send, self._common(path), head=method == "HEAD")
+            await found.send(send, self._common(path, found), head=method == "HEAD")
         else:
             await self._pass_on(scope, receive, send)
 
@@ -140,8 +141,9 @@ class Front:
         address = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
         tag = self._tag(address, asked.size, tick)
         kept = (b"cache-control", (FOREVER if asked.pinned else REVALIDATE).encode())
+        made_at = (TREE_SIZE, b"%d" % asked.size)
         if tag in _tags(scope):
-            return Answer(304, ((b"etag", tag), kept), b"")
+            return Answer(304, ((b"etag", tag), kept, made_at), b"")
         key = (address, asked.size, tick)
         known = self._pages.get(key)
         if isinstance(known, Answer):
@@ -149,7 +151,8 @@ class Front:
         inner = {**scope, "method": "GET", SCOPE_KEY: asked}
         found = await collect(self._app, inner, receive)
         if found.status == 200:
-            found = Answer(200, (*found.headers, (b"etag", tag), kept), found.body)
+            headers = (*found.headers, (b"etag", tag), kept, made_at)
+            found = Answer(200, headers, found.body)
             self._pages.put(key, found, size=found.size)
         return found
 
@@ -187,9 +190,12 @@ class Front:
         made_from = f"{self._build} {self._public_url} {size} {tick} {address}"
         return b'"%s"' % hashlib.sha256(made_from.encode()).hexdigest()[:20].encode()
 
-    def _common(self, path: str) -> Iterable[Header]:
-        size = self._newest.size if self._newest else 0
-        always = (*SECURITY, (b"ledger-tree-size", b"%d" % size))
+    def _common(self, path: str, made: Answer | None = None) -> Iterable[Header]:
+        """The headers of every answer; ``made`` may say itself what tree it was made from."""
+        always = SECURITY
+        if made is None or all(name != TREE_SIZE for name, _ in made.headers):
+            size = self._newest.size if self._newest else 0
+            always = (*SECURITY, (TREE_SIZE, b"%d" % size))
         return (*always, *OPEN_TO_ALL) if path.startswith(MACHINE) else always
 
 

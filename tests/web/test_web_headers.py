@@ -51,6 +51,16 @@ def test_what_the_client_has_is_not_sent_again(
             assert "content-length" not in reply.headers
 
 
+def test_an_answer_names_the_tree_that_it_was_made_from(fresh: World, shop: Browser) -> None:
+    fresh.log(fresh.submission("one"))
+    for target in ("/en/jobs?at=2", "/api/v1/jobs?at=2"):
+        first = shop.get(target)
+        assert first.headers["ledger-tree-size"] == "2"
+        again = shop.get(target, if_none_match=first.headers["etag"])
+        assert (again.status, again.headers["ledger-tree-size"]) == (304, "2")
+    assert shop.get("/api/v1/jobs").headers["ledger-tree-size"] == "3"
+
+
 def test_addresses_that_differ_have_different_tags(site: Browser, world: World) -> None:
     targets = [*pages(world), *answers(world)]
     assert len({site.get(target).headers["etag"] for target in targets}) == len(targets)
