@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
 from ledger.errors import NotFound
-from ledger.storage.driver import VALUES_AT_ONCE, batched
+from ledger.storage.driver import VALUES_AT_ONCE, Driver, batched, columns_of
 from ledger.storage.shapes import (
     Head,
     JobFilter,
@@ -22,13 +22,13 @@ from ledger.storage.tables import (
     DISCLOSURES,
     EMBARGOES,
     ENTRIES,
-    HEAD,
     JOBS,
     OPENINGS,
-    TILES,
 )
 
 ROWS_AT_ONCE: Final = 2_048
+_ENTRIES: Final = f"SELECT {columns_of(ENTRIES)} FROM entries"  # noqa: S608 - names are ours
+_FROM_TO: Final = "WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index"
 
 _ENTRY = (
     ENTRIES.c.leaf_index,
@@ -53,30 +53,29 @@ class Snapshot:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        # What proofs and tiles need goes straight to the driver: it is read for every one.
+        self._driver = Driver(connection)
 
     # --- the log ---
 
     def head(self) -> Head:
         """The stored head, which may be a moment ahead of the newest published checkpoint."""
-        row = self._connection.execute(
-            select(HEAD.c.size, HEAD.c.root, HEAD.c.edge, HEAD.c.logged_at)
-        ).first()
-        if row is None:
+        rows = self._driver.fetch("SELECT size, root, edge, logged_at FROM log_head")
+        if not rows:
             raise NotFound("this database holds no ledger yet: run `ledger init`")
-        return Head(*row)
+        return Head(*rows[0])
 
     def newest_checkpoint(self) -> StoredCheckpoint | None:
         """The published checkpoint of the greatest size."""
-        return self._checkpoint(select(*_CHECKPOINT).order_by(CHECKPOINTS.c.size.desc()).limit(1))
+        return self._checkpoint("ORDER BY size DESC LIMIT 1")
 
     def checkpoint(self, size: int) -> StoredCheckpoint | None:
         """The checkpoint published at exactly this size."""
-        return self._checkpoint(select(*_CHECKPOINT).where(CHECKPOINTS.c.size == size))
+        return self._checkpoint("WHERE size = ?", size)
 
     def checkpoint_covering(self, index: int) -> StoredCheckpoint | None:
         """The first published checkpoint whose tree holds the entry at ``index``."""
-        query = select(*_CHECKPOINT).where(CHECKPOINTS.c.size > index)
-        return self._checkpoint(query.order_by(CHECKPOINTS.c.size).limit(1))
+        return self._checkpoint("WHERE size > ? ORDER BY size LIMIT 1", index)
 
     def checkpoints(self, *, below: int, limit: int) -> list[StoredCheckpoint]:
         """Published checkpoints of sizes below ``below``, newest first."""
@@ -86,13 +85,12 @@ class Snapshot:
 
     def entry(self, index: int) -> StoredEntry | None:
         """The entry at ``index``."""
-        row = self._connection.execute(select(*_ENTRY).where(ENTRIES.c.leaf_index == index)).first()
-        return StoredEntry(*row) if row else None
+        rows = self._driver.fetch(f"{_ENTRIES} WHERE leaf_index = ?", (index,))
+        return StoredEntry(*rows[0]) if rows else None
 
     def entries(self, start: int, stop: int) -> list[StoredEntry]:
         """The entries ``start`` <= index < ``stop``, in order."""
-        query = select(*_ENTRY).where(ENTRIES.c.leaf_index >= start, ENTRIES.c.leaf_index < stop)
-        rows = self._connection.execute(query.order_by(ENTRIES.c.leaf_index))
+        rows = self._driver.fetch(f"{_ENTRIES} {_FROM_TO}", (start, stop))
         return [StoredEntry(*row) for row in rows]
 
     def entries_at(self, indices: Collection[int]) -> dict[int, StoredEntry]:
@@ -116,10 +114,8 @@ class Snapshot:
 
     def entry_bytes(self, start: int, stop: int) -> list[bytes]:
         """The bytes of the entries ``start`` <= index < ``stop``, in order."""
-        query = select(ENTRIES.c.data).where(
-            ENTRIES.c.leaf_index >= start, ENTRIES.c.leaf_index < stop
-        )
-        return list(self._connection.scalars(query.order_by(ENTRIES.c.leaf_index)))
+        rows = self._driver.fetch(f"SELECT data FROM entries {_FROM_TO}", (start, stop))  # noqa: S608 - ours
+        return [row[0] for row in rows]
 
     def jobs_between(self, start: int, stop: int) -> list[str]:
         """The ids of the jobs that the entries ``start`` <= index < ``stop`` are about."""
@@ -157,21 +153,21 @@ class Snapshot:
 
     def leaf_hashes(self, start: int, stop: int) -> list[bytes]:
         """The leaf hashes ``start`` <= index < ``stop``, in order."""
-        query = select(ENTRIES.c.leaf_hash).where(
-            ENTRIES.c.leaf_index >= start, ENTRIES.c.leaf_index < stop
-        )
-        return list(self._connection.scalars(query.order_by(ENTRIES.c.leaf_index)))
+        rows = self._driver.fetch(f"SELECT leaf_hash FROM entries {_FROM_TO}", (start, stop))  # noqa: S608 - ours
+        return [row[0] for row in rows]
 
     def tile(self, level: int, n: int) -> bytes | None:
         """The 8,192 bytes of a full hash tile."""
-        return self._blob(select(TILES.c.hashes).where(TILES.c.level == level, TILES.c.n == n))
+        rows = self._driver.fetch("SELECT hashes FROM tiles WHERE level = ? AND n = ?", (level, n))
+        return rows[0][0] if rows else None
 
     def tile_roots(self, level: int, start: int, stop: int) -> list[bytes]:
         """The subtree hashes of the full tiles ``start`` <= n < ``stop`` of a level, in order."""
-        query = select(TILES.c.root).where(
-            TILES.c.level == level, TILES.c.n >= start, TILES.c.n < stop
+        rows = self._driver.fetch(
+            "SELECT root FROM tiles WHERE level = ? AND n >= ? AND n < ? ORDER BY n",
+            (level, start, stop),
         )
-        return list(self._connection.scalars(query.order_by(TILES.c.n)))
+        return [row[0] for row in rows]
 
     # --- the embargo ---
 
@@ -321,9 +317,12 @@ class Snapshot:
         )
         return [StoredKey(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
 
-    def _checkpoint(self, query: Select[Any]) -> StoredCheckpoint | None:
-        row = self._connection.execute(query).first()
-        return StoredCheckpoint(*row) if row else None
+    def _checkpoint(self, which: str, *values: int) -> StoredCheckpoint | None:
+        rows = self._driver.fetch(
+            f"SELECT size, root, logged_at, note FROM checkpoints {which}",  # noqa: S608 - ours
+            values,
+        )
+        return StoredCheckpoint(*rows[0]) if rows else None
 
     def _integer(self, query: Select[Any]) -> int | None:
         return cast("int | None", self._connection.execute(query).scalar())
