@@ -15,7 +15,7 @@ from ledger.worker import Worker
 from web import api, feeds, pages, permalinks, problems, query
 from web.answer import Answer, Scope
 from web.doors import House
-from web.front import MACHINE, Front
+from web.front import Front, is_machine
 from web.i18n import preferred
 from web.static_files import StaticFiles
 from web.templating import HTML, Pages
@@ -97,7 +97,7 @@ def _problem_answer(templates: Pages, scope: Scope, error: BaseException) -> Ans
     if isinstance(error, HTTPException) and (allowed := (error.headers or {}).get("allow")):
         # The front answers HEAD wherever there is GET; the router does not know.
         headers["Allow"] = allowed.replace("GET", "GET, HEAD")
-    if path.startswith(MACHINE) or path.endswith((".json", ".proof")):
+    if is_machine(path):
         body, media_type = msgspec.json.encode(problem), problems.MEDIA_TYPE
     else:
         try:

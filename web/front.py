@@ -64,6 +64,12 @@ _TIMED = re.compile(
     rf"(?:/(?:{_LANGUAGES})(?:/embargo|/jobs(?:/[^/]+)?)?|/api/v1/embargo)/?", re.ASCII
 )
 
+
+def is_machine(path: str) -> bool:
+    """Whether an address speaks to programs: open to every origin, its problems are JSON."""
+    return path.startswith(MACHINE) or path.endswith((".json", ".proof"))
+
+
 ProblemAnswer = Callable[[Scope, BaseException], Answer]
 
 
@@ -100,7 +106,7 @@ class Front:
             await self._app(scope, receive, send)
             return
         method, path = scope["method"], scope["path"]
-        if method == "OPTIONS" and path.startswith(MACHINE):
+        if method == "OPTIONS" and is_machine(path):
             await Answer(204, (), b"").send(send, [*self._common(path), *PREFLIGHT])
         elif path in writing.ADDRESSES:
             found = await self._guarded(scope, self._write(scope, receive))
@@ -108,6 +114,9 @@ class Front:
         elif method in {"GET", "HEAD"}:
             found = await self._guarded(scope, self._read(scope, receive))
             await found.send(send, self._common(path, found), head=method == "HEAD")
+        elif path.startswith(log_files.PREFIX):
+            refusal = self._problem(scope, MethodNotAllowedException(headers={"allow": "GET"}))
+            await refusal.send(send, self._common(path))
         else:
             await self._pass_on(scope, receive, send)
 
@@ -196,7 +205,7 @@ class Front:
         if made is None or all(name != TREE_SIZE for name, _ in made.headers):
             size = self._newest.size if self._newest else 0
             always = (*SECURITY, (TREE_SIZE, b"%d" % size))
-        return (*always, *OPEN_TO_ALL) if path.startswith(MACHINE) else always
+        return (*always, *OPEN_TO_ALL) if is_machine(path) else always
 
 
 def _tags(scope: Scope) -> set[bytes]:

@@ -226,6 +226,7 @@ def test_other_methods_are_refused_with_what_is_allowed(site: Browser) -> None:
         ("POST", "/api/v1/jobs"),
         ("PUT", "/api/v1/statements"),
         ("GET", "/api/v1/statements"),
+        ("DELETE", "/log/checkpoint"),
     ):
         reply = site.request(method, target)
         _problem(reply, 405, "method-not-allowed")
