@@ -4,7 +4,13 @@ Whatever an author could have got wrong is found here, before the sequencer sees
 on the order of the log is the sequencer's to decide. Stores nothing.
 """
 
-from ledger.errors import AuthorUnknown, CommitmentError, SignatureError, ValueRefused
+from ledger.errors import (
+    AuthorUnknown,
+    CommitmentError,
+    LogUnavailable,
+    SignatureError,
+    ValueRefused,
+)
 from ledger.records.charter import Charter, Finding, judge
 from ledger.records.commitment import check_opening
 from ledger.records.entry import Reason, check_disclosable, parse_entry
@@ -41,7 +47,7 @@ class Intake:
         """The proposal that a posted statement makes.
 
         Raises TooLarge, FormatError and ValueRefused for what is malformed, AuthorUnknown,
-        SignatureError, CommitmentError, and Conflict for what can no longer be opened.
+        SignatureError, CommitmentError, and LogUnavailable for an opening that this ledger lost.
         """
         parsed = decode_signed(body)
         self._check_signature(parsed)
@@ -109,7 +115,11 @@ class Intake:
                     f"its author may open it before the deadline",
                     field=field,
                 )
-            return prepare_disclosure(reads, self._vault, embargo, reason=Reason.EARLY)
+            try:
+                return prepare_disclosure(reads, self._vault, embargo, reason=Reason.EARLY)
+            except CommitmentError as error:
+                # Not the author's doing: it gave an opening that fitted, and this ledger lost it.
+                raise LogUnavailable(f"entry {embargo.index} cannot be opened: {error}") from None
 
     def _check_paths(self, public: JobWithheld) -> None:
         field = "statement.public.paths"

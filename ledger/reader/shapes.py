@@ -1,6 +1,6 @@
 """From stored values and entry bytes to the shapes of ``schemas.answers``; pure."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -27,8 +27,6 @@ from schemas.answers import (
     SealedShown,
 )
 from schemas.statements import SCHEMAS
-
-DECISIONS: Final = ("admitted", "rejected")
 
 
 def time_or_none(seconds: int | None) -> str | None:

@@ -284,10 +284,6 @@ class View:
         stop = self.size if below is None else min(below, self.size)
         return embargo.published(self._snapshot, size=self.size, below=stop, limit=limit)
 
-    def count_published(self) -> int:
-        """How many sealed entries have been opened."""
-        return self._once(("published",), lambda: self._snapshot.count_disclosures(size=self.size))
-
     def members(self) -> tuple[Member, ...]:
         """Every registered author, in the order of registration."""
         return jobs.members(self._snapshot, self.overview(), size=self.size)

@@ -78,11 +78,6 @@ def next_state(state: State | None, kind: str) -> State:
     raise OutOfOrder(f"{kind} may not follow here: it met {met}; {_may_follow(state)}")
 
 
-def is_terminal(state: State) -> bool:
-    """Tell whether no event moves a job in this state any more."""
-    return state in _TERMINAL
-
-
 def _may_follow(state: State | None) -> str:
     following: list[str] = list(_FOLLOWS.get(state, ()))
     if state in _METERED:

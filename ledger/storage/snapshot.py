@@ -145,12 +145,6 @@ class Snapshot:
         )
         return self._integer(query) or 0
 
-    def index_of_statement(self, digest: bytes) -> int | None:
-        """The leaf index of a statement, by its full digest."""
-        return self._integer(
-            select(ENTRIES.c.leaf_index).where(ENTRIES.c.statement_digest == digest)
-        )
-
     def leaf_hashes(self, start: int, stop: int) -> list[bytes]:
         """The leaf hashes ``start`` <= index < ``stop``, in order."""
         rows = self._driver.fetch(f"SELECT leaf_hash FROM entries {_FROM_TO}", (start, stop))  # noqa: S608 - ours
@@ -181,12 +175,6 @@ class Snapshot:
             select(EMBARGOES).where(EMBARGOES.c.leaf_index == index)
         ).first()
         return embargo_of(row) if row else None
-
-    def embargoes_of_job(self, job_id: str) -> list[StoredEmbargo]:
-        """Every sealed entry of a job, in log order."""
-        query = select(EMBARGOES).where(EMBARGOES.c.job_id == job_id)
-        rows = self._connection.execute(query.order_by(EMBARGOES.c.leaf_index))
-        return [embargo_of(row) for row in rows]
 
     def due(self, *, now: int, after: int, limit: int) -> list[StoredEmbargo]:
         """Sealed entries past index ``after`` whose deadline has come, in log order."""

@@ -114,14 +114,11 @@ class Publishing:
 
     def __init__(self, connection: Connection) -> None:
         self._driver = Driver(connection)
+        self._reads = Snapshot(connection)
 
     def entry_bytes(self, start: int, stop: int) -> list[bytes]:
         """The bytes of the entries ``start`` <= index < ``stop``, in order, as stored."""
-        rows = self._driver.fetch(
-            "SELECT data FROM entries WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index",
-            (start, stop),
-        )
-        return [row[0] for row in rows]
+        return self._reads.entry_bytes(start, stop)
 
     def publish(self, checkpoint: StoredCheckpoint) -> None:
         """Store a signed checkpoint; harmless where its size is published already."""

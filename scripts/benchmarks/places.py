@@ -159,8 +159,3 @@ def environment(settings: Settings | None = None, **more: str) -> dict[str, str]
 def module(name: str, *arguments: str) -> list[str]:
     """The command line that runs a module of this package in a process of its own."""
     return [sys.executable, "-m", f"benchmarks.{name}", *arguments]
-
-
-def size_on_disk(folder: Path) -> int:
-    """Bytes of all files below a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

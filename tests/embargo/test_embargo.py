@@ -315,6 +315,7 @@ def test_a_lost_opening_is_reported_and_holds_up_no_other(
         assert reads.count_sealed(size=FOREVER, due_until=clock()) == 2  # and publicly so
         assert reads.next_deadline() == DAY_90
     refused = kit.refusal(ledger.submit(kit.opened(kit.ulid(1), 3)))
+    assert isinstance(refused, LogUnavailable)  # not the author's doing
     assert "is not in the database" in str(refused)
     ledger.close()
 
