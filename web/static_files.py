@@ -1,4 +1,9 @@
-"""``/static/``: the site's own style sheets and pictures, read once, named by their digest."""
+"""``/static/``: the site's own style sheets, scripts and pictures, read once.
+
+The style sheet is written in parts, ``static/site/*.css``, and sent as one file in the order of
+their names. All files share one folder of addresses that is named by the digest of everything in
+it: an address never changes its bytes, and scripts import one another by relative names.
+"""
 
 import hashlib
 from pathlib import Path
@@ -9,8 +14,10 @@ from web.answer import FOREVER, Answer, answer
 
 PREFIX: Final = "/static/"
 HERE: Final = Path(__file__).parent
+SHEET: Final = "site.css"
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
@@ -20,21 +27,22 @@ class StaticFiles:
     """Answers what lies under ``/static/``; a changed file has a new address."""
 
     def __init__(self, folder: Path = HERE / "static") -> None:
-        self._answers: dict[str, Answer] = {}
-        self._addresses: dict[str, str] = {}
-        for file in sorted(folder.iterdir()):
-            media_type = _TYPES.get(file.suffix)
-            if media_type is None:
-                continue
-            body = file.read_bytes()
-            digest = hashlib.sha256(body).hexdigest()[:12]
-            path = f"{PREFIX}{file.stem}.{digest}{file.suffix}"
-            self._addresses[file.name] = path
-            self._answers[path] = answer(200, body, media_type, cache_control=FOREVER)
+        files = _read(folder)
+        digest = hashlib.sha256()
+        for name, body in files.items():
+            digest.update(b"%s %d\n" % (name.encode(), len(body)))
+            digest.update(body)
+        self._folder = f"{PREFIX}{digest.hexdigest()[:12]}/"
+        self._answers = {
+            self._folder + name: answer(200, body, _TYPES[Path(name).suffix], cache_control=FOREVER)
+            for name, body in files.items()
+        }
 
     def address(self, name: str) -> str:
-        """The address of the file ``name``."""
-        return self._addresses[name]
+        """The address of the file ``name``. Raises NotFound."""
+        path = self._folder + name
+        self.read(path)
+        return path
 
     def read(self, path: str) -> Answer:
         """The file at ``path``. Raises NotFound."""
@@ -44,11 +52,23 @@ class StaticFiles:
         return found
 
 
+def _read(folder: Path) -> dict[str, bytes]:
+    """Every file by its name below ``folder``, with the parts of the style sheet put together."""
+    files: dict[str, bytes] = {}
+    sheet = b""
+    for file in sorted(folder.rglob("*")):
+        if file.suffix == ".css":
+            sheet += file.read_bytes() + b"\n"
+        elif file.suffix in _TYPES:
+            files[file.relative_to(folder).as_posix()] = file.read_bytes()
+    return {SHEET: sheet, **files}
+
+
 def build_digest() -> str:
     """A digest of the shop window itself: a new release must not revalidate old pages."""
     digest = hashlib.sha256()
     for file in sorted(HERE.rglob("*")):
-        if file.suffix in {".py", ".html", ".css", ".svg", ".po"}:
+        if file.suffix in {".py", ".html", ".css", ".js", ".svg", ".po", ".md", ".csv"}:
             digest.update(file.relative_to(HERE).as_posix().encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

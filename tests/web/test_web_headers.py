@@ -177,7 +177,7 @@ def test_log_files_have_the_types_and_lifetimes_of_tlog_tiles(site: Browser, wor
 
 def test_static_files_are_named_by_their_digest(site: Browser) -> None:
     page = site.get("/en/").text
-    start = page.index("/static/site.")
+    start = page.index("/static/")
     address = page[start : page.index('"', start)]
     reply = site.get(address)
     assert reply.status == 200
