@@ -33,6 +33,8 @@ def _slugs(world: World) -> list[str]:
         *(f"docs/problems/{slug}" for slug in KINDS),
         *(f"jobs/{job}" for job in jobs),
         *(f"jobs/{job}/proof" for job in jobs),
+        "entries",
+        "entries?start=3",
         *(f"entries/{index}" for index in (0, 1, 2, size - 1)),
     ]
 

@@ -17,6 +17,7 @@ HANDLERS: list[Any] = [
     jobs.show_proof,
     log.show_embargo,
     log.show_log,
+    log.list_entries,
     log.show_entry,
 ]
 

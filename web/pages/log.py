@@ -14,6 +14,7 @@ from web.pages.page import Asking, page
 
 RECENT: Final = 20
 LISTED: Final = 100
+ENTRIES: Final = 100
 
 
 @get("/embargo", sync_to_thread=True)
@@ -63,6 +64,28 @@ def show_log(request: Asking) -> Response[Any]:
             new_size=new_size,
             origin=asking.house.origin,
             vkey=asking.house.vkey,
+        )
+
+
+@get("/entries", sync_to_thread=True)
+def list_entries(request: Asking) -> Response[Any]:
+    """Entries in log order, from ``start`` on; by default the newest."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ("start",))
+    start = query.integer(asking.params, "start")
+    with asking.view() as view:
+        if start is None:
+            start = max(0, view.size - ENTRIES)
+        return page(
+            request,
+            "entries.html",
+            asking,
+            view,
+            twin=query.address(f"{BASE}/entries", {"start": start, "limit": ENTRIES}),
+            entries=view.entries(start=start, limit=ENTRIES),
+            start=start,
+            before=max(0, start - ENTRIES),
+            after=start + ENTRIES if start + ENTRIES < view.size else None,
         )
 
 
