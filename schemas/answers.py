@@ -126,7 +126,11 @@ class Decision(Shape, frozen=True):
 
 
 class JobShown(Shape, frozen=True):
-    """What is public about one job. ``title`` and ``model_name`` are null until it is opened."""
+    """What is public about one job.
+
+    ``title``, ``model_name`` and ``model_digest`` (the SHA-256 of the weights) are null until its
+    submission is opened, at ``disclosed_at``.
+    """
 
     job_id: str
     member: str
@@ -155,6 +159,8 @@ class JobShown(Shape, frozen=True):
     artifact_count: int
     title: str | None
     model_name: str | None
+    disclosed_at: str | None = None
+    model_digest: str | None = None
 
 
 class Commitment(Shape, frozen=True):
@@ -312,6 +318,92 @@ class Overview(Shape, frozen=True):
     states: tuple[Tally, ...]
     members: tuple[Tally, ...]
     workloads: tuple[Tally, ...]
+
+
+class Facet(Shape, frozen=True):
+    """How many jobs of a list have one value of a field."""
+
+    value: str
+    jobs: int
+
+
+class Facets(Shape, frozen=True):
+    """What a list can be narrowed to, each field counted with all other filters on.
+
+    The most jobs first, then by value; months the newest first.
+    """
+
+    member: tuple[Facet, ...]
+    workload: tuple[Facet, ...]
+    state: tuple[Facet, ...]
+    accelerator: tuple[Facet, ...]
+    month: tuple[Facet, ...]
+    decision: tuple[Facet, ...]
+
+
+class RuleCount(Shape, frozen=True):
+    """How many jobs were rejected by one code of a rule."""
+
+    rule: int
+    code: str
+    jobs: int
+
+
+# --- what opened records name ------------------------------------------------------------------
+
+
+class ModelShown(Shape, frozen=True):
+    """A model that opened submissions name, by the SHA-256 of its weights.
+
+    ``names`` are all that were given to these weights, the newest first; ``revision``, ``dtype``
+    and ``parameter_count`` are what the newest opened submission says. ``jobs`` counts those whose
+    submission is opened, and ``gpu_seconds`` adds up theirs.
+    """
+
+    digest: str
+    names: tuple[str, ...]
+    revision: str | None
+    dtype: str | None
+    parameter_count: int | None
+    jobs: int
+    gpu_seconds: int
+    first_disclosed_index: int
+    members: tuple[str, ...]
+
+
+class ArtifactShown(Shape, frozen=True):
+    """An output of a job, as the opened record of its end names it.
+
+    ``place`` orders all artifacts of the log: 64 times the disclosure's index, plus which one of
+    the disclosure it is; lists go on below a place. ``member`` is the job's. ``uri`` is where its
+    author says that the bytes are.
+    """
+
+    digest: str
+    name: str
+    kind: str
+    bytes: int
+    content_access: str
+    uri: str | None
+    job_id: str
+    member: str
+    disclosed_index: int
+    disclosed_at: str
+    place: int
+
+
+class CorrectionShown(Shape, frozen=True):
+    """What an author says that a field of its own entry ``corrects`` should have been."""
+
+    index: int
+    logged_at: str
+    job_id: str
+    author: str
+    corrects: int
+    corrected_kind: str
+    field: str
+    value: str
+    reason: str
 
 
 # --- answers to what authors send -------------------------------------------------------------

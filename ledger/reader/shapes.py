@@ -86,6 +86,8 @@ def job_shown(stored: StoredJob) -> JobShown:
         artifact_count=stored.artifact_count,
         title=stored.title,
         model_name=stored.model_name,
+        disclosed_at=time_or_none(stored.disclosed_at),
+        model_digest=stored.model_digest,
     )
 
 

@@ -234,6 +234,12 @@ class View:
 
     # --- jobs ---
 
+    def search(
+        self, chosen: JobFilter, *, below: int | None = None, limit: int
+    ) -> tuple[JobShown, ...]:
+        """Jobs submitted at an index below ``below``, newest first."""
+        return self.jobs(chosen, below=below, limit=limit)
+
     def jobs(
         self, chosen: JobFilter, *, below: int | None = None, limit: int
     ) -> tuple[JobShown, ...]:

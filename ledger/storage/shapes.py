@@ -103,15 +103,43 @@ class StoredJob:
     artifact_count: int
     title: str | None
     model_name: str | None
+    disclosed_at: int | None = None
+    model_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One word of a search, as ``ledger.records.words`` spells it.
+
+    A job matches where a text of it that is open holds a word beginning so, or where its workload
+    or its author is among those named here.
+    """
+
+    word: str
+    workloads: frozenset[str] = frozenset()
+    authors: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs a list holds; a field that is None filters nothing."""
+    """Which jobs a list holds; a field that is None filters nothing, and every term must match.
+
+    ``month`` is "2026-11" and ``first_day`` to ``last_day`` (inclusive) are "2026-11-21": the
+    submission's, in UTC. ``decision`` is "admitted" or "rejected". ``model`` is the SHA-256 of
+    weights, in hex, as an opened submission names it.
+    """
 
     author: str | None = None
     workload_type: str | None = None
     state: str | None = None
+    accelerator: str | None = None
+    month: str | None = None
+    decision: str | None = None
+    rejection_code: str | None = None
+    model: str | None = None
+    first_day: str | None = None
+    last_day: str | None = None
+    terms: tuple[Term, ...] = ()
 
 
 @dataclass(slots=True)
