@@ -21,6 +21,7 @@ from ledger.records.deadline import DAY_S, format_time, parse_time
 from ledger.records.entry import Author, Entry, Reason, parse_entry
 from ledger.records.lifecycle import State, next_state
 from ledger.records.statement import sealed_paths, verify_statement
+from ledger.records.words import index_words
 from ledger.sequencer.signer import SignerMemory
 from ledger.settings import Settings
 from ledger.storage import tables
@@ -46,7 +47,7 @@ ROLES = {
     "committee": Role.COMMITTEE,
     "council": Role.COUNCIL,
 }
-PROJECTIONS = (tables.JOBS, tables.EMBARGOES, tables.AUTHOR_KEYS)
+PROJECTIONS = tables.PROJECTIONS
 ULID_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SUBMISSION = {
     "accelerator": "nvidia_h200",
@@ -514,7 +515,64 @@ def _folded(checked: Checked, table: Table) -> list[tuple[Any, ...]]:
             return sorted(_folded_jobs(checked))
         case "embargoes":
             return _folded_embargoes(checked)
+        case "models" | "artifacts" | "corrections" | "job_texts":
+            return _folded_opened(checked)[table.name]
     return sorted(_folded_keys(checked))
+
+
+def _folded_opened(checked: Checked) -> dict[str, list[tuple[Any, ...]]]:
+    found: dict[str, list[tuple[Any, ...]]] = {
+        name: [] for name in ("models", "artifacts", "corrections", "job_texts")
+    }
+    members = {
+        entry.job_id: (index, entry.signed.statement.author)
+        for index, entry in enumerate(checked.entries)
+        if entry.kind == "submitted" and entry.signed is not None
+    }
+    seen: set[str] = set()
+    for index, entry in enumerate(checked.entries):
+        if entry.kind == "corrected" and entry.signed is not None:
+            said: Any = entry.signed.public
+            author = entry.signed.statement.author
+            texts = (_stored(each) for each in (said.field, said.value, said.reason))
+            found["corrections"].append(
+                (index, entry.logged_at, entry.job_id, author, said.corrects, *texts)
+            )
+        if entry.disclosed is None:
+            continue
+        submitted_index, member = members[entry.job_id]
+        fields = entry.disclosed.fields
+        weights = fields.get("model.weights_digest")
+        if weights:
+            digest = weights["sha256"]
+            texts = [_stored(fields.get(f"model.{name}")) for name in ("name", "revision", "dtype")]
+            rest = (*texts, fields.get("model.parameter_count"))
+            first = int(digest not in seen)
+            seen.add(digest)
+            found["models"].append((index, digest, first, entry.job_id, member, *rest))
+        for n, artifact in enumerate(fields.get("artifacts") or ()):
+            row = (index, n, entry.logged_at, entry.job_id, member, artifact["digest"]["sha256"])
+            row += (_stored(artifact["name"]), artifact["kind"], artifact["bytes"])
+            row += (artifact["content_access"], _stored(artifact.get("uri")))
+            found["artifacts"].append(row)
+        words = " ".join(index_words(_texts(fields)))
+        if words:
+            found["job_texts"].append((index, submitted_index, words))
+    return found
+
+
+def _stored(text: str | None) -> str | None:
+    return text and text.replace("\0", "\ufffd")
+
+
+def _texts(fields: Mapping[str, Any]) -> list[str]:
+    plain = ("title", "purpose", "protocol", "model.name", "model.revision")
+    texts = [fields.get(path) for path in plain]
+    texts += [(fields.get(path) or {}).get("name") for path in ("code", "container")]
+    texts += [(fields.get("prompts") or {}).get("descriptor", {}).get("name")]
+    for path in ("artifacts", "metrics"):
+        texts += [each["name"] for each in fields.get(path) or ()]
+    return [text for text in texts if text]
 
 
 def _folded_jobs(checked: Checked) -> list[tuple[Any, ...]]:
@@ -590,8 +648,15 @@ def job_after(row: dict[str, Any] | None, checked: Checked, index: int) -> dict[
             if new["submitted_index"] != entry.disclosed.discloses:
                 return None
             shown = [entry.disclosed.fields.get(path) for path in ("title", "model.name")]
-            title, model_name = (text and text.replace("\0", "\ufffd") for text in shown)
-            new |= {"disclosed_index": index, "title": title, "model_name": model_name}
+            title, model_name = map(_stored, shown)
+            weights = entry.disclosed.fields.get("model.weights_digest")
+            new |= {
+                "disclosed_index": index,
+                "disclosed_at": entry.logged_at,
+                "title": title,
+                "model_name": model_name,
+                "model_digest": weights and weights["sha256"],
+            }
         case _:
             return None
     return new

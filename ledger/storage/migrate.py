@@ -1,4 +1,10 @@
-"""Brings a database to the newest schema; at start-up and by ``ledger migrate``."""
+"""Brings a database to the newest schema; at start-up and by ``ledger migrate``.
+
+A revision that changes projections does not fill them: it sets ``refold`` among the attributes of
+its configuration, and once the last revision has run, the entries are folded anew by the same code
+that ``ledger rebuild`` runs. No revision need know how a fold of its day went, and what stands in
+the projections afterwards is what the entries say.
+"""
 
 import threading
 from pathlib import Path
@@ -11,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
 from ledger.storage.engine import is_sqlite
+from ledger.storage.refold import refold
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 ADVISORY_LOCK: Final = 0x4150534349  # "APSCI"
@@ -39,6 +46,9 @@ def _migrate(engine: Engine) -> tuple[str | None, str]:
         if before != newest:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            holds_a_log = connection.execute(text("SELECT 1 FROM log_head")).first()
+            if config.attributes.get("refold") and holds_a_log:
+                refold(connection)
     return before, newest
 
 

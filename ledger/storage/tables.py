@@ -102,6 +102,16 @@ class JobRow(SQLModel, table=True):
         Index("jobs_in_order", "submitted_index"),
         Index("jobs_by_author", "author", "submitted_index"),
         Index("jobs_by_state", "state", "until"),
+        Index("jobs_by_version", "since"),
+        Index(
+            "jobs_by_model",
+            "model_digest",
+            "until",
+            "since",
+            "gpu_seconds",
+            sqlite_where=text("model_digest IS NOT NULL"),
+            postgresql_where=text("model_digest IS NOT NULL"),
+        ),
     )
     job_id: str = Field(sa_column=Column(Text, primary_key=True))
     since: int = Field(sa_column=_big(primary_key=True))
@@ -132,6 +142,8 @@ class JobRow(SQLModel, table=True):
     artifact_count: int = Field(sa_column=_big())
     title: str | None = Field(sa_column=Column(Text, nullable=True))
     model_name: str | None = Field(sa_column=Column(Text, nullable=True))
+    disclosed_at: int | None = Field(sa_column=_big(nullable=True))
+    model_digest: str | None = Field(sa_column=Column(Text, nullable=True))
 
 
 class EmbargoRow(SQLModel, table=True):
@@ -173,6 +185,83 @@ class AuthorKeyRow(SQLModel, table=True):
     vkey: str = Field(sa_column=Column(Text, nullable=False))
 
 
+class ModelRow(SQLModel, table=True):
+    """Projection: a model as one opened submission names it; ``digest`` is its weights' SHA-256.
+
+    ``is_first`` is 1 in the row that named these weights first, and 0 in all others.
+    """
+
+    __tablename__ = "models"
+    __table_args__ = (
+        Index("models_by_digest", "digest", "disclosed_index"),
+        Index(
+            "models_in_order",
+            "disclosed_index",
+            sqlite_where=text("is_first = 1"),
+            postgresql_where=text("is_first = 1"),
+        ),
+    )
+    disclosed_index: int = Field(sa_column=_big(primary_key=True))
+    digest: str = Field(sa_column=Column(Text, nullable=False))
+    is_first: int = Field(sa_column=_big())
+    job_id: str = Field(sa_column=Column(Text, nullable=False))
+    author: str = Field(sa_column=Column(Text, nullable=False))
+    name: str | None = Field(sa_column=Column(Text, nullable=True))
+    revision: str | None = Field(sa_column=Column(Text, nullable=True))
+    dtype: str | None = Field(sa_column=Column(Text, nullable=True))
+    parameter_count: int | None = Field(sa_column=_big(nullable=True))
+
+
+class ArtifactRow(SQLModel, table=True):
+    """Projection: the ``n``-th artifact, from 0, that one disclosure names.
+
+    ``author`` is the job's, ``bytes`` the size that it states.
+    """
+
+    __tablename__ = "artifacts"
+    __table_args__ = (Index("artifacts_by_digest", "digest"),)
+    disclosed_index: int = Field(sa_column=_big(primary_key=True))
+    n: int = Field(sa_column=_big(primary_key=True))
+    disclosed_at: int = Field(sa_column=_big())
+    job_id: str = Field(sa_column=Column(Text, nullable=False))
+    author: str = Field(sa_column=Column(Text, nullable=False))
+    digest: str = Field(sa_column=Column(Text, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    bytes: int = Field(sa_column=_big())
+    content_access: str = Field(sa_column=Column(Text, nullable=False))
+    uri: str | None = Field(sa_column=Column(Text, nullable=True))
+
+
+class CorrectionRow(SQLModel, table=True):
+    """Projection: what an author says that a field of the entry ``corrects`` should have been."""
+
+    __tablename__ = "corrections"
+    __table_args__ = (Index("corrections_by_job", "job_id", "leaf_index"),)
+    leaf_index: int = Field(sa_column=_big(primary_key=True))
+    logged_at: int = Field(sa_column=_big())
+    job_id: str = Field(sa_column=Column(Text, nullable=False))
+    author: str = Field(sa_column=Column(Text, nullable=False))
+    corrects: int = Field(sa_column=_big())
+    field: str = Field(sa_column=Column(Text, nullable=False))
+    value: str = Field(sa_column=Column(Text, nullable=False))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class JobTextRow(SQLModel, table=True):
+    """Projection: the words of the texts that one disclosure opened.
+
+    ``words`` are those of ``ledger.records.words``, sorted, with single spaces between them. The
+    index of them is the database's own: a table of FTS5 on SQLite, kept by triggers; a GIN index
+    on PostgreSQL (see the migrations).
+    """
+
+    __tablename__ = "job_texts"
+    disclosed_index: int = Field(sa_column=_big(primary_key=True))
+    submitted_index: int = Field(sa_column=_big())
+    words: str = Field(sa_column=Column(Text, nullable=False))
+
+
 def _table(row: type[SQLModel]) -> Table:
     return cast("Table", row.__table__)  # type: ignore[attr-defined]
 
@@ -186,6 +275,10 @@ HEAD = _table(HeadRow)
 JOBS = _table(JobRow)
 EMBARGOES = _table(EmbargoRow)
 AUTHOR_KEYS = _table(AuthorKeyRow)
+MODELS = _table(ModelRow)
+ARTIFACTS = _table(ArtifactRow)
+CORRECTIONS = _table(CorrectionRow)
+JOB_TEXTS = _table(JobTextRow)
 
 APPEND_ONLY = (ENTRIES, TILES, CHECKPOINTS, DISCLOSURES, OPENINGS)
-PROJECTIONS = (JOBS, EMBARGOES, AUTHOR_KEYS)
+PROJECTIONS = (JOBS, EMBARGOES, AUTHOR_KEYS, MODELS, ARTIFACTS, CORRECTIONS, JOB_TEXTS)

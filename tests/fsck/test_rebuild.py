@@ -15,7 +15,7 @@ def dump(world: World) -> list[list[tuple[object, ...]]]:
 def test_rebuilding_gives_the_same_rows(
     world: World, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr("ledger.rebuild.AT_ONCE", at_once)
+    monkeypatch.setattr("ledger.storage.refold.AT_ONCE", at_once)
     before = dump(world)
     seen: list[tuple[int, int]] = []
     with world.store() as store:

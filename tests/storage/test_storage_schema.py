@@ -26,6 +26,9 @@ APPEND_ONLY = {
     "openings": "leaf_index",
 }
 
+_WORD_INDEX = ("job_words", "job_texts_by_word")
+"""What finds words is the engine's own: no table or index that SQLAlchemy has a word for."""
+
 
 @pytest.fixture
 def full_url(database_url: str, tmp_path: Path) -> str:
@@ -94,8 +97,8 @@ class Attacker:
 def test_migrating_twice_changes_nothing(database_url: str) -> None:
     store = Store(database_url)
     assert store.is_empty()
-    assert store.migrate() == (None, "0001")
-    assert store.migrate() == ("0001", "0001")
+    assert store.migrate() == (None, "0002")
+    assert store.migrate() == ("0002", "0002")
     assert store.is_empty()
     store.close()
 
@@ -113,7 +116,7 @@ def test_threads_may_migrate_at_once(database_url: str) -> None:
         thread.join()
     for store in stores:
         store.close()
-    assert sorted(found, key=str) == [("0001", "0001")] * 3 + [(None, "0001")]
+    assert sorted(found, key=str) == [("0002", "0002")] * 3 + [(None, "0002")]
 
 
 def test_processes_may_migrate_at_once(database_url: str) -> None:
@@ -127,7 +130,7 @@ def test_processes_may_migrate_at_once(database_url: str) -> None:
         for pipe in pipes:
             pipe.send("go")
         found = [heard_until_end(pipe) for pipe in pipes]
-    assert sorted(found, key=str) == [[("0001", "0001")]] * 2 + [[(None, "0001")]]
+    assert sorted(found, key=str) == [[("0002", "0002")]] * 2 + [[(None, "0002")]]
 
 
 def test_the_tables_are_what_the_migration_makes(database_url: str) -> None:
@@ -135,7 +138,12 @@ def test_the_tables_are_what_the_migration_makes(database_url: str) -> None:
     store.migrate()
     with store.engine.connect() as connection:
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "compare_server_default": True}
+            connection,
+            opts={
+                "compare_type": True,
+                "compare_server_default": True,
+                "include_name": lambda name, *_: not str(name).startswith(_WORD_INDEX),
+            },
         )
         assert compare_metadata(context, SQLModel.metadata) == []
     store.close()
@@ -205,7 +213,7 @@ def test_the_triggers_hold_without_what_our_own_connections_set(full_url: str) -
             found = connection.exec_driver_sql(
                 "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'"
             ).scalar()
-            assert found == 17
+            assert found == 20
         else:
             found = connection.exec_driver_sql(
                 "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'O'"

@@ -1,0 +1,129 @@
+"""What opened records name: models, artifacts, words to search; corrections; jobs by version."""
+
+from alembic import context, op
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, text
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+BIG = BigInteger().with_variant(Integer, "sqlite")
+
+# A revision is a snapshot: it spells the schema of its day and never imports the living tables.
+metadata = MetaData()
+
+
+def _big(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
+    return Column(name, BIG, primary_key=key, nullable=null, autoincrement=False)
+
+
+def _text(name: str, *, null: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=null)
+
+
+Table(
+    "models",
+    metadata,
+    _big("disclosed_index", key=True),
+    _text("digest"),
+    _big("is_first"),
+    _text("job_id"),
+    _text("author"),
+    _text("name", null=True),
+    _text("revision", null=True),
+    _text("dtype", null=True),
+    _big("parameter_count", null=True),
+    Index("models_by_digest", "digest", "disclosed_index"),
+    Index(
+        "models_in_order",
+        "disclosed_index",
+        sqlite_where=text("is_first = 1"),
+        postgresql_where=text("is_first = 1"),
+    ),
+)
+Table(
+    "artifacts",
+    metadata,
+    _big("disclosed_index", key=True),
+    _big("n", key=True),
+    _big("disclosed_at"),
+    _text("job_id"),
+    _text("author"),
+    _text("digest"),
+    _text("name"),
+    _text("kind"),
+    _big("bytes"),
+    _text("content_access"),
+    _text("uri", null=True),
+    Index("artifacts_by_digest", "digest"),
+)
+Table(
+    "corrections",
+    metadata,
+    _big("leaf_index", key=True),
+    _big("logged_at"),
+    _text("job_id"),
+    _text("author"),
+    _big("corrects"),
+    _text("field"),
+    _text("value"),
+    _text("reason"),
+    Index("corrections_by_job", "job_id", "leaf_index"),
+)
+Table(
+    "job_texts",
+    metadata,
+    _big("disclosed_index", key=True),
+    _big("submitted_index"),
+    _text("words"),
+)
+
+
+def upgrade() -> None:
+    """Add everything empty; ``migrate`` folds the entries anew once the last revision has run."""
+    op.add_column("jobs", _big("disclosed_at", null=True))
+    op.add_column("jobs", _text("model_digest", null=True))
+    op.create_index("jobs_by_version", "jobs", ["since"])
+    op.create_index(
+        "jobs_by_model",
+        "jobs",
+        ["model_digest", "until", "since", "gpu_seconds"],
+        sqlite_where=text("model_digest IS NOT NULL"),
+        postgresql_where=text("model_digest IS NOT NULL"),
+    )
+    metadata.create_all(op.get_bind())
+    if op.get_bind().dialect.name == "sqlite":
+        _sqlite_words()
+    else:
+        op.execute(
+            "CREATE INDEX job_texts_by_word ON job_texts "
+            "USING gin (array_to_tsvector(string_to_array(words, ' ')))"
+        )
+    context.config.attributes["refold"] = True
+
+
+def _sqlite_words() -> None:
+    # The words are folded and told apart before they come here: of all tokenizers, ascii is the
+    # one that splits them at spaces and nowhere else. Neither positions nor the words themselves
+    # are kept a second time.
+    op.execute(
+        "CREATE VIRTUAL TABLE job_words USING fts5(words, content='job_texts', "
+        "content_rowid='disclosed_index', tokenize='ascii', detail=none, columnsize=0, "
+        "prefix='1 2')"
+    )
+    put = "INSERT INTO job_words (rowid, words) VALUES (NEW.disclosed_index, NEW.words);"
+    take = (
+        "INSERT INTO job_words (job_words, rowid, words) "
+        "VALUES ('delete', OLD.disclosed_index, OLD.words);"
+    )
+    for verb, does in (("insert", put), ("delete", take), ("update", f"{take} {put}")):
+        op.execute(
+            f"CREATE TRIGGER job_texts_after_{verb} AFTER {verb.upper()} ON job_texts "
+            f"BEGIN {does} END"
+        )
+
+
+def downgrade() -> None:
+    """Refuse: the ledger only grows."""
+    raise RuntimeError("the ledger only grows: there is no way back from a migration")

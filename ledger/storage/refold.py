@@ -1,0 +1,56 @@
+"""Every projection emptied and folded again from the stored entries, in the caller's transaction.
+
+It writes projections and nothing else, and it believes the entries: that these are sound is asked
+by ``ledger.fsck``.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import Connection
+
+from ledger.errors import LedgerError, LogUnavailable
+from ledger.records.entry import parse_entry
+from ledger.storage.projections import Fact, drop_projections, fact_of, fold_batch
+from ledger.storage.shapes import StoredEntry
+from ledger.storage.snapshot import Snapshot
+
+AT_ONCE: Final = 2_048
+"""Entries that are folded together: bounded memory."""
+
+
+def refold(
+    connection: Connection, *, progress: Callable[[int, int], None] = lambda _done, _all: None
+) -> int:
+    """Fold every entry anew; the number of entries. ``progress`` is told (done, all).
+
+    Raises LogUnavailable where an entry is missing or cannot be read: the caller rolls back.
+    """
+    reads = Snapshot(connection)
+    size = reads.head().size
+    drop_projections(connection)
+    waiting: list[Fact] = []
+    for start in range(0, size, AT_ONCE):
+        stop = min(start + AT_ONCE, size)
+        stored = reads.entries(start, stop)
+        if len(stored) != stop - start:
+            raise LogUnavailable(
+                f"{stop - start - len(stored)} of the entries {start} to {stop - 1} are"
+                f" missing: nothing was changed; run `ledger fsck`"
+            )
+        waiting += [_fact(entry) for entry in stored]
+        # A submission waits for its decision: the two make one row.
+        rest = waiting[-1:] if waiting[-1].kind == "submitted" and stop < size else []
+        fold_batch(connection, waiting[: len(waiting) - len(rest)])
+        waiting = rest
+        progress(stop, size)
+    return size
+
+
+def _fact(entry: StoredEntry) -> Fact:
+    try:
+        return fact_of(entry.index, parse_entry(entry.data))
+    except LedgerError as error:
+        raise LogUnavailable(
+            f"entry {entry.index} cannot be read ({error}): nothing was changed; run `ledger fsck`"
+        ) from None
