@@ -67,7 +67,7 @@ _TIMED = re.compile(
 
 def is_machine(path: str) -> bool:
     """Whether an address speaks to programs: open to every origin, its problems are JSON."""
-    return path.startswith(MACHINE) or path.endswith((".json", ".proof"))
+    return path.startswith(MACHINE) or path.endswith((".json", ".proof", ".csv", ".bib"))
 
 
 ProblemAnswer = Callable[[Scope, BaseException], Answer]

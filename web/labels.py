@@ -83,6 +83,11 @@ _CODES: Final[Mapping[str, str]] = {
     "scalar": noted("One number each"),
     "pairwise": noted("Comparisons of two"),
     "ranking": noted("Rankings"),
+    # why the committee keeps something closed
+    "hazard_biological": noted("It could help to do biological harm"),
+    "hazard_cyber": noted("It could help to attack computers"),
+    "hazard_other": noted("It could help to do harm"),
+    "unpatched_vulnerability": noted("It describes a weakness that is not mended yet"),
     # reasons
     "deadline": noted("at its deadline"),
     "early": noted("early, by its author"),
@@ -125,6 +130,68 @@ class FieldWords:
 
 
 _FIELDS: Final[Mapping[str, FieldWords]] = {
+    # public at once
+    "accelerator": FieldWords(
+        noted("Kind of GPU"), noted("The chip that the job runs on; its number is beside it.")
+    ),
+    "artifact_count": FieldWords(
+        noted("Number of artifacts"), noted("How many files the gateway let out.")
+    ),
+    "egress_bytes": FieldWords(
+        noted("Let out"), noted("The bytes that left the cluster, as the gateway counted them.")
+    ),
+    "egress_ceiling_bytes": FieldWords(
+        noted("Egress ceiling"),
+        noted("The most that may leave the cluster for this job. Its author sets it beforehand."),
+    ),
+    "ended_at": FieldWords(
+        noted("Time of the end"), noted("When the last machine had stopped working on it.")
+    ),
+    "exit_status": FieldWords(noted("How it ended"), noted("What the cluster itself reported.")),
+    "gpu_count": FieldWords(noted("GPUs"), noted("How many GPUs work on it at the same time.")),
+    "gpu_seconds": FieldWords(
+        noted("GPU-hours"), noted("GPUs times hours: what the job took away from others.")
+    ),
+    "gradient_scope": FieldWords(
+        noted("Gradients"),
+        noted("What the job takes derivatives of. To look at them changes nothing."),
+    ),
+    "h200e_basis": FieldWords(
+        noted("Basis of the H200 hours"), noted("How other GPUs are converted into H200s.")
+    ),
+    "h200e_seconds": FieldWords(
+        noted("In H200 hours"),
+        noted("The same as hours of one NVIDIA H200, so that jobs on different GPUs compare."),
+    ),
+    "job_id": FieldWords(noted("Job number"), noted("Its name for ever, in every address.")),
+    "member": FieldWords(noted("Member"), noted("The laboratory whose job it is.")),
+    "optimizer_targets": FieldWords(
+        noted("Optimizers update"),
+        noted("What the job trains, if anything. The uploaded model is never allowed."),
+    ),
+    "started_at": FieldWords(
+        noted("Time of the start"), noted("When the first machine began to work on it.")
+    ),
+    "submitted_at": FieldWords(
+        noted("Time of submission"), noted("When the log took in the submission.")
+    ),
+    "wall_limit_seconds": FieldWords(
+        noted("Time limit"), noted("The cluster stops the job after this time.")
+    ),
+    "wall_seconds": FieldWords(
+        noted("Ran for"), noted("The time from start to end, without interruptions.")
+    ),
+    "weights_check": FieldWords(
+        noted("How that was checked"), noted("By what means the weights were compared.")
+    ),
+    "weights_unchanged": FieldWords(
+        noted("Model weights"),
+        noted("Whether the uploaded model was the same before and after the job."),
+    ),
+    "workload_type": FieldWords(
+        noted("Kind of work"), noted("One of the kinds that the charter names.")
+    ),
+    # sealed until the deadline
     "artifacts": FieldWords(noted("Artifacts"), noted("What the job put out, by digest.")),
     "code": FieldWords(noted("Code"), noted("The code that ran, by digest.")),
     "completions": FieldWords(

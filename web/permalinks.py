@@ -7,7 +7,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from ledger.errors import NotFound
-from web import query
+from web import job_files, query
 from web.api import Asking, show
 from web.doors import Asked, asked
 from web.i18n import preferred
@@ -48,9 +48,17 @@ def home(request: Asking) -> Redirect:
 
 @get("/jobs/{name:str}", sync_to_thread=True)
 def job(request: Asking, name: FromPath[str]) -> Response[Any]:
-    """A job: its page, its JSON (``.json``), or the receipt of its submission (``.proof``)."""
+    """A job: its page, or by its suffix one of its files.
+
+    ``.json``, its history as ``.csv``, its citation as ``.bib`` or ``.csl.json``, and ``.proof``,
+    the receipt of its submission.
+    """
     asking = asked(request.scope)
     query.check_known(asking.params, ())
+    for suffix, make in job_files.SUFFIXES.items():
+        if name.endswith(suffix):
+            with asking.view() as view:
+                return make(asking, view, name.removesuffix(suffix))
     if name.endswith(JSON_SUFFIX):
         with asking.view() as view:
             return show(view, view.job(name.removesuffix(JSON_SUFFIX)))

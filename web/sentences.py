@@ -57,8 +57,8 @@ def headline(job: JobShown) -> str:
     }
 
 
-def job_summary(detail: JobDetail) -> str:
-    """What happened to a job, in two sentences."""
+def job_summary(detail: JobDetail, *, now: int) -> str:
+    """What happened to a job, and what is sealed about it at ``now``, in a few sentences."""
     job = detail.job
     asked = gettext("%(member)s submitted this job on %(day)s: %(work)s, on %(hardware)s.") % {
         "member": called(job.member),
@@ -66,7 +66,24 @@ def job_summary(detail: JobDetail) -> str:
         "work": label(job.workload_type),
         "hardware": hardware(job.gpu_count, job.accelerator),
     }
-    return in_sequence((asked, _outcome(job)))
+    told = [asked, _outcome(job)]
+    if job.weights_unchanged is False:
+        told.append(gettext("The weights of the model were found to have changed."))
+    told.extend(_plan(part, now=now) for part in detail.sealed[:1])
+    return in_sequence(told)
+
+
+def _plan(part: SealedPart, *, now: int) -> str:
+    if part.disclosure is not None:
+        text = gettext("Its plan was opened on %(day)s and is public.")
+        if part.disclosure.closed:
+            text = gettext("Its plan was opened on %(day)s, except for what is withheld.")
+        return text % {"day": day(part.disclosure.logged_at)}
+    if seal_status(part, now=now) == "overdue":
+        text = gettext("Its plan should have been opened on %(day)s and was not.")
+    else:
+        text = gettext("Its plan is sealed until %(day)s at the latest.")
+    return text % {"day": day(part.publish_by)}
 
 
 def _outcome(job: JobShown) -> str:

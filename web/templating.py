@@ -7,7 +7,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from schemas.answers import LedgerState
-from web import charts, formats, labels, query, sentences
+from web import amounts, charts, explanations, formats, labels, plain, query, sentences
 from web.doors import Asked, House
 from web.i18n import (
     DEFAULT,
@@ -43,6 +43,7 @@ class Pages:
             gettext, ngettext, newstyle=True, pgettext=pgettext, npgettext=npgettext
         )
         environment.filters.update(
+            amount=amounts.amount,
             bytes=formats.size,
             date=formats.date,
             duration=formats.duration,
@@ -58,6 +59,7 @@ class Pages:
             prose=formats.prose,
             shortdate=formats.short_date,
             shortmoment=formats.short_moment,
+            text=plain.shown,
             tick=formats.tick,
             who=called,
             value=formats.value,
@@ -67,10 +69,12 @@ class Pages:
             static=static.address,
             demonstration=False,
             source_language=DEFAULT,
+            check_explained=explanations.check_explained,
             countdown=sentences.countdown,
             days=formats.days,
             hardware=formats.hardware,
             event_text=sentences.event_text,
+            finding_explained=explanations.finding_explained,
             headline=sentences.headline,
             job_title=sentences.job_title,
             lateness=sentences.lateness,

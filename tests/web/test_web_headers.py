@@ -21,7 +21,7 @@ def test_every_address_answers_with_the_headers_that_all_have(site: Browser, wor
         assert reply.repeated == ()
         machine = target.startswith(("/api/", "/feeds/", "/log/"))
         # The feed attaches the permalinks with these endings.
-        machine = machine or target.endswith((".json", ".proof"))
+        machine = machine or target.endswith((".json", ".proof", ".csv", ".bib"))
         assert reply.headers.get("access-control-allow-origin") == ("*" if machine else None)
 
 

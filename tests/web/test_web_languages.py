@@ -33,6 +33,7 @@ LATIN = {
     *("AI", "API", "APSCI", "C2SP", "Cookie", "DPO", "DSSE", "Feed", "GPU", "H200", "HTTP"),
     *("JSON", "LoRA", "MiB", "OpenSSF", "QLoRA", "RFC", "SHA-256", "UTC", "base64"),
     *("GET", "HEAD", "POST", "tlog-proof", "tlog-tiles", "verify.py", "B", "kB", "MB", "TB"),
+    *("BibTeX", "CSL-JSON", "CSV", "HTML", "NVIDIA"),
     # what stands in addresses and in the feed
     *("api", "v1", "members", "feeds", "published.json", "at", "state"),
     *("apsci", "index", "discloses", "reason"),

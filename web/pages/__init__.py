@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Router
 
 from web.i18n import LANGUAGES
-from web.pages import jobs, log, words
+from web.pages import job, jobs, log, words
 
 HANDLERS: list[Any] = [
     words.home,
@@ -13,8 +13,8 @@ HANDLERS: list[Any] = [
     words.list_problems,
     words.show_problem,
     jobs.list_jobs,
-    jobs.show_job,
-    jobs.show_proof,
+    job.show_job,
+    job.show_proof,
     log.show_embargo,
     log.show_log,
     log.list_entries,

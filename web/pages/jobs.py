@@ -1,21 +1,17 @@
-"""The list of jobs, one job, and the proof of one job."""
+"""The list of jobs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from litestar import Response, get
-from litestar.params import FromPath
 
-from ledger.reader import View
 from ledger.records.lifecycle import State
-from schemas.answers import JobDetail
 from schemas.statements import Workload
 from web import query
 from web.api import BASE, JOB_FILTERS, job_filter
 from web.doors import asked
 from web.pages.page import Asking, page
-from web.sentences import job_summary
 
 ROWS: Final = 50
 MOST_ROWS: Final = 200
@@ -64,64 +60,3 @@ def list_jobs(request: Asking) -> Response[Any]:
             workloads=list(Workload),
             states=[state for state in State if state is not State.SUBMITTED],
         )
-
-
-@get("/jobs/{job_id:str}", sync_to_thread=True)
-def show_job(request: Asking, job_id: FromPath[str]) -> Response[Any]:
-    """Everything public about one job, and what is sealed until when."""
-    asking = asked(request.scope)
-    query.check_known(asking.params, ())
-    with asking.view() as view:
-        detail = view.job(job_id)
-        return page(
-            request,
-            "job.html",
-            asking,
-            view,
-            twin=f"{BASE}/jobs/{job_id}",
-            now=asking.now(view),
-            summary=job_summary,
-            **_of_job(view, detail),
-        )
-
-
-@get("/jobs/{job_id:str}/proof", sync_to_thread=True)
-def show_proof(request: Asking, job_id: FromPath[str]) -> Response[Any]:
-    """The proof of one job's entries, step by step, for the screen and for paper."""
-    asking = asked(request.scope)
-    query.check_known(asking.params, ())
-    with asking.view() as view:
-        detail = view.job(job_id)
-        return page(
-            request,
-            "proof.html",
-            asking,
-            view,
-            twin=f"{BASE}/jobs/{job_id}/proof",
-            proofs=view.job_proofs(job_id),
-            on_the_left=_on_the_left(detail.job.submitted_index, view.size),
-            origin=asking.house.origin,
-            vkey=asking.house.vkey,
-            **_of_job(view, detail),
-        )
-
-
-def _on_the_left(index: int, size: int) -> frozenset[int]:
-    """Which hashes of an inclusion proof stand on the left of what they are hashed with.
-
-    RFC 6962, section 2.1.1: up to the right border it depends on the index; above it, all do.
-    """
-    inner = (index ^ (size - 1)).bit_length()
-    above = range(inner, inner + (index >> inner).bit_count())
-    return frozenset([*(level for level in range(inner) if index >> level & 1), *above])
-
-
-def _of_job(view: View, detail: JobDetail) -> dict[str, Any]:
-    index = detail.job.submitted_index
-    return {
-        "detail": detail,
-        "job": detail.job,
-        "proof": view.inclusion(index),
-        "entry": view.entry(index),
-        "receipt": f"/jobs/{detail.job.job_id}.proof" + (f"?at={view.size}"),
-    }
