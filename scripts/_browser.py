@@ -12,6 +12,7 @@ Standard library only; every step has a time limit and says what it does.
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -184,21 +185,24 @@ def _follow(command: "list[str]", name: str, limit_s: float) -> bool:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         except OSError as error:
             _say(f"  {error}")
             return False
-        with running:
-            ended = threading.Event()
-            threading.Thread(target=_beat, args=(ended, name, begun), daemon=True).start()
-            try:
-                status = running.wait(limit_s)
-            except subprocess.TimeoutExpired:
-                running.kill()
-                _say(f"  given up after {limit_s:.0f} s")
-                return False
-            finally:
-                ended.set()
+        ended = threading.Event()
+        threading.Thread(target=_beat, args=(ended, name, begun), daemon=True).start()
+        try:
+            status = running.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            _say(f"  given up after {limit_s:.0f} s")
+            return False
+        finally:
+            ended.set()
+            if running.poll() is None:
+                # Also when interrupted: what it has started itself goes with it.
+                os.killpg(running.pid, signal.SIGTERM)
+                running.wait()
         output.seek(0)
         lines = [line.rstrip() for line in output if line.strip()]
     if status == 0:
