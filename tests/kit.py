@@ -529,7 +529,6 @@ def _folded_opened(checked: Checked) -> dict[str, list[tuple[Any, ...]]]:
         for index, entry in enumerate(checked.entries)
         if entry.kind == "submitted" and entry.signed is not None
     }
-    seen: set[str] = set()
     for index, entry in enumerate(checked.entries):
         if entry.kind == "corrected" and entry.signed is not None:
             said: Any = entry.signed.public
@@ -547,9 +546,7 @@ def _folded_opened(checked: Checked) -> dict[str, list[tuple[Any, ...]]]:
             digest = weights["sha256"]
             texts = [_stored(fields.get(f"model.{name}")) for name in ("name", "revision", "dtype")]
             rest = (*texts, fields.get("model.parameter_count"))
-            first = int(digest not in seen)
-            seen.add(digest)
-            found["models"].append((index, digest, first, entry.job_id, member, *rest))
+            found["models"].append((index, digest, *rest))
         for n, artifact in enumerate(fields.get("artifacts") or ()):
             row = (index, n, entry.logged_at, entry.job_id, member, artifact["digest"]["sha256"])
             row += (_stored(artifact["name"]), artifact["kind"], artifact["bytes"])

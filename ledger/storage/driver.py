@@ -61,6 +61,15 @@ class Driver:
         return sql if self._is_sqlite else _for_postgresql(sql)
 
 
+def storable(text: str | None) -> str | None:
+    """``text`` as a TEXT column takes it: PostgreSQL has no NUL, which JSON has.
+
+    The entry keeps it; a title that could not be shown would keep the record from being opened.
+    What is no text in a damaged entry counts as absent.
+    """
+    return text.replace("\0", "\ufffd") if isinstance(text, str) else None
+
+
 def batched(values: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
     """Tuples of up to ``size`` values (``itertools.batched`` is Python 3.12's)."""
     rest = iter(values)

@@ -14,20 +14,9 @@ from sqlalchemy import Connection, delete
 
 from ledger.records.deadline import parse_time
 from ledger.records.entry import Author, Entry
-from ledger.records.opened import OpenedModel, artifacts_of, model_of, texts_of
-from ledger.records.words import index_words
-from ledger.storage.driver import Driver, Row, columns_of
-from ledger.storage.tables import (
-    ARTIFACTS,
-    AUTHOR_KEYS,
-    CORRECTIONS,
-    EMBARGOES,
-    FOREVER,
-    JOB_TEXTS,
-    JOBS,
-    MODELS,
-    PROJECTIONS,
-)
+from ledger.storage.catalogue_fold import CatalogueRows
+from ledger.storage.driver import Driver, Row, columns_of, storable
+from ledger.storage.tables import AUTHOR_KEYS, EMBARGOES, FOREVER, JOBS, PROJECTIONS
 from ledger.tlog.note import parse_vkey
 from schemas.statements import (
     JobCorrected,
@@ -134,10 +123,7 @@ class Projector:
         self._withheld: list[Row] = []
         self._new_keys: list[Row] = []
         self._retired: list[Row] = []
-        self._models: list[tuple[int, str, str, OpenedModel]] = []
-        self._artifacts: list[Row] = []
-        self._corrections: list[Row] = []
-        self._texts: list[Row] = []
+        self._catalogue = CatalogueRows()
 
     def fold(self, fact: Fact) -> None:  # noqa: C901 - one case a kind of entry
         """Take one fact. The facts of one job must arrive in log order."""
@@ -160,7 +146,15 @@ class Projector:
                 assert isinstance(fact.public, JobWithheld)
                 self._withheld.append((fact.index, fact.public.withholds))
             case "corrected":
-                self._correct(fact)
+                assert isinstance(fact.public, JobCorrected)
+                assert fact.job_id is not None
+                self._catalogue.correction(
+                    fact.public,
+                    index=fact.index,
+                    logged_at=fact.logged_at,
+                    job_id=fact.job_id,
+                    author=fact.author,
+                )
             case "registry":
                 self._register(fact)
             case "genesis":
@@ -171,7 +165,7 @@ class Projector:
                         FOREVER,
                         key.name,
                         str(key.role),
-                        _storable(key.title),
+                        storable(key.title),
                         key.vkey,
                     )
                     for key in fact.founders
@@ -195,10 +189,7 @@ class Projector:
         driver.run_many(
             "UPDATE author_keys SET until = ? WHERE key_id = ? AND until = ?", self._retired
         )
-        driver.insert(MODELS, self._model_rows(driver))
-        driver.insert(ARTIFACTS, self._artifacts)
-        driver.insert(CORRECTIONS, self._corrections)
-        driver.insert(JOB_TEXTS, self._texts)
+        self._catalogue.write(driver)
 
     def _submit(self, fact: Fact) -> None:
         public = fact.public
@@ -284,69 +275,10 @@ class Projector:
             job = self._next_version(fact)
             job["disclosed_index"] = fact.index
             job["disclosed_at"] = fact.logged_at
-            job["title"] = _storable(fields.get("title"))
-            job["model_name"] = _storable(fields.get("model.name"))
-            model = model_of(fields)
-            if model is not None:
-                job["model_digest"] = model.digest
-                self._models.append((fact.index, fact.job_id, job["author"], model))
-        for n, artifact in enumerate(artifacts_of(fields)):
-            self._artifacts.append(
-                (
-                    fact.index,
-                    n,
-                    fact.logged_at,
-                    fact.job_id,
-                    job["author"],
-                    artifact.digest.sha256,
-                    _storable(artifact.name),
-                    artifact.kind,
-                    artifact.bytes,
-                    str(artifact.content_access),
-                    _storable(artifact.uri),
-                )
-            )
-        words = index_words(texts_of(fields))
-        if words:
-            self._texts.append((fact.index, job["submitted_index"], " ".join(words)))
-
-    def _model_rows(self, driver: Driver) -> list[Row]:
-        digests = {model.digest for *_, model in self._models}
-        asked = "SELECT DISTINCT digest FROM models WHERE digest IN"
-        known = {row[0] for row in driver.fetch_in(asked, digests)}
-        rows = []
-        for index, job_id, author, model in self._models:
-            rows.append(
-                (
-                    index,
-                    model.digest,
-                    int(model.digest not in known),
-                    job_id,
-                    author,
-                    _storable(model.name),
-                    _storable(model.revision),
-                    _storable(model.dtype),
-                    model.parameter_count,
-                )
-            )
-            known.add(model.digest)
-        return rows
-
-    def _correct(self, fact: Fact) -> None:
-        public = fact.public
-        assert isinstance(public, JobCorrected)
-        self._corrections.append(
-            (
-                fact.index,
-                fact.logged_at,
-                fact.job_id,
-                fact.author,
-                public.corrects,
-                _storable(public.field),
-                _storable(public.value),
-                _storable(public.reason),
-            )
-        )
+            job["title"] = storable(fields.get("title"))
+            job["model_name"] = storable(fields.get("model.name"))
+            job["model_digest"] = self._catalogue.model(fields, index=fact.index)
+        self._catalogue.opened(fields, index=fact.index, logged_at=fact.logged_at, job=job)
 
     def _register(self, fact: Fact) -> None:
         public = fact.public
@@ -359,20 +291,12 @@ class Projector:
                     FOREVER,
                     public.name,
                     str(public.role),
-                    _storable(public.title),
+                    storable(public.title),
                     public.vkey,
                 )
             )
         else:
             self._retired.append((fact.index, fact.key_id, FOREVER))
-
-
-def _storable(text: str | None) -> str | None:
-    """``text`` as a TEXT column takes it: PostgreSQL has no NUL, which JSON has.
-
-    The entry keeps it; a title that could not be shown would keep the record from being opened.
-    """
-    return None if text is None else text.replace("\0", "\ufffd")
 
 
 def current_jobs(connection: Connection, job_ids: Collection[str]) -> dict[str, JobValues]:

@@ -108,6 +108,49 @@ class StoredJob:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredModel:
+    """What one opened submission says of a model; ``digest`` is its weights' SHA-256, in hex."""
+
+    disclosed_index: int
+    digest: str
+    name: str | None
+    revision: str | None
+    dtype: str | None
+    parameter_count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArtifact:
+    """The ``n``-th artifact that one disclosure names; ``author`` is the job's."""
+
+    disclosed_index: int
+    n: int
+    disclosed_at: int
+    job_id: str
+    author: str
+    digest: str
+    name: str
+    kind: str
+    bytes: int
+    content_access: str
+    uri: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCorrection:
+    """What an author says that a field of the entry ``corrects`` should have been."""
+
+    index: int
+    logged_at: int
+    job_id: str
+    author: str
+    corrects: int
+    field: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Term:
     """One word of a search, as ``ledger.records.words`` spells it.
 

@@ -100,18 +100,7 @@ class JobRow(SQLModel, table=True):
     __tablename__ = "jobs"
     __table_args__ = (
         Index("jobs_in_order", "submitted_index"),
-        Index("jobs_by_author", "author", "submitted_index"),
-        Index("jobs_by_state", "state", "until"),
         Index("jobs_by_version", "since"),
-        Index(
-            "jobs_by_model",
-            "model_digest",
-            "until",
-            "since",
-            "gpu_seconds",
-            sqlite_where=text("model_digest IS NOT NULL"),
-            postgresql_where=text("model_digest IS NOT NULL"),
-        ),
     )
     job_id: str = Field(sa_column=Column(Text, primary_key=True))
     since: int = Field(sa_column=_big(primary_key=True))
@@ -186,26 +175,12 @@ class AuthorKeyRow(SQLModel, table=True):
 
 
 class ModelRow(SQLModel, table=True):
-    """Projection: a model as one opened submission names it; ``digest`` is its weights' SHA-256.
-
-    ``is_first`` is 1 in the row that named these weights first, and 0 in all others.
-    """
+    """Projection: a model as one opened submission names it; ``digest`` is its weights' SHA-256."""
 
     __tablename__ = "models"
-    __table_args__ = (
-        Index("models_by_digest", "digest", "disclosed_index"),
-        Index(
-            "models_in_order",
-            "disclosed_index",
-            sqlite_where=text("is_first = 1"),
-            postgresql_where=text("is_first = 1"),
-        ),
-    )
+    __table_args__ = (Index("models_by_digest", "digest", "disclosed_index"),)
     disclosed_index: int = Field(sa_column=_big(primary_key=True))
     digest: str = Field(sa_column=Column(Text, nullable=False))
-    is_first: int = Field(sa_column=_big())
-    job_id: str = Field(sa_column=Column(Text, nullable=False))
-    author: str = Field(sa_column=Column(Text, nullable=False))
     name: str | None = Field(sa_column=Column(Text, nullable=True))
     revision: str | None = Field(sa_column=Column(Text, nullable=True))
     dtype: str | None = Field(sa_column=Column(Text, nullable=True))

@@ -1,7 +1,7 @@
 """What opened records name: models, artifacts, words to search; corrections; jobs by version."""
 
 from alembic import context, op
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
 
 revision = "0002"
 down_revision = "0001"
@@ -27,20 +27,11 @@ Table(
     metadata,
     _big("disclosed_index", key=True),
     _text("digest"),
-    _big("is_first"),
-    _text("job_id"),
-    _text("author"),
     _text("name", null=True),
     _text("revision", null=True),
     _text("dtype", null=True),
     _big("parameter_count", null=True),
     Index("models_by_digest", "digest", "disclosed_index"),
-    Index(
-        "models_in_order",
-        "disclosed_index",
-        sqlite_where=text("is_first = 1"),
-        postgresql_where=text("is_first = 1"),
-    ),
 )
 Table(
     "artifacts",
@@ -85,13 +76,9 @@ def upgrade() -> None:
     op.add_column("jobs", _big("disclosed_at", null=True))
     op.add_column("jobs", _text("model_digest", null=True))
     op.create_index("jobs_by_version", "jobs", ["since"])
-    op.create_index(
-        "jobs_by_model",
-        "jobs",
-        ["model_digest", "until", "since", "gpu_seconds"],
-        sqlite_where=text("model_digest IS NOT NULL"),
-        postgresql_where=text("model_digest IS NOT NULL"),
-    )
+    # Lists are chosen and counted in memory, from all versions: no filter asks the database.
+    op.drop_index("jobs_by_author", "jobs")
+    op.drop_index("jobs_by_state", "jobs")
     metadata.create_all(op.get_bind())
     if op.get_bind().dialect.name == "sqlite":
         _sqlite_words()

@@ -1,0 +1,107 @@
+"""Reads of what opened records name, of words in them, and of corrections, as of any tree size."""
+
+from typing import Final
+
+from ledger.records.words import is_word
+from ledger.storage.driver import Driver, columns_of
+from ledger.storage.shapes import StoredArtifact, StoredCorrection, StoredModel
+from ledger.storage.tables import ARTIFACTS, CORRECTIONS, MODELS
+
+_MODELS: Final = f"SELECT {columns_of(MODELS)} FROM models"  # noqa: S608 - names are ours
+_ARTIFACTS: Final = f"SELECT {columns_of(ARTIFACTS)} FROM artifacts"  # noqa: S608 - the same
+_CORRECTIONS: Final = f"SELECT {columns_of(CORRECTIONS)} FROM corrections"  # noqa: S608 - the same
+
+# The outer table's key is the index's row: neither engine reads a text to find a word in it.
+_WITH_WORD_SQLITE: Final = (
+    "SELECT t.submitted_index FROM job_words w JOIN job_texts t ON t.disclosed_index = w.rowid "
+    "WHERE w.job_words MATCH ? AND w.rowid >= ? AND w.rowid < ?"
+)
+_WITH_WORD_POSTGRESQL: Final = (
+    "SELECT submitted_index FROM job_texts "
+    "WHERE array_to_tsvector(string_to_array(words, ' ')) @@ CAST(? AS tsquery) "
+    "AND disclosed_index >= ? AND disclosed_index < ?"
+)
+
+
+class CatalogueReads:
+    """The part of a snapshot that browses what was opened. A row's index is below ``size``."""
+
+    _driver: Driver
+    _is_sqlite: bool
+
+    def jobs_with_word(self, word: str, *, start: int = 0, size: int) -> list[int]:
+        """The ``submitted_index`` of jobs with an open text in which a word begins with ``word``.
+
+        Of texts that an entry ``start`` <= index < ``size`` opened, in no order; a job with two
+        such texts is there twice. ``word`` is one of ``ledger.records.words``: anything else is in
+        no text, and no syntax of a query language ever gets further than here.
+        """
+        if not is_word(word):
+            return []
+        if self._is_sqlite:
+            rows = self._driver.fetch(_WITH_WORD_SQLITE, (f'"{word}"*', start, size))
+        else:
+            rows = self._driver.fetch(_WITH_WORD_POSTGRESQL, (f"'{word}':*", start, size))
+        return [row[0] for row in rows]
+
+    def models_named(self, digest: str, *, size: int, limit: int) -> list[StoredModel]:
+        """What opened submissions say of the model with these weights, the newest first."""
+        rows = self._driver.fetch(
+            f"{_MODELS} WHERE digest = ? AND disclosed_index < ? "
+            "ORDER BY disclosed_index DESC LIMIT ?",
+            (digest, size, limit),
+        )
+        return [StoredModel(*row) for row in rows]
+
+    def artifacts(self, *, below: tuple[int, int], limit: int) -> list[StoredArtifact]:
+        """Artifacts before the place ``below``, (disclosed_index, n), the newest first."""
+        rows = self._driver.fetch(
+            f"{_ARTIFACTS} WHERE (disclosed_index, n) < (?, ?) "
+            "ORDER BY disclosed_index DESC, n DESC LIMIT ?",
+            (*below, limit),
+        )
+        return [StoredArtifact(*row) for row in rows]
+
+    def artifacts_named(self, digest: str, *, size: int, limit: int) -> list[StoredArtifact]:
+        """Every artifact with this SHA-256, in the order of disclosure."""
+        rows = self._driver.fetch(
+            f"{_ARTIFACTS} WHERE digest = ? AND disclosed_index < ? "
+            "ORDER BY disclosed_index, n LIMIT ?",
+            (digest, size, limit),
+        )
+        return [StoredArtifact(*row) for row in rows]
+
+    def count_artifacts(self, *, start: int = 0, size: int) -> int:
+        """How many artifacts the disclosures ``start`` <= index < ``size`` name."""
+        return self._count("artifacts", "disclosed_index", start, size)
+
+    def corrections(self, *, below: int, limit: int) -> list[StoredCorrection]:
+        """Corrections at an index below ``below``, the newest first."""
+        rows = self._driver.fetch(
+            f"{_CORRECTIONS} WHERE leaf_index < ? ORDER BY leaf_index DESC LIMIT ?", (below, limit)
+        )
+        return [StoredCorrection(*row) for row in rows]
+
+    def corrections_of(self, job_id: str, *, size: int) -> list[StoredCorrection]:
+        """Every correction of a job's entries, in log order."""
+        rows = self._driver.fetch(
+            f"{_CORRECTIONS} WHERE job_id = ? AND leaf_index < ? ORDER BY leaf_index",
+            (job_id, size),
+        )
+        return [StoredCorrection(*row) for row in rows]
+
+    def count_corrections(self, *, size: int) -> int:
+        """How many corrections there are."""
+        return self._count("corrections", "leaf_index", 0, size)
+
+    def statement_index(self, digest: bytes, *, size: int) -> int | None:
+        """The index of the entry whose statement has this digest (SHA-256 of what was signed)."""
+        rows = self._driver.fetch(
+            "SELECT leaf_index FROM entries WHERE statement_digest = ? AND leaf_index < ?",
+            (digest, size),
+        )
+        return rows[0][0] if rows else None
+
+    def _count(self, table: str, key: str, start: int, stop: int) -> int:
+        counted = f"SELECT count(*) FROM {table} WHERE {key} >= ? AND {key} < ?"  # noqa: S608 - ours
+        return int(self._driver.fetch(counted, (start, stop))[0][0])
