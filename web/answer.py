@@ -28,6 +28,11 @@ class Answer:
         """Its bytes in memory, roughly."""
         return len(self.body) + sum(len(name) + len(value) for name, value in self.headers)
 
+    @property
+    def tag(self) -> bytes:
+        """Its entity tag, quotes and all; empty where it has none."""
+        return next((value for name, value in self.headers if name == b"etag"), b"")
+
     async def send(self, send: Send, more: Iterable[Header] = (), *, head: bool = False) -> None:
         """Send it, with ``more`` headers; without its body where only the head was asked for."""
         length = (b"content-length", b"%d" % len(self.body))

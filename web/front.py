@@ -2,6 +2,7 @@
 
 Whatever is shown is a function of (tree size, language, query), so the entity tag is made from
 those, and a client that has it is told so (304) before any database work beyond the tree size.
+Each content coding of an answer has an entity tag of its own.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from web.answer import (
     collect,
 )
 from web.cache import ByteCache
+from web.codings import BEST, IDENTITY, PREFERRED, VARIES, Coder, accepted, tag_in
 from web.doors import SCOPE_KEY, Asked, House
 from web.i18n import LANGUAGES
 from web.log_files import LogFiles
@@ -35,6 +37,8 @@ from web.query import integer, parse_query
 from web.static_files import StaticFiles, build_digest
 
 CACHE_BYTES: Final = 48 * 2**20
+CODED_BYTES: Final = 32 * 2**20
+STATIC_BYTES: Final = 8 * 2**20
 TICK_S: Final = 60
 """Pages that say how late something is are true to the minute."""
 
@@ -85,6 +89,8 @@ class Front:
         self._problem = problem
         self._build = build_digest()
         self._pages: ByteCache[tuple[str, int, int]] = ByteCache(CACHE_BYTES)
+        self._coder = Coder(CODED_BYTES)
+        self._static_coder = Coder(STATIC_BYTES, quality=BEST)
         self._house: House | None = None
         self._newest: Newest | None = None
         self._log: LogFiles | None = None
@@ -113,6 +119,9 @@ class Front:
             await found.send(send, self._common(path), head=method == "HEAD")
         elif method in {"GET", "HEAD"}:
             found = await self._guarded(scope, self._read(scope, receive))
+            is_static = path.startswith(static_files.PREFIX)
+            coder = self._static_coder if is_static else self._coder
+            found = await coder.coded(found, accepted(scope["headers"]))
             await found.send(send, self._common(path, found), head=method == "HEAD")
         elif path.startswith(log_files.PREFIX):
             refusal = self._problem(scope, MethodNotAllowedException(headers={"allow": "GET"}))
@@ -140,7 +149,10 @@ class Front:
             assert self._log is not None
             return self._log.ready(path) or await self._log.read(path)
         if path.startswith(static_files.PREFIX):
-            return self._static.read(path)
+            file = self._static.read(path)
+            had = _had(scope, file.tag)
+            kept = (b"cache-control", FOREVER.encode())
+            return Answer(304, ((b"etag", had), kept, VARIES), b"") if had else file
         return await self._page(scope, receive)
 
     async def _page(self, scope: Scope, receive: Receive) -> Answer:
@@ -151,8 +163,9 @@ class Front:
         tag = self._tag(address, asked.size, tick)
         kept = (b"cache-control", (FOREVER if asked.pinned else REVALIDATE).encode())
         made_at = (TREE_SIZE, b"%d" % asked.size)
-        if tag in _tags(scope):
-            return Answer(304, ((b"etag", tag), kept, made_at), b"")
+        had = _had(scope, tag)
+        if had is not None:
+            return Answer(304, ((b"etag", had), kept, made_at, VARIES), b"")
         key = (address, asked.size, tick)
         known = self._pages.get(key)
         if isinstance(known, Answer):
@@ -208,10 +221,17 @@ class Front:
         return (*always, *OPEN_TO_ALL) if is_machine(path) else always
 
 
-def _tags(scope: Scope) -> set[bytes]:
-    """The entity tags that the client has; a weak one is as good, the bytes are the same."""
+def _had(scope: Scope, tag: bytes) -> bytes | None:
+    """The tag by which the client has the answer already, in a coding that it takes.
+
+    A weak one is as good: the bytes are the same.
+    """
     given: set[bytes] = set()
     for name, value in scope["headers"]:
         if name.lower() == b"if-none-match":
             given.update(part.strip().removeprefix(b"W/") for part in value.split(b","))
-    return given
+    if not given:
+        return None
+    codings = accepted(scope["headers"])
+    known = [tag_in(coding, tag) for coding in PREFERRED if coding in {*codings, IDENTITY}]
+    return next((each for each in known if each in given), None)

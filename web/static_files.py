@@ -1,8 +1,9 @@
 """``/static/``: the site's own style sheets, scripts and pictures, read once.
 
-The style sheet is written in parts, ``static/site/*.css``, and sent as one file in the order of
-their names. All files share one folder of addresses that is named by the digest of everything in
-it: an address never changes its bytes, and scripts import one another by relative names.
+Style sheets are written in parts and sent as one file each, the parts in the order of their names:
+one for the site, a small one for what stands in other sites' frames. All files share one folder of
+addresses that is named by the digest of everything in it: an address never changes its bytes, and
+scripts import one another by relative names.
 """
 
 import hashlib
@@ -14,7 +15,11 @@ from web.answer import FOREVER, Answer, answer
 
 PREFIX: Final = "/static/"
 HERE: Final = Path(__file__).parent
-SHEET: Final = "site.css"
+SHEETS: Final = {
+    "site.css": ("site/*.css",),
+    "embed.css": ("site/10-tokens.css", "site/61-charts.css", "embed/*.css"),
+}
+"""The style sheets that are sent, and the parts that each is put together from."""
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -34,7 +39,13 @@ class StaticFiles:
             digest.update(body)
         self._folder = f"{PREFIX}{digest.hexdigest()[:12]}/"
         self._answers = {
-            self._folder + name: answer(200, body, _TYPES[Path(name).suffix], cache_control=FOREVER)
+            self._folder + name: answer(
+                200,
+                body,
+                _TYPES[Path(name).suffix],
+                etag=f'"{hashlib.sha256(body).hexdigest()[:20]}"',
+                cache_control=FOREVER,
+            )
             for name, body in files.items()
         }
 
@@ -53,15 +64,17 @@ class StaticFiles:
 
 
 def _read(folder: Path) -> dict[str, bytes]:
-    """Every file by its name below ``folder``, with the parts of the style sheet put together."""
-    files: dict[str, bytes] = {}
-    sheet = b""
+    """Every file by its name below ``folder``, with the parts of the style sheets put together."""
+    files = {
+        name: b"".join(
+            file.read_bytes() + b"\n" for part in parts for file in sorted(folder.glob(part))
+        )
+        for name, parts in SHEETS.items()
+    }
     for file in sorted(folder.rglob("*")):
-        if file.suffix == ".css":
-            sheet += file.read_bytes() + b"\n"
-        elif file.suffix in _TYPES:
+        if file.suffix in _TYPES and file.suffix != ".css":
             files[file.relative_to(folder).as_posix()] = file.read_bytes()
-    return {SHEET: sheet, **files}
+    return files
 
 
 def build_digest() -> str:
