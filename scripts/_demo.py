@@ -32,7 +32,8 @@ from ledger.importers.trace import read_trace
 
 PORT = 8000
 MOST_JOBS = 100_000
-VERSION = 1
+VERSION = 2
+"""Of the invented history: a folder with an older one is emptied and filled anew."""
 NOTE = "demo.json"
 FRESH_S = 3_600
 """A history that was interrupted is gone on with for an hour; an older one would end too early."""
@@ -204,10 +205,14 @@ def _note(folder: Path, source: str, length_s: int, jobs: int) -> Note:
         note = Note(**json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         raise DemoRefused(f"{path} is damaged: remove {folder} to begin anew") from None
-    if (note.version, note.source) != (VERSION, source):
+    if note.source != source:
         raise DemoRefused(
             f"{folder} holds another demonstration: give another with --data DIR, or remove it"
         )
+    if note.version != VERSION:
+        print("demo: the history in the folder is of an older kind: made anew", file=sys.stderr)
+        _clear(folder)
+        return fresh
     if not note.complete and now - note.end > FRESH_S:
         _clear(folder)
         return fresh

@@ -15,7 +15,7 @@ from ledger.importers.progress import Progress
 from ledger.importers.replay import IMPORTS, format_report, import_trace
 from ledger.importers.signing import Desk, founding_cast
 from ledger.importers.simulation import Event, Port, SimulatedClock, Simulation
-from ledger.importers.synthetic import DAYS, history_events
+from ledger.importers.synthetic import DAYS, history_events, renewing
 from ledger.keys import KeyFileError
 from ledger.records.deadline import DAY_S, format_time
 from ledger.settings import Settings
@@ -61,6 +61,15 @@ class History:
             return []
         desk = Desk(signers, self.progress("synthetic").secret)
         return history_events(desk, start=self.start, jobs=self.jobs)
+
+    def desk_for_live(self, signers: Mapping[str, Signer], secret: bytes) -> Desk:
+        """The desk for what comes after the history, with the keys that are valid then."""
+        if self.trace is not None:
+            return Desk(signers, secret)
+        renewed = renewing(
+            Desk(signers, self.progress("synthetic").secret), start=self.start
+        ).replaced
+        return Desk({**signers, **{name: new.signer for name, new in renewed.items()}}, secret)
 
 
 def read_signers(folder: Path) -> dict[str, Signer]:

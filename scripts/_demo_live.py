@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 from _demo_history import History
 
-from ledger.importers.signing import Desk
 from ledger.importers.simulation import Event
 from ledger.importers.synthetic import LIVE_EVERY_S, live_events
 from ledger.tlog.note import Signer
@@ -33,7 +32,7 @@ class Pulse:
         self._host, self._port = host, port
         self._history_progress = history.progress("synthetic")
         self._live_progress = history.progress("live")
-        self._desk = Desk(signers, self._live_progress.secret)
+        self._desk = history.desk_for_live(signers, self._live_progress.secret)
         self._history = history.events(signers)
         self._behind = self._history_progress.done()
         # A job that an earlier stop has cut short is told to its end: the same statements again.

@@ -6,7 +6,7 @@ one machine: that is what makes it a replay and not a record. Files and randomne
 
 import hmac
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ledger.errors import AuthorUnknown
@@ -36,6 +36,7 @@ OFFICES: Final[Mapping[Role, str]] = {
 }
 """Everybody else who has a key, by role, which is the author's name too: their titles."""
 _SEED_CONTEXT: Final = b"apsci-ledger/import-seed/1\x00"
+_KEY_CONTEXT: Final = b"apsci-ledger/import-key/1\x00"
 
 
 def founding_cast(
@@ -65,15 +66,41 @@ def require_signers(signers: Mapping[str, Signer], authors: Iterable[str]) -> No
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """An author's next key, and the first second at which it signs."""
+
+    signer: Signer = field(repr=False)
+    vkey: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """Signs for everybody. ``secret``, 32 bytes, is what this import's seeds are derived from.
 
     Derived, so that a statement made again is the same statement, byte for byte; from a secret,
     since whoever can guess a seed can try values against a sealed field before it opens.
+    ``replaced`` are the authors who get a new key on the way, by name.
     """
 
     signers: Mapping[str, Signer] = field(repr=False)
     secret: bytes = field(repr=False)
+    replaced: Mapping[str, Replaced] = field(default_factory=dict)
+
+    def replacing(self, author: str, *, since: int) -> "Desk":
+        """The same desk, at which ``author`` signs with another key from ``since`` on.
+
+        The key follows from the secret: who makes the import again makes the same one.
+        """
+        seed = hmac.digest(self.secret, _KEY_CONTEXT + author.encode(), "sha256")
+        signer, vkey = generate_key(self.signers[author].name, seed)
+        new = Replaced(signer=signer, vkey=vkey, since=since)
+        return replace(self, replaced={**self.replaced, author: new})
+
+    def signer(self, author: str, *, at: int) -> Signer:
+        """The key that ``author`` signs with at a time."""
+        new = self.replaced.get(author)
+        return self.signers[author] if new is None or at < new.since else new.signer
 
     def event(
         self,
@@ -81,14 +108,14 @@ class Desk:
         author: str,
         kind: str,
         schema: str,
-        job_id: str,
+        job_id: str | None,
         at: int,
         public: Mapping[str, Any],
         sealed: Mapping[str, Any] | None = None,
         about: Event | None = None,
         reference: str | None = None,
     ) -> Event:
-        """What ``author`` says at ``at``; signed when its turn comes.
+        """What ``author`` says at ``at``; signed when its turn comes. The registry has no job.
 
         ``reference`` is the public field that takes the leaf index of ``about``.
         """
@@ -98,17 +125,17 @@ class Desk:
             if reference is not None:
                 fields[reference] = index
             return author_statement(
-                signer=self.signers[author],
+                signer=self.signer(author, at=at),
                 kind=kind,
                 schema=schema,
                 public=fields,
                 made_at=format_time(at),
                 job_id=job_id,
                 sealed=sealed,
-                seed=self._seed(job_id, kind, at),
+                seed=self._seed(job_id or author, kind, at),
             )
 
-        return Event(at=at, kind=kind, job=job_id, body=body, about=about)
+        return Event(at=at, kind=kind, job=job_id or "", body=body, about=about)
 
     def _seed(self, job_id: str, kind: str, at: int) -> bytes:
         message = f"{job_id}\x00{kind}\x00{at}".encode()

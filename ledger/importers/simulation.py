@@ -52,7 +52,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
-    """One statement to come: when, about what, and how it is made.
+    """One statement to come: when, about what job (none: empty), and how it is made.
 
     ``body`` gets the leaf index of ``about``, an earlier event, or None where there is none. It
     always makes the same bytes of the same index: that is what lets a replay be taken up again.

@@ -5,42 +5,36 @@ log's origin and by the authors' titles. Values are drawn from the job's name an
 plausible size, nothing more.
 """
 
-from hashlib import sha256
 from typing import Any, Final
 
+from ledger.importers import synthetic_results
 from ledger.importers.draw import Draw
 from ledger.importers.signing import Desk
 from ledger.importers.simulation import Event
+from ledger.importers.synthetic_models import (
+    ACCELERATORS,
+    H200E_BASIS,
+    MEMBER_WEIGHTS,
+    Model,
+    digest,
+    draw_model,
+)
+from ledger.importers.synthetic_words import CHINESE_MEMBERS, REASONS, words
 from ledger.importers.ulid import RANDOM_BYTES, ulid
 from ledger.importers.work import WORK, Work
 from ledger.records.deadline import format_time
-from schemas.statements import Role
+from schemas.statements import Role, Workload
 
-LABEL: Final = "Synthetic demonstration record: no such job ran, no such model exists."
-EGRESS_CEILINGS: Final = (10**7, 10**8, 10**9, 10**10, 10**11)
+EGRESS_CEILINGS: Final = (10**7, 10**8, 10**9)
+LARGE_CEILINGS: Final = (10**10, 10**11, 5 * 10**11)
+LARGE: Final = frozenset({Workload.ACTIVATION_CAPTURE, Workload.SAE_TRAINING})
+"""Kinds of work that put out gigabytes."""
+NEAR_CEILING_PERMILLE: Final = 90
 WALL_LIMITS_S: Final = (1_800, 3_600, 14_400, 43_200, 86_400, 259_200, 604_800)
-MEMBER_WEIGHTS: Final = {
-    "deepseek": 20,
-    "qwen": 17,
-    "anthropic": 16,
-    "google-deepmind": 15,
-    "openai": 14,
-    "zhipu": 10,
-    "moonshot": 8,
-}
 GPU_WEIGHTS: Final = {
     1: 16, 2: 8, 4: 12, 8: 26, 16: 12, 32: 9, 64: 7, 128: 5, 256: 3, 512: 1, 1_024: 1,
 }  # fmt: skip
-ACCELERATORS: Final = {
-    "nvidia_h200": (60, 1_000),
-    "nvidia_h100": (25, 1_000),
-    "nvidia_b200": (10, 2_275),
-    "nvidia_a100_80gb": (5, 315),
-}
-"""Slug: how often it is drawn, and its worth in thousandths of an H200."""
-H200E_BASIS: Final = "h200e/1: dense FP16 peak by data sheet, H200 SXM = 1 (H100 1, B200 2.275)"
-MODEL_SIZES: Final = {"8b": 8 * 10**9, "70b": 70 * 10**9, "600b": 600 * 10**9}
-JOULES_PER_GPU_SECOND: Final = 600
+CHECKS: Final = {"oms_root": 60, "readonly_mount": 28, "tee_attestation": 12}
 
 
 class SyntheticJob:
@@ -57,20 +51,26 @@ class SyntheticJob:
         self.gpu_count: int = draw.weigh(GPU_WEIGHTS)
         weights = {slug: weight for slug, (weight, _worth) in ACCELERATORS.items()}
         self.accelerator: str = draw.weigh(weights)
-        self.size: str = draw.pick(tuple(MODEL_SIZES))
-        self.ceiling: int = draw.pick(EGRESS_CEILINGS)
+        self.model: Model = draw_model(draw, self.member)
+        is_large = self.work.workload in LARGE
+        self.ceiling: int = draw.pick(LARGE_CEILINGS if is_large else EGRESS_CEILINGS)
         self.job_id = ulid(self.submitted_at * 1_000, draw.bytes()[:RANDOM_BYTES])
+        self._put_out: list[dict[str, Any]] = []
+
+    def limit_s(self, wall_s: int) -> int:
+        """The time limit that is asked for where a run of ``wall_s`` is expected."""
+        limits = [limit for limit in WALL_LIMITS_S if limit >= wall_s]
+        return limits[0] if limits else wall_s
 
     def submit(self, *, wall_s: int, **changed: Any) -> Event:  # noqa: ANN401 - public fields of any kind
         """The member's submission; ``changed`` replaces public fields, which is how it errs."""
-        limits = [limit for limit in WALL_LIMITS_S if limit >= wall_s]
         public = {
             "workload_type": self.work.workload.value,
             "gradient_scope": self.work.gradient_scope.value,
             "optimizer_targets": [target.value for target in self.work.optimizer_targets],
             "accelerator": self.accelerator,
             "gpu_count": self.gpu_count,
-            "wall_limit_seconds": limits[0] if limits else wall_s,
+            "wall_limit_seconds": self.limit_s(wall_s),
             "egress_ceiling_bytes": self.ceiling,
         }
         sealed = self._sealed_submission()
@@ -89,15 +89,30 @@ class SyntheticJob:
         return self._say(Role.ORCHESTRATOR, "interrupted", "job-interrupted/1", at, public)
 
     def carry_out(self, at: int) -> Event:
-        """The gateway's figures, within what was allowed."""
-        public = {
-            "egress_bytes": self.draw.below(self.ceiling),
-            "artifact_count": self.draw.between(1, 6),
-        }
+        """The gateway's figures, within what was allowed, and now and then just within."""
+        draw = self.draw
+        permille = draw.between(880, 998) if draw.permille(NEAR_CEILING_PERMILLE) else None
+        let_out = draw.below(self.ceiling) if permille is None else self.ceiling * permille // 1_000
+        self._put_out = synthetic_results.artifacts(
+            draw,
+            self.work.workload,
+            name=self.name,
+            member=self.member,
+            let_out=let_out,
+            is_chinese=self.member in CHINESE_MEMBERS,
+        )
+        public = {"egress_bytes": let_out, "artifact_count": len(self._put_out)}
         return self._say(Role.GATEWAY, "egress", "job-egress/1", at, public)
 
     def end(
-        self, at: int, kind: str, exit_status: str, *, started_at: int | None, wall_s: int
+        self,
+        at: int,
+        kind: str,
+        exit_status: str,
+        *,
+        started_at: int | None,
+        wall_s: int,
+        weights_changed: bool = False,
     ) -> Event:
         """The run is over; ``wall_s`` is the sum of its periods, 0 where it never started."""
         gpu_s = wall_s * self.gpu_count
@@ -109,35 +124,36 @@ class SyntheticJob:
             "h200e_seconds": -(-gpu_s * ACCELERATORS[self.accelerator][1] // 1_000),
             "h200e_basis": H200E_BASIS,
             "exit_status": exit_status,
-            "weights_unchanged": True,
-            "weights_check": self.draw.pick(("oms_root", "readonly_mount", "tee_attestation")),
+            "weights_unchanged": not weights_changed,
+            "weights_check": "oms_root" if weights_changed else self.draw.weigh(CHECKS),
         }
-        sealed = self._sealed_outcome(gpu_s, whole=kind == "completed")
+        sealed = synthetic_results.outcome(
+            self.draw,
+            self.work.workload,
+            self.model,
+            gpu_seconds=gpu_s,
+            whole=kind == "completed",
+            put_out=self._put_out,
+            weights_after=digest(f"other weights of {self.name}") if weights_changed else None,
+        )
         return self._say(Role.ORCHESTRATOR, kind, "job-ended/1", at, public, sealed)
 
     def open_early(self, at: int, about: Event, *, author: str) -> Event:
         """The author of a sealed entry opens it before its deadline."""
         return self._say(author, "open", "job-open/1", at, {}, None, about, "discloses")
 
-    def correct(self, at: int, about: Event, *, field_name: str, value: str) -> Event:
-        """The orchestrator says what a figure of its own should have been."""
-        public = {
-            "field": field_name,
-            "value": value,
-            "reason": "The meter was read twice for one node (synthetic).",
-        }
-        orchestrator = Role.ORCHESTRATOR.value
+    def correct(self, at: int, about: Event, *, author: str, field_name: str, value: str) -> Event:
+        """The author of an entry says what a figure of its own should have been."""
+        public = {"field": field_name, "value": value, "reason": REASONS[field_name]}
         return self._say(
-            orchestrator, "corrected", "job-corrected/1", at, public, None, about, "corrects"
+            author, "corrected", "job-corrected/1", at, public, None, about, "corrects"
         )
 
-    def withhold(self, at: int, about: Event, *, paths: list[str], review_by: int) -> Event:
+    def withhold(
+        self, at: int, about: Event, *, paths: list[str], basis: str, review_by: int
+    ) -> Event:
         """The committee keeps fields of one entry closed past its deadline."""
-        public = {
-            "paths": paths,
-            "basis": "unpatched_vulnerability",
-            "review_by": format_time(review_by),
-        }
+        public = {"paths": paths, "basis": basis, "review_by": format_time(review_by)}
         committee = Role.COMMITTEE.value
         return self._say(
             committee, "withheld", "job-withheld/1", at, public, None, about, "withholds"
@@ -169,60 +185,33 @@ class SyntheticJob:
         return event
 
     def _sealed_submission(self) -> dict[str, Any]:
-        model = f"{self.member}-synthetic-{self.size}"
-        count = self.draw.between(100, 50_000)
+        draw, model = self.draw, self.model
+        told = words(draw, self.work.workload, member=self.member, model=model.name)
+        count = draw.between(100, 50_000)
+        workload = self.work.workload
         return {
-            "title": self.work.title,
-            "purpose": f"{LABEL} {self.work.title}, on {model}.",
-            "protocol": f"{LABEL} Weights mounted read-only; outputs leave through the gateway.",
-            "model.name": model,
-            "model.revision": f"r{self.draw.between(1, 40)}",
-            "model.parameter_count": MODEL_SIZES[self.size],
-            "model.dtype": self.draw.pick(("bf16", "fp8")),
-            "model.weights_digest": _digest(f"weights of {model}"),
-            "code": {"digest": _digest(f"code of {self.work.workload}"), "name": "run.py"},
-            "container": {"digest": _digest(f"container of {self.work.workload}")},
+            "title": told.title,
+            "purpose": told.purpose,
+            "protocol": told.protocol,
+            "model.name": model.name,
+            "model.revision": model.revision,
+            "model.parameter_count": model.parameters,
+            "model.dtype": model.dtype,
+            "model.weights_digest": model.digest,
+            "code": {"digest": digest(f"code of {workload}"), "name": f"{workload}.py"},
+            "container": {
+                "digest": digest(f"container of {workload}"),
+                "name": "safety-tools",
+                "media_type": "application/vnd.oci.image.manifest.v1+json",
+            },
             "prompts": {
-                "descriptor": {"digest": _digest(f"prompts of {self.name}")},
+                "descriptor": {
+                    "digest": digest(f"prompts of {self.name}"),
+                    "name": "prompts.jsonl",
+                    "media_type": "application/jsonl",
+                },
                 "count": count,
-                "distinct_count": count - self.draw.below(count // 10),
-                "content_access": self.draw.pick(("public", "on_request", "closed")),
+                "distinct_count": count - draw.below(count // 10),
+                "content_access": draw.pick(("public", "on_request", "closed")),
             },
         }
-
-    def _sealed_outcome(self, gpu_s: int, *, whole: bool) -> dict[str, Any]:
-        total = self.draw.between(500, 40_000)
-        samples = total if whole else self.draw.below(total)
-        tokens = samples * self.draw.between(200, 3_000)
-        model = f"{self.member}-synthetic-{self.size}"
-        outcome: dict[str, Any] = {
-            "energy_joules": gpu_s * JOULES_PER_GPU_SECOND,
-            "model.weights_digest_after": _digest(f"weights of {model}"),
-            "samples.completed": samples,
-            "samples.total": total,
-            "tokens.input": tokens,
-            "tokens.output": tokens // self.draw.between(2, 9),
-        }
-        if whole:
-            outcome["metrics"] = [
-                {
-                    "name": "synthetic_score",
-                    "value": f"0.{self.draw.between(1_000, 9_999)}",
-                    "stderr": f"0.0{self.draw.between(100, 999)}",
-                    "n": samples,
-                }
-            ]
-            outcome["artifacts"] = [
-                {
-                    "digest": _digest(f"results of {self.name}"),
-                    "name": "results.jsonl",
-                    "kind": "results",
-                    "bytes": self.draw.between(10**4, 10**7),
-                    "content_access": "on_request",
-                }
-            ]
-        return outcome
-
-
-def _digest(text: str) -> dict[str, str]:
-    return {"sha256": sha256(f"synthetic: {text}".encode()).hexdigest()}
