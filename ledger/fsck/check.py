@@ -180,6 +180,10 @@ class _Walk:
             return
         for odd in self._reads.differences(second):
             self._findings.add("projection", _said(odd), "run `ledger rebuild`")
+        if not self._reads.word_index_agrees(second):
+            self._findings.add(
+                "word index", "it is not that of the opened texts", "run `ledger rebuild`"
+            )
 
 
 def _head(reads: Inspection, findings: Findings) -> Head:
@@ -251,10 +255,11 @@ def _check_surroundings(
             index=index,
         )
     for guard in reads.missing_guards():
+        lost = "the search loses words" if "texts" in guard else "the past can be changed"
         findings.add(
             "guard missing",
             f"the trigger {guard} is not in force",
-            "without it the database lets the past be changed: create it again from the migration",
+            f"without it {lost}: create it again from the migration",
         )
     for fault in [] if quick else reads.structural_faults():
         findings.add("database file", fault, "restore the database from a backup or a mirror")

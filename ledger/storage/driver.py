@@ -15,6 +15,7 @@ from sqlalchemy import Connection, LargeBinary, Table, Text
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
+ROWS_STREAMED: Final = 256
 COPY_FROM: Final = 16
 """Fewer rows than this travel faster as INSERTs than as PostgreSQL's binary COPY."""
 VALUES_AT_ONCE: Final = 500
@@ -32,6 +33,12 @@ class Driver:
         """All rows of a SELECT."""
         rows: list[Row] = self._raw.execute(self._spelt(sql), parameters).fetchall()
         return rows
+
+    def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[list[Row]]:
+        """The rows of a SELECT, some at a time; on PostgreSQL the driver holds them all."""
+        cursor = self._raw.execute(self._spelt(sql), parameters)
+        while rows := cursor.fetchmany(ROWS_STREAMED):
+            yield rows
 
     def fetch_in(self, sql: str, values: Iterable[Any]) -> Iterator[Row]:
         """All rows of a SELECT that ends in ``IN``, for any number of values."""

@@ -125,10 +125,15 @@ class Inspection:
         """Where the stored projections are not what ``folded`` holds."""
         return folded.differences(self._connection)
 
+    def word_index_agrees(self, folded: Shadow) -> bool:
+        """Whether the index of words is that of the texts which ``folded`` holds; asked once."""
+        return folded.word_index_agrees(self._connection)
+
     def missing_guards(self) -> list[str]:
-        """The triggers that keep the log append-only and are not there, or are switched off."""
+        """The triggers that keep the log append-only, and its words indexed, and are not there."""
         if self._connection.dialect.name == "sqlite":
             wanted = [f"{table.name}_no_{verb}" for table in APPEND_ONLY for verb in _VERBS]
+            wanted += [f"job_texts_after_{verb}" for verb in ("insert", "delete", "update")]
             found = self._driver.fetch("SELECT name FROM sqlite_master WHERE type = 'trigger'")
         else:
             wanted = [f"{table.name}_append_only" for table in APPEND_ONLY]

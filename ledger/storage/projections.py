@@ -17,6 +17,7 @@ from ledger.records.entry import Author, Entry
 from ledger.storage.catalogue_fold import CatalogueRows
 from ledger.storage.driver import Driver, Row, columns_of, storable
 from ledger.storage.tables import AUTHOR_KEYS, EMBARGOES, FOREVER, JOBS, PROJECTIONS
+from ledger.storage.word_index import empty_texts
 from ledger.tlog.note import parse_vkey
 from schemas.statements import (
     JobCorrected,
@@ -307,6 +308,7 @@ def current_jobs(connection: Connection, job_ids: Collection[str]) -> dict[str, 
 
 def drop_projections(connection: Connection) -> None:
     """Empty every projection, in the caller's transaction."""
+    empty_texts(connection)
     for table in PROJECTIONS:
         connection.execute(delete(table))
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Select, Table, Text, collate, create_engine, 
 from ledger.storage.driver import Driver
 from ledger.storage.projections import Fact, current_jobs, fold_batch
 from ledger.storage.tables import PROJECTIONS
+from ledger.storage.word_index import word_index_agrees
 
 ROWS_AT_ONCE: Final = 2_048
 
@@ -59,6 +60,10 @@ class Shadow:
         """Where the projections behind ``stored`` are not what was folded, in the order of keys."""
         for table in PROJECTIONS:
             yield from _differences(table, _rows(stored, table), _rows(self._connection, table))
+
+    def word_index_agrees(self, stored: Connection) -> bool:
+        """Whether the index of words behind ``stored`` is that of the folded texts; asked once."""
+        return word_index_agrees(stored, self._connection)
 
 
 @contextmanager

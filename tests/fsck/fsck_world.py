@@ -30,10 +30,23 @@ def fill(settings: Settings) -> int:
     clock = kit.Clock()
     ledger = Ledger(settings, clock=clock)
     try:
-        kit.log(ledger, kit.submitted(FULL), kit.submitted(PARTLY))
+        plan = {
+            "title": "Probes for \u5b89\u5168",
+            "model.name": "whale-4",
+            "model.weights_digest": {"sha256": "ab" * 32},
+        }
+        kit.log(ledger, kit.submitted(FULL, sealed=plan), kit.submitted(PARTLY))
         kit.log(ledger, kit.started(FULL), kit.interrupted(FULL))
         kit.log(ledger, kit.started(FULL, at="2026-11-21T12:40:00Z"))
-        kit.log(ledger, kit.egress(FULL, 10), kit.ended(FULL), kit.corrected(FULL, 1, "32"))
+        output = {
+            "digest": {"sha256": "cd" * 32},
+            "name": "scores.json",
+            "kind": "report",
+            "bytes": 10,
+            "content_access": "public",
+        }
+        ended = kit.ended(FULL, sealed={"artifacts": [output, output]})
+        kit.log(ledger, kit.egress(FULL, 10), ended, kit.corrected(FULL, 1, "32"))
         kit.log(ledger, kit.opened(FULL, 1), kit.withheld(PARTLY, 3, "title"))
         kit.log(ledger, kit.submitted(REJECTED, workload_type="rlhf"))
         kit.log(ledger, kit.registry("add", "newlab", NEW_KEY))

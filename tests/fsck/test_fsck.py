@@ -9,6 +9,7 @@ from ledger import keys
 from ledger.assembly import Ledger
 from ledger.errors import LogUnavailable
 from ledger.fsck import second_root
+from ledger.rebuild import rebuild
 from ledger.records.deadline import DAY_S
 from ledger.records.entry import parse_entry, statement_entry
 from ledger.records.statement import decode_signed
@@ -252,6 +253,13 @@ def test_openings_that_changed_places_are_found(world: World) -> None:
         ("embargoes", "UPDATE embargoes SET withheld_index = NULL WHERE leaf_index = 3"),
         ("author_keys", "UPDATE author_keys SET role = 'council' WHERE name = 'deepseek'"),
         ("author_keys", "UPDATE author_keys SET since = 9 WHERE name = 'zhipu'"),
+        ("models", "UPDATE models SET parameter_count = 7"),
+        ("models", "DELETE FROM models"),
+        ("artifacts", "UPDATE artifacts SET bytes = bytes + 1 WHERE n = 1"),
+        ("artifacts", "DELETE FROM artifacts WHERE n = 0"),
+        ("corrections", "UPDATE corrections SET value = '33'"),
+        ("job_texts", "UPDATE job_texts SET words = words || ' zebra'"),
+        ("job_texts", "UPDATE job_texts SET disclosed_index = disclosed_index + 1000"),
     ],
 )
 def test_an_edited_projection_is_found_and_rebuilt(world: World, table: str, change: str) -> None:
@@ -261,6 +269,29 @@ def test_an_edited_projection_is_found_and_rebuilt(world: World, table: str, cha
     assert all(each.sort == "projection" for each in found)
     assert f"row {table} (" in found[0].message
     assert found[0].remedy == "run `ledger rebuild`"
+    with world.store() as store:
+        rebuild(store)
+    assert world.fsck()[0] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO job_words (rowid, words) VALUES (4, 'zebra')",
+        "INSERT INTO job_words (job_words) VALUES ('delete-all')",
+        "UPDATE job_words_data SET block = x'00' WHERE id > 10",
+        "DELETE FROM job_words_data WHERE id > 10",
+    ],
+)
+def test_an_index_of_words_that_is_not_that_of_the_texts_is_found_and_rebuilt(
+    sqlite_world: World, change: str
+) -> None:
+    sqlite_world.damage(change)
+    found, _ = sqlite_world.fsck()
+    assert [(each.sort, each.remedy) for each in found] == [("word index", "run `ledger rebuild`")]
+    with sqlite_world.store() as store:
+        rebuild(store)
+    assert sqlite_world.fsck()[0] == []
 
 
 def test_what_is_late_is_found(world: World) -> None:
