@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
 from ledger.errors import NotFound
+from ledger.storage.catalogue import CatalogueReads
 from ledger.storage.driver import VALUES_AT_ONCE, Driver, batched, columns_of
 from ledger.storage.shapes import (
     Head,
@@ -48,13 +49,14 @@ _CHECKPOINT = (
 )
 
 
-class Snapshot:
+class Snapshot(CatalogueReads):
     """Everything that can be read; made by ``Store.snapshot`` and ``Appending.snapshot``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         # What proofs and tiles need goes straight to the driver: it is read for every one.
         self._driver = Driver(connection)
+        self._is_sqlite = connection.dialect.name == "sqlite"
 
     # --- the log ---
 

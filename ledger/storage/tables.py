@@ -194,7 +194,7 @@ class ArtifactRow(SQLModel, table=True):
     """
 
     __tablename__ = "artifacts"
-    __table_args__ = (Index("artifacts_by_digest", "digest"),)
+    __table_args__ = (Index("artifacts_by_digest", "digest", "disclosed_index", "n"),)
     disclosed_index: int = Field(sa_column=_big(primary_key=True))
     n: int = Field(sa_column=_big(primary_key=True))
     disclosed_at: int = Field(sa_column=_big())

@@ -47,7 +47,7 @@ Table(
     _big("bytes"),
     _text("content_access"),
     _text("uri", null=True),
-    Index("artifacts_by_digest", "digest"),
+    Index("artifacts_by_digest", "digest", "disclosed_index", "n"),
 )
 Table(
     "corrections",
