@@ -8,8 +8,6 @@ from litestar import Request, Response, Router, get
 from litestar.params import FromPath
 
 from ledger.reader import View
-from ledger.records.lifecycle import State
-from ledger.storage.shapes import JobFilter
 from schemas.answers import (
     CheckpointShown,
     ConsistencyProof,
@@ -24,9 +22,9 @@ from schemas.answers import (
     Page,
     Shown,
 )
-from schemas.statements import Workload
 from web import query
 from web.doors import Asked, asked
+from web.filters import JOB_FILTERS, job_filter
 from web.query import ParameterRefused
 
 T = TypeVar("T")
@@ -35,7 +33,6 @@ Asking = Request[Any, Any, Any]
 BASE: Final = "/api/v1"
 JSON: Final = "application/json"
 LIST: Final = ("limit", "cursor", "count")
-JOB_FILTERS: Final = ("member", "workload", "state")
 
 
 def respond(content: object, *, links: Mapping[str, str] | None = None) -> Response[bytes]:
@@ -68,25 +65,16 @@ def list_page(
     return respond(answer, links={"next": following} if following else None)
 
 
-def job_filter(params: Mapping[str, str]) -> JobFilter:
-    """The jobs that an address asks for. Raises ParameterRefused."""
-    return JobFilter(
-        author=query.slug(params, "member"),
-        workload_type=query.code(params, "workload", Workload),
-        state=query.code(params, "state", State),
-    )
-
-
 @get("/jobs", sync_to_thread=True)
 def list_jobs(request: Asking) -> Response[bytes]:
     """Jobs, newest first."""
     asking = asked(request.scope)
     query.check_known(asking.params, (*JOB_FILTERS, *LIST))
-    chosen = job_filter(asking.params)
     limit, below = query.limit(asking.params), query.decode_cursor(asking.params)
     wants_count = query.wants_count(asking.params)
     with asking.view() as view:
-        jobs: tuple[JobShown, ...] = view.jobs(chosen, below=below, limit=limit + 1)
+        chosen = job_filter(asking.params, view.titles())
+        jobs: tuple[JobShown, ...] = view.search(chosen, below=below, limit=limit + 1)
         more = len(jobs) > limit
         return list_page(
             asking,
@@ -95,6 +83,15 @@ def list_jobs(request: Asking) -> Response[bytes]:
             cursor=jobs[limit - 1].submitted_index if more else None,
             count=view.count_jobs(chosen) if wants_count else None,
         )
+
+
+@get("/facets", sync_to_thread=True)
+def show_facets(request: Asking) -> Response[bytes]:
+    """What a list of jobs can be narrowed to; the same filters as for the list."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, JOB_FILTERS)
+    with asking.view() as view:
+        return show(view, view.facets(job_filter(asking.params, view.titles())))
 
 
 @get("/jobs/{job_id:str}", sync_to_thread=True)
@@ -231,6 +228,7 @@ ROUTER: Final = Router(
     path=BASE,
     route_handlers=[
         list_jobs,
+        show_facets,
         show_job,
         list_events,
         prove_job,

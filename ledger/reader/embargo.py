@@ -1,35 +1,40 @@
 """What is sealed and until when, what is late, and what has been opened."""
 
-from typing import Final
+import numpy as np
 
 from ledger.errors import LogUnavailable
 from ledger.reader import shapes
+from ledger.reader.seals import NONE, Seals
 from ledger.records.deadline import DAY_S, days_late, format_time
 from ledger.storage.shapes import StoredEmbargo
 from ledger.storage.snapshot import Snapshot
-from ledger.storage.tables import FOREVER
 from schemas.answers import Day, Embargo, Overdue, Published
 
-LONG_AGO: Final = -1
 
-
-def calendar(snapshot: Snapshot, *, size: int, now: int, limit: int) -> Embargo:
-    """What is sealed as of ``size``, seen at ``now``; lists hold up to ``limit`` entries.
+def calendar(snapshot: Snapshot, seals: Seals, *, now: int, limit: int) -> Embargo:
+    """What of ``seals`` is sealed, seen at ``now``; lists hold up to ``limit`` entries.
 
     ``overdue_count`` counts all of them. A deadline has passed when ``now`` reaches it.
     """
-    late = snapshot.sealed(size=size, due_after=LONG_AGO, due_until=now, limit=limit)
-    coming = snapshot.sealed(size=size, due_after=now, due_until=FOREVER, limit=limit)
+    is_sealed = seals.opened_at == NONE
+    sealed = np.flatnonzero(is_sealed)
+    # Stable: entries with the same deadline stay in log order.
+    soonest = sealed[np.argsort(seals.publish_by[sealed], kind="stable")]
+    overdue = int(np.searchsorted(seals.publish_by[soonest], now, side="right"))
+    late = seals.index[soonest[:overdue][:limit]].tolist()
+    coming = seals.index[soonest[overdue:][:limit]].tolist()
+    rows = snapshot.embargoes_at([*late, *coming])
+    days, counts = np.unique(seals.publish_by[soonest[overdue:]] // DAY_S, return_counts=True)
     return Embargo(
         now=format_time(now),
-        sealed=snapshot.count_sealed(size=size),
-        disclosed=snapshot.count_disclosures(size=size),
-        overdue_count=snapshot.count_sealed(size=size, due_until=now),
-        overdue=tuple(_overdue(stored, now=now) for stored in late),
-        next=tuple(map(shapes.sealed_shown, coming)),
+        sealed=len(sealed),
+        disclosed=len(is_sealed) - len(sealed),
+        overdue_count=overdue,
+        overdue=tuple(_overdue(rows[index], now=now) for index in late),
+        next=tuple(shapes.sealed_shown(rows[index]) for index in coming),
         days=tuple(
-            Day(day=format_time(day - day % DAY_S)[:10], entries=entries)
-            for day, entries in snapshot.sealed_by_day(size=size, after=now)
+            Day(day=format_time(day * DAY_S)[:10], entries=entries)
+            for day, entries in zip(days.tolist(), counts.tolist(), strict=True)
         ),
     )
 

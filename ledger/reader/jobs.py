@@ -1,7 +1,6 @@
-"""Jobs, their histories, who may speak in the log, and the counts over all of them."""
+"""Jobs, their histories, and who may speak in the log."""
 
 import re
-from collections.abc import Collection
 from typing import Final
 
 from ledger.errors import NotFound
@@ -19,7 +18,6 @@ from schemas.answers import (
     Member,
     Overview,
     SealedPart,
-    Tally,
 )
 
 _JOB_ID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
@@ -81,62 +79,6 @@ def members(snapshot: Snapshot, overview: Overview, *, size: int) -> tuple[Membe
             gpu_seconds=tally.gpu_seconds if tally else 0,
         )
     return tuple(found.values())
-
-
-def overview(snapshot: Snapshot, *, size: int) -> Overview:
-    """The ledger in a few numbers."""
-    states = _tallies(snapshot, "state", size=size)
-    return Overview(
-        jobs=sum(tally.jobs for tally in states),
-        gpu_seconds=sum(tally.gpu_seconds for tally in states),
-        sealed=snapshot.count_sealed(size=size),
-        disclosed=snapshot.count_disclosures(size=size),
-        states=states,
-        members=_tallies(snapshot, "author", size=size),
-        workloads=_tallies(snapshot, "workload_type", size=size),
-    )
-
-
-def overview_after(snapshot: Snapshot, old: Overview, *, old_size: int, size: int) -> Overview:
-    """The overview at ``size``, from the one at ``old_size`` and the entries between them.
-
-    Counting all jobs takes longer the more there are; this takes as long as the log has grown.
-    """
-    touched = snapshot.jobs_between(old_size, size)
-    before = snapshot.jobs_by_id(touched, size=old_size).values()
-    after = snapshot.jobs_by_id(touched, size=size).values()
-    states = _adjusted(old.states, before, after, "state")
-    opened = snapshot.disclosed_between(old_size, size)
-    return Overview(
-        jobs=sum(tally.jobs for tally in states),
-        gpu_seconds=sum(tally.gpu_seconds for tally in states),
-        sealed=old.sealed + snapshot.sealed_between(old_size, size) - opened,
-        disclosed=old.disclosed + opened,
-        states=states,
-        members=_adjusted(old.members, before, after, "author"),
-        workloads=_adjusted(old.workloads, before, after, "workload_type"),
-    )
-
-
-def _tallies(snapshot: Snapshot, column: str, *, size: int) -> tuple[Tally, ...]:
-    return tuple(Tally(*counted) for counted in snapshot.count_jobs_by(column, size=size))
-
-
-def _adjusted(
-    tallies: tuple[Tally, ...],
-    before: Collection[StoredJob],
-    after: Collection[StoredJob],
-    column: str,
-) -> tuple[Tally, ...]:
-    jobs = {tally.value: tally.jobs for tally in tallies}
-    seconds = {tally.value: tally.gpu_seconds for tally in tallies}
-    for sign, versions in ((-1, before), (1, after)):
-        for job in versions:
-            value: str = getattr(job, column)
-            jobs[value] = jobs.get(value, 0) + sign
-            seconds[value] = seconds.get(value, 0) + sign * (job.gpu_seconds or 0)
-    found = (Tally(value, count, seconds[value]) for value, count in jobs.items() if count)
-    return tuple(sorted(found, key=lambda tally: (-tally.jobs, tally.value)))
 
 
 def _decision(history: list[tuple[int, Entry]]) -> Decision | None:

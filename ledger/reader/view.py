@@ -6,15 +6,28 @@ at the same size has the same answer however far the log has grown since.
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
+
+from numpy.typing import NDArray
 
 from ledger.errors import NotFound
-from ledger.reader import embargo, jobs, proofs, shapes
+from ledger.reader import embargo, jobs, profiles, proofs, series, shapes, withholdings
+from ledger.reader.catalogue import Catalogue
+from ledger.reader.columns import Columns, Rows
+from ledger.reader.loader import GoOn, Loader
 from ledger.reader.log_files import LogFiles
 from ledger.reader.memory import Memory
+from ledger.reader.overview import overview
+from ledger.reader.seals import SealColumns, Seals
+from ledger.reader.searching import Search
+from ledger.reader.slices import Slice
+from ledger.reader.statistics import Jobs, jobs_of
+from ledger.reader.words import Words
 from ledger.records.deadline import format_time
 from ledger.records.entry import Genesis, parse_entry
+from ledger.storage.driver import batched
 from ledger.storage.shapes import JobFilter, StoredCheckpoint
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Store
@@ -26,6 +39,7 @@ from schemas.answers import (
     Embargo,
     EntryShown,
     Event,
+    Facets,
     InclusionProof,
     JobDetail,
     JobShown,
@@ -33,13 +47,16 @@ from schemas.answers import (
     Member,
     Overview,
     Published,
+    Series,
 )
+from schemas.reference import WithheldShown
 
 T = TypeVar("T")
 
 COUNTS_KEPT: Final = 512
-COUNTED_ANEW: Final = 10_000
-"""A log that has grown by more entries than this is counted from the beginning."""
+JOBS_AT_ONCE: Final = 500
+ARRAYS_KEPT: Final = 2
+"""Sizes of which the arrays behind all statistics are kept: 80 bytes a job."""
 
 
 class Reader:
@@ -50,9 +67,13 @@ class Reader:
         self._files = LogFiles(store)
         self._newest: StoredCheckpoint | None = None
         self._genesis: Genesis | None = None
-        self._overview: tuple[int, Overview] | None = None
         self._lock = threading.Lock()
         self._counts: Memory[tuple[object, ...], object] = Memory(COUNTS_KEPT)
+        self._columns = Columns()
+        self._words = Words()
+        self._loader: Loader | None = None
+        self._seals = SealColumns()
+        self._arrays: Memory[int, Jobs] = Memory(ARRAYS_KEPT)
 
     def newest(self) -> StoredCheckpoint:
         """The newest published checkpoint. Raises NotFound before the first one."""
@@ -97,23 +118,62 @@ class Reader:
             checkpoint = newest if size == newest.size else snapshot.checkpoint(size)
             yield View(self, snapshot, size=size, checkpoint=checkpoint)
 
-    def overview(self, snapshot: Snapshot, size: int) -> Overview:
-        """The counts at ``size``, from the last ones that were made where those are near."""
-        with self._lock:
-            last = self._overview
-        if last is not None and 0 <= size - last[0] <= COUNTED_ANEW:
-            found = jobs.overview_after(snapshot, last[1], old_size=last[0], size=size)
-        else:
-            found = jobs.overview(snapshot, size=size)
-        with self._lock:
-            if self._overview is None or size > self._overview[0]:
-                self._overview = (size, found)
-        return found
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Load what all counts are made from in the background, while the context is open.
+
+        ``loaded`` says when that is done. Who asks earlier waits; who asks where it failed loads.
+        """
+        loader = Loader(self._load)
+        self._loader = loader
+        loader.start()
+        try:
+            yield
+        finally:
+            loader.stop()
+
+    @property
+    def loaded(self) -> Future[None] | None:
+        """Done when the background has loaded or given up; None where nothing is loading."""
+        return self._loader.done if self._loader else None
+
+    def _load(self, go_on: GoOn) -> None:
+        with self._files.reading() as snapshot:
+            size = self._newest_in(snapshot).size
+
+            def read(start: int, stop: int) -> Iterator[Rows]:
+                for rows in snapshot.job_versions(start, stop):
+                    go_on()
+                    yield rows
+
+            self._columns.at(size, read)
+            go_on()
+            self._seals.at(size, snapshot)
 
     @property
     def files(self) -> LogFiles:
         """The log as files."""
         return self._files
+
+    @property
+    def columns(self) -> Columns:
+        """Every version of every job, as columns."""
+        return self._columns
+
+    @property
+    def words(self) -> Words:
+        """The jobs that hold the words last looked for."""
+        return self._words
+
+    @property
+    def seals(self) -> SealColumns:
+        """Every sealed part, as columns."""
+        return self._seals
+
+    @property
+    def arrays(self) -> Memory[int, Jobs]:
+        """The arrays behind the statistics, by tree size."""
+        return self._arrays
 
     @property
     def counts(self) -> Memory[tuple[object, ...], object]:
@@ -130,7 +190,7 @@ class Reader:
         return found
 
 
-class View:
+class View(Catalogue):
     """The ledger at one tree size. Belongs to the thread that opened it, while it is open."""
 
     def __init__(
@@ -148,6 +208,7 @@ class View:
         """The checkpoint of exactly this size; None where none was published."""
         self._root: bytes | None = checkpoint.root if checkpoint else None
         self._logged_at: int | None = checkpoint.logged_at if checkpoint else None
+        self._searches: dict[JobFilter, Search] = {}
 
     # --- the tree ---
 
@@ -238,21 +299,40 @@ class View:
         self, chosen: JobFilter, *, below: int | None = None, limit: int
     ) -> tuple[JobShown, ...]:
         """Jobs submitted at an index below ``below``, newest first."""
-        return self.jobs(chosen, below=below, limit=limit)
+        indices = self._search(chosen).newest(below=below, limit=limit)
+        found = self._snapshot.jobs_at(indices, size=self.size)
+        return tuple(shapes.job_shown(found[index]) for index in indices)
 
-    def jobs(
-        self, chosen: JobFilter, *, below: int | None = None, limit: int
-    ) -> tuple[JobShown, ...]:
-        """Jobs submitted at an index below ``below``, newest first."""
-        found = self._snapshot.jobs(chosen, size=self.size, below=below, limit=limit)
-        return tuple(map(shapes.job_shown, found))
+    jobs = search
+
+    def every_job(self, chosen: JobFilter) -> Iterator[JobShown]:
+        """All jobs of that list in log order, read a portion at a time."""
+        for some in batched(map(int, self._search(chosen).indices()), JOBS_AT_ONCE):
+            found = self._snapshot.jobs_at(some, size=self.size)
+            yield from (shapes.job_shown(found[index]) for index in some)
 
     def count_jobs(self, chosen: JobFilter) -> int:
         """How many jobs there are in all of that list."""
-        return self._once(
-            ("jobs", chosen.author, chosen.workload_type, chosen.state),
-            lambda: self._snapshot.count_jobs(chosen, size=self.size),
-        )
+        return self._search(chosen).count
+
+    def facets(self, chosen: JobFilter) -> Facets:
+        """What that list can be narrowed to."""
+        return self._search(chosen).facets()
+
+    @property
+    def slice(self) -> Slice:
+        """The jobs as of this size, as columns."""
+        return self._reader.columns.at(self.size, self._snapshot.job_versions)
+
+    def _search(self, chosen: JobFilter) -> Search:
+        found = self._searches.get(chosen)
+        if found is None:
+            found = Search(self.slice, chosen, self._jobs_with_word)
+            self._searches[chosen] = found
+        return found
+
+    def _jobs_with_word(self, word: str) -> NDArray[Any]:
+        return self._reader.words.jobs_with(word, self.size, self._snapshot.jobs_with_word)
 
     def job(self, job_id: str) -> JobDetail:
         """Everything public about one job. Raises NotFound."""
@@ -283,7 +363,7 @@ class View:
 
     def embargo(self, *, now: int, limit: int = 100) -> Embargo:
         """What is sealed, what opens when, and up to ``limit`` entries overdue at ``now``."""
-        return embargo.calendar(self._snapshot, size=self.size, now=now, limit=limit)
+        return embargo.calendar(self._snapshot, self._sealed_parts(), now=now, limit=limit)
 
     def published(self, *, below: int | None = None, limit: int) -> tuple[Published, ...]:
         """Disclosures at an index below ``below``, newest first."""
@@ -303,7 +383,36 @@ class View:
 
     def overview(self) -> Overview:
         """The ledger in a few numbers."""
-        return self._once(("overview",), lambda: self._reader.overview(self._snapshot, self.size))
+        return self._once(("overview",), lambda: overview(self.slice, self._sealed_parts()))
+
+    def statistics(self, name: str, *, by: str = "month") -> Series:
+        """One of ``series.NAMES``; ``by`` is month or week. Raises NotFound."""
+        return self._once(
+            ("series", name, by),
+            lambda: series.series(name, self._job_arrays, self._sealed_parts, by=by),
+        )
+
+    def withheld(self, *, below: int | None = None, limit: int) -> tuple[WithheldShown, ...]:
+        """What the committee keeps closed, by its entries below ``below``, newest first."""
+        stop = self.size if below is None else below
+        return withholdings.withheld(self._snapshot, size=self.size, below=stop, limit=limit)
+
+    def count_withheld(self) -> int:
+        """How many entries of the committee there are in all of that list."""
+        return self._once(("withheld",), lambda: self._snapshot.count_withheld(size=self.size))
+
+    def profile(self, author: str, *, now: int) -> profiles.Profile:
+        """What one author ran; a plan is overdue if its deadline is not after ``now``."""
+        return profiles.profile(self._job_arrays(), author, now=now)
+
+    def _job_arrays(self) -> Jobs:
+        return self._reader.arrays.get(
+            self.size,
+            lambda: jobs_of(self.slice, self._sealed_parts()),
+        )
+
+    def _sealed_parts(self) -> Seals:
+        return self._reader.seals.at(self.size, self._snapshot)
 
     def _once(self, what: tuple[object, ...], count: Callable[[], T]) -> T:
         return cast("T", self._reader.counts.get((self.size, *what), count))

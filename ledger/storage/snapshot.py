@@ -1,6 +1,6 @@
 """Reads at one moment. Whatever takes ``size`` answers as of it: from entries below it only."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final, cast
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, 
 from ledger.errors import NotFound
 from ledger.storage.catalogue import CatalogueReads
 from ledger.storage.driver import VALUES_AT_ONCE, Driver, batched, columns_of
+from ledger.storage.driver import Row as DriverRow
 from ledger.storage.shapes import (
     Head,
-    JobFilter,
     StoredCheckpoint,
     StoredEmbargo,
     StoredEntry,
@@ -26,9 +26,13 @@ from ledger.storage.tables import (
     JOBS,
     OPENINGS,
 )
+from ledger.storage.versions import read_versions
 
 ROWS_AT_ONCE: Final = 2_048
 _ENTRIES: Final = f"SELECT {columns_of(ENTRIES)} FROM entries"  # noqa: S608 - names are ours
+_JOBS: Final = f"SELECT {columns_of(JOBS)} FROM jobs"  # noqa: S608 - the same
+_EMBARGOES_AT: Final = f"SELECT {columns_of(EMBARGOES)} FROM embargoes WHERE leaf_index IN"  # noqa: S608 - the same
+_UNCHANGED: Final = tuple(JOBS.c.keys()).index("weights_unchanged")
 _FROM_TO: Final = "WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index"
 
 _ENTRY = (
@@ -119,34 +123,6 @@ class Snapshot(CatalogueReads):
         rows = self._driver.fetch(f"SELECT data FROM entries {_FROM_TO}", (start, stop))  # noqa: S608 - ours
         return [row[0] for row in rows]
 
-    def jobs_between(self, start: int, stop: int) -> list[str]:
-        """The ids of the jobs that the entries ``start`` <= index < ``stop`` are about."""
-        query = select(ENTRIES.c.job_id).distinct()
-        query = query.where(
-            ENTRIES.c.leaf_index >= start,
-            ENTRIES.c.leaf_index < stop,
-            ENTRIES.c.job_id.is_not(None),
-        )
-        return [job_id for job_id in self._connection.scalars(query) if job_id is not None]
-
-    def sealed_between(self, start: int, stop: int) -> int:
-        """How many of the entries ``start`` <= index < ``stop`` came with a sealed part."""
-        query = select(func.count()).select_from(ENTRIES)
-        query = query.where(
-            ENTRIES.c.leaf_index >= start,
-            ENTRIES.c.leaf_index < stop,
-            ENTRIES.c.publish_by.is_not(None),
-        )
-        return self._integer(query) or 0
-
-    def disclosed_between(self, start: int, stop: int) -> int:
-        """How many of the entries ``start`` <= index < ``stop`` are disclosures."""
-        query = select(func.count()).select_from(DISCLOSURES)
-        query = query.where(
-            DISCLOSURES.c.disclosed_index >= start, DISCLOSURES.c.disclosed_index < stop
-        )
-        return self._integer(query) or 0
-
     def leaf_hashes(self, start: int, stop: int) -> list[bytes]:
         """The leaf hashes ``start`` <= index < ``stop``, in order."""
         rows = self._driver.fetch(f"SELECT leaf_hash FROM entries {_FROM_TO}", (start, stop))  # noqa: S608 - ours
@@ -188,25 +164,24 @@ class Snapshot(CatalogueReads):
         rows = self._connection.execute(query.order_by(EMBARGOES.c.leaf_index).limit(limit))
         return [embargo_of(row) for row in rows]
 
+    def withheld(self, *, below: int, limit: int) -> list[StoredEmbargo]:
+        """Sealed entries of which the committee withheld a part before ``below``, newest first."""
+        query = select(EMBARGOES).where(EMBARGOES.c.withheld_index < below)
+        rows = self._connection.execute(
+            query.order_by(EMBARGOES.c.withheld_index.desc()).limit(limit)
+        )
+        return [embargo_of(row) for row in rows]
+
+    def count_withheld(self, *, size: int) -> int:
+        """How many of the entries below ``size`` withhold something."""
+        query = select(func.count()).select_from(EMBARGOES)
+        return self._integer(query.where(EMBARGOES.c.withheld_index < size)) or 0
+
     def next_deadline(self) -> int | None:
         """The earliest ``publish_by`` of what is still sealed."""
         return self._integer(
             select(func.min(EMBARGOES.c.publish_by)).where(EMBARGOES.c.disclosed_index.is_(None))
         )
-
-    def sealed(
-        self, *, size: int, due_after: int, due_until: int, limit: int
-    ) -> list[StoredEmbargo]:
-        """What is sealed with ``due_after`` < deadline <= ``due_until``, soonest first."""
-        query = select(EMBARGOES).where(
-            self._sealed_as_of(size),
-            EMBARGOES.c.publish_by > due_after,
-            EMBARGOES.c.publish_by <= due_until,
-        )
-        rows = self._connection.execute(
-            query.order_by(EMBARGOES.c.publish_by, EMBARGOES.c.leaf_index).limit(limit)
-        )
-        return [embargo_of(row) for row in rows]
 
     def count_sealed(self, *, size: int, due_until: int | None = None) -> int:
         """How many entries are sealed as of ``size``, of those due by ``due_until`` if given."""
@@ -215,16 +190,22 @@ class Snapshot(CatalogueReads):
             query = query.where(EMBARGOES.c.publish_by <= due_until)
         return self._integer(query) or 0
 
-    def sealed_by_day(self, *, size: int, after: int) -> list[tuple[int, int]]:
-        """(day as a multiple of 86,400 s, how many entries open on it), soonest first."""
-        day = (EMBARGOES.c.publish_by - EMBARGOES.c.publish_by % 86_400).label("day")
-        query = (
-            select(day, func.count())
-            .where(self._sealed_as_of(size), EMBARGOES.c.publish_by > after)
-            .group_by(day)
-            .order_by(day)
+    def sealings(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """(index, ``publish_by``) of the sealed entries from ``start`` up to ``stop``, in order."""
+        return self._driver.fetch(
+            "SELECT leaf_index, publish_by FROM embargoes"
+            " WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index",
+            (start, stop),
         )
-        return [(row[0], row[1]) for row in self._connection.execute(query)]
+
+    def openings_made(self, start: int, stop: int) -> list[tuple[int, int, int]]:
+        """(index of what it opens, own index, ``logged_at``) of the disclosures between."""
+        return self._driver.fetch(
+            "SELECT d.discloses, d.disclosed_index, e.logged_at FROM disclosures d"
+            " JOIN entries e ON e.leaf_index = d.disclosed_index"
+            " WHERE d.disclosed_index >= ? AND d.disclosed_index < ? ORDER BY d.disclosed_index",
+            (start, stop),
+        )
 
     def disclosure_of(self, index: int, *, size: int) -> int | None:
         """The index of the entry that opened the entry at ``index``."""
@@ -264,15 +245,28 @@ class Snapshot(CatalogueReads):
         ).first()
         return _job(row) if row else None
 
-    def jobs(
-        self, chosen: JobFilter, *, size: int, below: int | None, limit: int
-    ) -> list[StoredJob]:
-        """Jobs submitted at an index below ``below``, newest first."""
-        query = self._chosen(select(JOBS), chosen, size=size)
-        if below is not None:
-            query = query.where(JOBS.c.submitted_index < below)
-        rows = self._connection.execute(query.order_by(JOBS.c.submitted_index.desc()).limit(limit))
-        return [_job(row) for row in rows]
+    def jobs_at(self, indices: Iterable[int], *, size: int) -> dict[int, StoredJob]:
+        """The jobs submitted at ``indices``, by index, as of ``size``; others are absent."""
+        found: dict[int, StoredJob] = {}
+        for some in batched(indices, VALUES_AT_ONCE):
+            rows = self._driver.fetch(
+                f"{_JOBS} WHERE since < ? AND until >= ?"
+                f" AND submitted_index IN ({', '.join('?' * len(some))})",
+                (size, size, *some),
+            )
+            for row in rows:
+                job = _job_of(row)
+                found[job.submitted_index] = job
+        return found
+
+    def embargoes_at(self, indices: Iterable[int]) -> dict[int, StoredEmbargo]:
+        """The embargoes of the sealed entries at ``indices``, by index; others are absent."""
+        rows = self._driver.fetch_in(_EMBARGOES_AT, indices)
+        return {row[0]: StoredEmbargo(*row) for row in rows}
+
+    def job_versions(self, start: int, stop: int) -> Iterator[list[DriverRow]]:
+        """The versions that the entries ``start`` <= index < ``stop`` made; ``read_versions``."""
+        return read_versions(self._driver, start, stop)
 
     def jobs_by_id(self, job_ids: list[str], *, size: int) -> dict[str, StoredJob]:
         """Several jobs as of ``size``; what does not exist is absent."""
@@ -281,23 +275,6 @@ class Snapshot(CatalogueReads):
             query = select(JOBS).where(JOBS.c.job_id.in_(some), _version_as_of(size))
             found.update((row.job_id, _job(row)) for row in self._connection.execute(query))
         return found
-
-    def count_jobs(self, chosen: JobFilter, *, size: int) -> int:
-        """How many jobs ``jobs`` would list in all."""
-        query = select(func.count()).select_from(JOBS)
-        return self._integer(self._chosen(query, chosen, size=size)) or 0
-
-    def count_jobs_by(self, column: str, *, size: int) -> list[tuple[str, int, int]]:
-        """(value, jobs, GPU-seconds) by a column of the jobs, the most jobs first."""
-        by = JOBS.c[column]
-        count = func.count()
-        query = (
-            select(by, count, func.coalesce(func.sum(JOBS.c.gpu_seconds), 0))
-            .where(_version_as_of(size))
-            .group_by(by)
-            .order_by(count.desc(), by)
-        )
-        return [(row[0], row[1], int(row[2])) for row in self._connection.execute(query)]
 
     def author_keys(self, *, size: int) -> list[StoredKey]:
         """Every key registered before ``size``, in the order of registration."""
@@ -329,16 +306,6 @@ class Snapshot(CatalogueReads):
         later = EMBARGOES.c.disclosed_index >= size
         return and_(below, or_(EMBARGOES.c.disclosed_index.is_(None), later))
 
-    def _chosen(self, query: Select[Any], chosen: JobFilter, *, size: int) -> Select[Any]:
-        query = query.where(_version_as_of(size))
-        if chosen.author is not None:
-            query = query.where(JOBS.c.author == chosen.author)
-        if chosen.workload_type is not None:
-            query = query.where(JOBS.c.workload_type == chosen.workload_type)
-        if chosen.state is not None:
-            query = query.where(JOBS.c.state == chosen.state)
-        return query
-
 
 def embargo_of(row: Row[Any]) -> StoredEmbargo:
     """The value of a row of ``embargoes``."""
@@ -357,6 +324,14 @@ def _job(row: Row[Any]) -> StoredJob:
     if values["weights_unchanged"] is not None:
         values["weights_unchanged"] = bool(values["weights_unchanged"])
     return StoredJob(**values)
+
+
+def _job_of(row: DriverRow) -> StoredJob:
+    """The value of a row of ``jobs`` whose columns stand in the table's order."""
+    values = list(row)
+    if values[_UNCHANGED] is not None:
+        values[_UNCHANGED] = bool(values[_UNCHANGED])
+    return StoredJob(*values)
 
 
 def _version_as_of(size: int) -> ColumnElement[bool]:

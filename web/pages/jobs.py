@@ -1,62 +1,64 @@
-"""The list of jobs."""
+"""The list of jobs, and the one search box, which leads to whatever its words name."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from litestar import Response, get
+from litestar.response import Redirect
 
-from ledger.records.lifecycle import State
-from schemas.statements import Workload
-from web import query
-from web.api import BASE, JOB_FILTERS, job_filter
-from web.doors import asked
+from web import narrowing, query
+from web.api import BASE
+from web.doors import Asked, asked
+from web.filters import JOB_FILTERS, given_filters, job_filter
+from web.i18n import DEFAULT, language_of
 from web.pages.page import Asking, page
+from web.search import place_of
 
 ROWS: Final = 50
 MOST_ROWS: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """One filter that is on, and the parameters of the same list without it."""
-
-    name: str
-    value: str
-    without: Mapping[str, str]
-
-
 @get("/jobs", sync_to_thread=True)
 def list_jobs(request: Asking) -> Response[Any]:
-    """Jobs, newest first, by member, workload and state."""
+    """Jobs, newest first, by every filter; a search for one thing leads to its page."""
     asking = asked(request.scope)
     query.check_known(asking.params, (*JOB_FILTERS, "cursor", "limit"))
-    chosen = job_filter(asking.params)
     limit = query.limit(asking.params, most=MOST_ROWS, default=ROWS)
     below = query.decode_cursor(asking.params)
-    filters = {name: asking.params[name] for name in JOB_FILTERS if name in asking.params}
+    filters = given_filters(asking.params)
     with asking.view() as view:
-        found = view.jobs(chosen, below=below, limit=limit + 1)
+        chosen = job_filter(asking.params, view.titles())
+        if filters.keys() == {"q"} and (place := place_of(view, filters["q"])):
+            return _send_to(asking, place)
+        found = view.search(chosen, below=below, limit=limit + 1)
         shown = found[:limit]
         older = query.encode_cursor(shown[-1].submitted_index) if len(found) > limit else None
+        here: dict[str, str | int | None] = {**filters, "at": view.size}
         return page(
             request,
             "jobs.html",
             asking,
             view,
             twin=query.address(f"{BASE}/jobs", filters),
+            narrowing=narrowing,
             jobs=shown,
             now=asking.now(view),
             count=view.count_jobs(chosen),
             filters=filters,
-            chips=[
-                Chip(name, value, {k: v for k, v in filters.items() if k != name})
-                for name, value in filters.items()
-            ],
+            chips=narrowing.chips(filters),
+            groups=narrowing.groups(view.facets(chosen), filters),
             older=older,
             is_first=below is None,
             limit=None if limit == ROWS else limit,
-            members=[tally.value for tally in view.overview().members],
-            workloads=list(Workload),
-            states=[state for state in State if state is not State.SUBMITTED],
+            permalink=asking.public_url + query.address(asking.path, here),
         )
+
+
+def _send_to(asking: Asked, place: str) -> Redirect:
+    tag = language_of(asking.path) or DEFAULT
+    at = asking.size if asking.pinned else None
+    # What the words name may change as the log grows: the answer is not to be kept.
+    return Redirect(
+        query.address(f"/{tag}/{place}", {"at": at}),
+        status_code=302,
+        headers={"Cache-Control": "no-cache"},
+    )

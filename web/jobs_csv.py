@@ -1,0 +1,117 @@
+"""``/jobs.csv``: every job that the filters choose, in log order, or an error; never cut short.
+
+The file is written to disk before its first byte is sent, so that it has a length, an error is an
+answer of its own, and neither a large list nor a slow client takes memory.
+"""
+
+import asyncio
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, Final
+
+import msgspec
+
+from schemas.answers import JobShown
+from web import query
+from web.answer import Answer, Header, Send
+from web.csv_text import BOM, TYPE, Cell, guarded
+from web.doors import Asked
+from web.filters import JOB_FILTERS, job_filter
+from web.query import ParameterRefused
+
+PATH: Final = "/jobs.csv"
+AT_ONCE: Final = 2
+"""Lists that are written at the same time; further ones wait."""
+IN_MEMORY: Final = 2**20
+CHUNK: Final = 2**16
+ROWS_AT_ONCE: Final = 500
+COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(JobShown))
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnswer(Answer):
+    """An answer whose body is a file, which is closed once it is sent."""
+
+    file: IO[bytes]
+    length: int
+
+    @property
+    def size(self) -> int:
+        """The bytes that it would take in memory."""
+        return self.length
+
+    async def send(self, send: Send, more: Iterable[Header] = (), *, head: bool = False) -> None:
+        """Send the file in pieces; without them where only the head was asked for."""
+        headers = [*self.headers, *more, (b"content-length", b"%d" % self.length)]
+        with self.file as file:
+            await send({"type": "http.response.start", "status": self.status, "headers": headers})
+            while not head and (piece := file.read(CHUNK)):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+
+class JobsCsv:
+    """Writes lists of jobs, a few at a time."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="csv")
+
+    def close(self) -> None:
+        """Let what is being written end."""
+        self._threads.shutdown(cancel_futures=True)
+
+    async def read(self, asked: Asked) -> Answer:
+        """The list that an address asks for. Raises ParameterRefused."""
+        loop = asyncio.get_running_loop()
+        file, length = await loop.run_in_executor(self._threads, write, asked)
+        name = f"apsci-jobs-{asked.size}.csv"
+        headers = (
+            (b"content-type", TYPE.encode()),
+            (b"content-disposition", f'attachment; filename="{name}"'.encode()),
+        )
+        return FileAnswer(200, headers, b"", file=file, length=length)
+
+
+def write(asked: Asked) -> tuple[IO[bytes], int]:
+    """The whole list in a file that is open at its beginning, and its length in bytes."""
+    query.check_known(asked.params, (*JOB_FILTERS, "bom"))
+    file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - who sends it closes it
+    try:
+        if _wants_bom(asked):
+            file.write(BOM)
+        file.write(_lines([COLUMNS]))
+        with asked.view() as view:
+            jobs = view.every_job(job_filter(asked.params, view.titles()))
+            while rows := [_cells(job) for job in islice(jobs, ROWS_AT_ONCE)]:
+                file.write(_lines(rows))
+        length = file.tell()
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file, length
+
+
+def _wants_bom(asked: Asked) -> bool:
+    text = asked.params.get("bom", "0")
+    if text not in {"0", "1"}:
+        raise ParameterRefused(
+            f"bom is {query.quoted(text)}; it is 1 or 0", field="bom", allowed=("1", "0")
+        )
+    return text == "1"
+
+
+def _cells(job: JobShown) -> Iterator[Cell]:
+    values: tuple[Any, ...] = msgspec.structs.astuple(job)
+    return (" ".join(value) if isinstance(value, tuple) else value for value in values)
+
+
+def _lines(rows: Sequence[Iterable[Cell]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(map(guarded, row) for row in rows)
+    return text.getvalue().encode()
