@@ -5,7 +5,9 @@ Opens connections, sets what durability needs, and nothing else: it knows no tab
 
 import fcntl
 import os
+import time
 from pathlib import Path
+from sqlite3 import SQLITE_BUSY, OperationalError
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -65,7 +67,22 @@ def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:  # noqa: AN
     # Python's driver would open transactions by itself, and not the kind that the writer needs.
     dbapi_connection.isolation_level = None
     for pragma in SQLITE_PRAGMAS:
-        dbapi_connection.execute(pragma)
+        _patiently(dbapi_connection, pragma)
+
+
+def _patiently(dbapi_connection: Any, pragma: str) -> None:  # noqa: ANN401 - the same
+    # Of several processes that find a new file, one makes it a WAL file, and SQLite tells the
+    # others at once that it is locked: its busy timeout does not hold for that.
+    give_up = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            dbapi_connection.execute(pragma)
+        except OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
