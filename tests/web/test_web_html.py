@@ -41,6 +41,19 @@ HAVE_BLOCKS = {"a", "summary"}
 """These may hold blocks, or headings at least, where their parent may."""
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
 DATA = {"application/json", "application/ld+json"}
+LOADS = (
+    "src",
+    "srcset",
+    "poster",
+    "data",
+    "action",
+    "formaction",
+    "ping",
+    "background",
+    "manifest",
+)
+LEADS = {"alternate", "canonical", "license", "help", "search", "author"}
+"""A ``<link>`` of these kinds is followed by somebody, or by nobody; it loads nothing."""
 
 
 class AsWritten(HTMLParser):
@@ -122,7 +135,7 @@ def faults(text: str, language: str) -> list[str]:
     """Everything that is wrong with a page, in words."""
     page, all_of_them = parsed(text)
     found = [*map(str, page.errors), *as_written(text)]
-    for look in (_references, _headings, _languages, _nesting, _inline):
+    for look in (_references, _headings, _languages, _nesting, _inline, _outside):
         found += look(all_of_them)
     if [of(each, "lang") for each in all_of_them if each.name == "html"] != [language]:
         found.append("the page does not say its language")
@@ -190,6 +203,21 @@ def _inline(page: list[Element]) -> list[str]:
     return found
 
 
+def _outside(page: list[Element]) -> list[str]:
+    """What a browser would fetch, or send, elsewhere without anybody's asking."""
+    found = []
+    for each in page:
+        loads = [of(each, name) for name in LOADS]
+        if each.name in {"link", "image", "use"} and not set(of(each, "rel").split()) & LEADS:
+            loads += [of(each, "href"), of(each, "xlink:href")]
+        found += [
+            f"<{each.name}> loads {address}"
+            for address in loads
+            if "//" in address or address.startswith(("http:", "https:"))
+        ]
+    return found
+
+
 @pytest.mark.parametrize("language", languages())
 def test_no_page_has_a_fault(site: Browser, world: World, language: str) -> None:
     targets = [path for path in pages(world) if path.startswith(f"/{language}/")]
@@ -233,6 +261,9 @@ def test_a_page_is_called_by_what_it_is(site: Browser, world: World) -> None:
         ("<p>one", "</main> where ['p'] is open"),
         ("<p class=a class=b>one</p>", "<p> has class twice"),
         ("<div/>", "<div/> closes nothing"),
+        ("<img src='//other.example/x.png' alt=''>", "loads //other.example"),
+        ("<form action='https://other.example/'></form>", "loads https:"),
+        ("<link rel=preload href='https://other.example/'>", "loads https:"),
     ],
 )
 def test_faults_are_found(markup: str, fault: str) -> None:
