@@ -11,7 +11,17 @@ from web import formats
 from web.i18n import gettext
 from web.labels import label
 
+JOULES_PER_KWH: Final = 3_600_000
+
+
+def energy(joules: int) -> str:
+    """Joules in the unit of electricity bills."""
+    amount = joules / JOULES_PER_KWH
+    return f"{amount:,.0f} kWh" if amount >= 100 else f"{amount:.3g} kWh"
+
+
 _AMOUNTS: Final[Mapping[str, Callable[[int], str]]] = {
+    "energy_joules": energy,
     "gpu_seconds": formats.hours,
     "h200e_seconds": formats.hours,
     "wall_seconds": formats.duration,

@@ -16,7 +16,7 @@ CHECKS: Final[Mapping[str, str]] = {
     ),
     "readonly_mount": noted(
         "The weights lay on a disk that the job could read and not write. The cluster attests that"
-        " it stayed so from start to end; nothing was hashed afterwards."
+        " it stayed so from start to end."
     ),
     "tee_attestation": noted(
         "The job ran inside hardware that measures what is loaded into it and signs the measurement"

@@ -4,7 +4,7 @@ Everything is read from the job's own entries as the view shows them, so it is a
 size. Pure: it asks for nothing and knows no address.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,19 @@ from schemas.answers import Disclosure, Event, JobDetail, SealedPart
 
 _PREFIXES: Final = ("public.", "sealed.", "fields.")
 """Authors who correct a field may say in which half of the statement it stands."""
+_READING_ORDER: Final = (
+    *("title", "purpose", "protocol"),
+    *("model.name", "model.revision", "model.parameter_count", "model.dtype"),
+    *("model.weights_digest", "prompts", "code", "container"),
+    *("metrics", "artifacts", "completions", "samples.completed", "samples.total"),
+    *("tokens.input", "tokens.output", "energy_joules", "model.weights_digest_after", "source"),
+)
+
+
+def reading_order(paths: Iterable[str]) -> list[str]:
+    """Sealed paths as a reader wants them: what it was and why first, what it ran on last."""
+    place = {path: at for at, path in enumerate(_READING_ORDER)}
+    return sorted(paths, key=lambda path: (place.get(path, len(place)), path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,20 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from schemas.answers import LedgerState
-from web import amounts, charts, explanations, formats, labels, plain, query, sentences
+from web import (
+    amounts,
+    charts,
+    explanations,
+    formats,
+    labels,
+    meanings,
+    plain,
+    query,
+    sentences,
+    story,
+)
 from web.doors import Asked, House
+from web.embedding import oembed_address
 from web.i18n import (
     DEFAULT,
     LANGUAGES,
@@ -55,12 +67,14 @@ class Pages:
             field_meaning=labels.field_meaning,
             moment=formats.moment,
             number=formats.number,
+            reading_order=story.reading_order,
             rule=labels.rule,
             prose=formats.prose,
             shortdate=formats.short_date,
             shortmoment=formats.short_moment,
             text=plain.shown,
             tick=formats.tick,
+            tick_label=formats.tick_label,
             who=called,
             value=formats.value,
         )
@@ -78,9 +92,11 @@ class Pages:
             headline=sentences.headline,
             job_title=sentences.job_title,
             lateness=sentences.lateness,
+            line=plain.shown_line,
             part_name=sentences.part_name,
             plan_status=sentences.plan_status,
             published_title=sentences.published_title,
+            role_meaning=meanings.role_meaning,
             seal_status=sentences.seal_status,
             share=charts.share,
         )
@@ -102,13 +118,15 @@ class Pages:
         *,
         names: Mapping[str, str],
         twin: str | None = None,
+        tag: str | None = None,
         **context: Any,  # noqa: ANN401 - what the template names
     ) -> bytes:
         """One page about the ledger at ``state``.
 
-        ``names`` is what its authors are called, ``twin`` the address of the same as JSON.
+        ``names`` is what its authors are called, ``twin`` the address of the same as JSON, ``tag``
+        the language where the address does not begin with it.
         """
-        tag = language_of(asked.path) or DEFAULT
+        tag = tag or language_of(asked.path) or DEFAULT
         with speaking(tag) as language, calling(names):
             html = self._environment.get_template(template).render(
                 asked=asked,
@@ -117,6 +135,9 @@ class Pages:
                 to=_linker(tag, asked),
                 machine=_machine(asked),
                 same=_same(asked),
+                oembed=lambda form: oembed_address(
+                    asked.public_url, asked.path, asked.params, form
+                ),
                 translations=_translations(asked.path, asked.params),
                 switches=_switches(asked.path, asked.params),
                 twin=_machine(asked)(twin) if twin else None,

@@ -129,7 +129,7 @@ def test_the_pinned_address_is_on_the_page_and_in_its_qr_code(site: Browser, wor
     address = f"https://ledger.example/jobs/{job}?at={size}"
     for target in (f"/en/jobs/{job}", f"/en/jobs/{job}?at={size}"):
         text = site.get(target).text
-        assert f'<pre class="bytes wrap">{address}</pre>' in text
+        assert f">{address}</pre>" in text
         assert qr.encode(address).path in text
 
 

@@ -33,10 +33,14 @@ LATIN = {
     *("AI", "API", "APSCI", "C2SP", "Cookie", "DPO", "DSSE", "Feed", "GPU", "H200", "HTTP"),
     *("JSON", "LoRA", "MiB", "OpenSSF", "QLoRA", "RFC", "SHA-256", "UTC", "base64"),
     *("GET", "HEAD", "POST", "tlog-proof", "tlog-tiles", "verify.py", "B", "kB", "MB", "TB"),
-    *("BibTeX", "CSL-JSON", "CSV", "HTML", "NVIDIA"),
+    *("BibTeX", "CSL-JSON", "CSV", "HTML", "NVIDIA", "kWh"),
+    *("DuckDB", "Datasette", "Ed25519", "Excel", "Google", "LibreOffice", "R", "ULID"),
+    *("curl", "jq", "signed-note", "sqlite-utils", "tlog-checkpoint"),
     # what stands in addresses and in the feed
     *("api", "v1", "members", "feeds", "published.json", "at", "state"),
     *("apsci", "index", "discloses", "reason"),
+    # of the pages of words: names of rules, licences, formats and tools
+    *("AA", "Apache", "BY", "CC", "Markdown", "Python", "WCAG", "Web", "axe", "crontab", "oEmbed"),
 }
 
 
