@@ -1,0 +1,140 @@
+"""What the ledger answers about itself: members in full, kinds of work, rules, words, freshness.
+
+Public by construction, like ``schemas.answers``: made from entries of the log and from the schemas
+themselves. Words come in every language of the site, by its tag; a code never changes.
+"""
+
+from schemas.answers import Facet, KeyShown, Published, RuleCount, SealedShown, Shape, Tally
+
+
+class MemberDetail(Shape, frozen=True):
+    """An author of the registry, and what it ran as of a tree size.
+
+    ``gpu_seconds_of_all`` is what all members together have run, so that a share can be had without
+    a rounded figure. ``plans_sealed`` counts the overdue ones too. ``first_at`` and ``latest_at``
+    are the times of its first and newest submission.
+    """
+
+    name: str
+    role: str
+    title: str
+    keys: tuple[KeyShown, ...]
+    jobs: int
+    gpu_seconds: int
+    gpu_seconds_of_all: int
+    rejected: int
+    plans_sealed: int
+    plans_opened: int
+    plans_overdue: int
+    first_at: str | None
+    latest_at: str | None
+    workloads: tuple[Tally, ...]
+    states: tuple[Facet, ...]
+    rejections: tuple[RuleCount, ...]
+
+
+class WorkloadShown(Shape, frozen=True):
+    """One code of the taxonomy, whether the charter allows it, and what was run under it."""
+
+    code: str
+    allowed: bool
+    label: dict[str, str]
+    meaning: dict[str, str]
+    jobs: int
+    gpu_seconds: int
+
+
+class Rejection(Shape, frozen=True):
+    """A job that the charter's rules rejected; ``code`` is the first thing that they found."""
+
+    job_id: str
+    member: str
+    workload_type: str
+    rule: int
+    code: str
+    gpu_count: int
+    submitted_index: int
+    submitted_at: str
+    title: str | None
+
+
+class Rejections(Shape, frozen=True):
+    """How many of all jobs were rejected, and by what: each by the first thing that was found."""
+
+    jobs: int
+    rejected: int
+    codes: tuple[RuleCount, ...]
+
+
+class WithheldShown(Shape, frozen=True):
+    """An entry of the committee, that keeps ``paths`` of the entry ``withholds`` closed.
+
+    ``disclosed_index`` is the entry that has opened the rest of it, if one has.
+    """
+
+    index: int
+    logged_at: str
+    job_id: str
+    author: str
+    withholds: int
+    paths: tuple[str, ...]
+    basis: str
+    review_by: str
+    disclosed_index: int | None
+
+
+class Word(Shape, frozen=True):
+    """A code, and what it is called and means in each language; what it has no words for is not."""
+
+    code: str
+    label: dict[str, str]
+    meaning: dict[str, str]
+
+
+class Vocabulary(Shape, frozen=True):
+    """The codes that a field of the records may have."""
+
+    name: str
+    title: dict[str, str]
+    codes: tuple[Word, ...]
+
+
+class FieldShown(Shape, frozen=True):
+    """One field of a kind of record.
+
+    ``when`` is ``at_once``, ``sealed`` or ``derived`` (made from the entries, in none of them).
+    ``vocabulary`` is where its codes are listed, under /api/v1/vocab.
+    """
+
+    record: str
+    field: str
+    when: str
+    type: dict[str, str]
+    unit: dict[str, str] | None
+    optional: bool
+    vocabulary: str | None
+    codes: tuple[str, ...]
+    label: dict[str, str]
+    meaning: dict[str, str]
+
+
+class Status(Shape, frozen=True):
+    """How fresh the ledger is, and whether its deadlines are kept. Ages are seconds at ``now``."""
+
+    now: str
+    entries: int
+    entries_last_day: int
+    last_entry_at: str
+    last_entry_age_seconds: int
+    checkpoint_size: int
+    checkpoint_at: str
+    checkpoint_age_seconds: int
+    jobs: int
+    sealed: int
+    overdue: int
+    opened: int
+    next_deadline: SealedShown | None
+    last_disclosure: Published | None
+    origin: str
+    vkey: str
+    versions: dict[str, str]

@@ -1,0 +1,71 @@
+"""What is done on the cluster, and what is not let in: kinds of work, and rejections by rule."""
+
+from typing import Any, Final
+
+from litestar import Response, get
+
+from ledger.records.charter import Code
+from web import browse, query
+from web.api import BASE
+from web.bars import Shares
+from web.doors import asked
+from web.pages.page import Asking, page
+
+ROWS: Final = 50
+MOST_ROWS: Final = 200
+
+
+@get("/workloads", sync_to_thread=True)
+def list_workloads(request: Asking) -> Response[Any]:
+    """Every kind of work that the taxonomy has, allowed or forbidden, in plain words."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ())
+    with asking.view() as view:
+        found = browse.workloads(view, asking.house)
+        return page(
+            request,
+            "workloads.html",
+            asking,
+            view,
+            twin=f"{BASE}/workloads",
+            allowed=[each for each in found if each.allowed],
+            forbidden=[each for each in found if not each.allowed],
+            shares=Shares.of(
+                {each.code: each.gpu_seconds for each in found}, whole=view.overview().gpu_seconds
+            ),
+        )
+
+
+@get("/rejections", sync_to_thread=True)
+def list_rejections(request: Asking) -> Response[Any]:
+    """Why jobs were rejected, by rule and code, and the jobs themselves, newest first."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ("code", "cursor", "limit"))
+    code = query.code(asking.params, "code", Code)
+    limit = query.limit(asking.params, most=MOST_ROWS, default=ROWS)
+    below = query.decode_cursor(asking.params)
+    with asking.view() as view:
+        counts = browse.rule_counts(view)
+        found = browse.rejections(view, code=code, below=below, limit=limit + 1)
+        shown = found[:limit]
+        total = sum(each.jobs for each in counts)
+        return page(
+            request,
+            "rejections.html",
+            asking,
+            view,
+            twin=query.address(f"{BASE}/rejections", {"code": code}),
+            rules=[
+                (rule, [each for each in counts if each.rule == rule])
+                for rule in sorted({each.rule for each in counts})
+            ],
+            rejected=total,
+            overview=view.overview(),
+            shares=Shares.of({each.code: each.jobs for each in counts}, whole=total),
+            rejections=shown,
+            count=next(each.jobs for each in counts if each.code == code) if code else total,
+            code=code,
+            older=query.encode_cursor(shown[-1].submitted_index) if len(found) > limit else None,
+            is_first=below is None,
+            limit=None if limit == ROWS else limit,
+        )
