@@ -16,10 +16,10 @@ _WITH_WORD_SQLITE: Final = (
     "SELECT t.submitted_index FROM job_words w JOIN job_texts t ON t.disclosed_index = w.rowid "
     "WHERE w.job_words MATCH ? AND w.rowid >= ? AND w.rowid < ?"
 )
+# The sum keeps PostgreSQL from going by the key and taking each text of a range apart.
 _WITH_WORD_POSTGRESQL: Final = (
-    "SELECT submitted_index FROM job_texts "
-    "WHERE array_to_tsvector(string_to_array(words, ' ')) @@ CAST(? AS tsquery) "
-    "AND disclosed_index >= ? AND disclosed_index < ?"
+    "SELECT submitted_index FROM job_texts WHERE words_in(words) @@ CAST(? AS tsquery) "
+    "AND disclosed_index + 0 >= ? AND disclosed_index + 0 < ?"
 )
 
 

@@ -309,8 +309,7 @@ def _back_to_the_first_schema(store: Store) -> None:
             sqlite = connection.dialect.name == "sqlite"
             for table in ("job_texts", "models", "artifacts", "corrections"):
                 connection.execute(text(f"DROP TABLE {table}"))
-            if sqlite:
-                connection.execute(text("DROP TABLE job_words"))
+            connection.execute(text("DROP TABLE job_words" if sqlite else "DROP FUNCTION words_in"))
             connection.execute(text("DROP INDEX jobs_by_version"))
             for column in ("disclosed_at", "model_digest"):
                 connection.execute(text(f"ALTER TABLE jobs DROP COLUMN {column}"))
