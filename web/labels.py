@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from web.i18n import gettext, noted
+from web.plain import shown
 
 _CODES: Final[Mapping[str, str]] = {
     # states and kinds of entries
@@ -88,6 +89,9 @@ _CODES: Final[Mapping[str, str]] = {
     "hazard_cyber": noted("It could help to attack computers"),
     "hazard_other": noted("It could help to do harm"),
     "unpatched_vulnerability": noted("It describes a weakness that is not mended yet"),
+    # what the council does to a key
+    "add": noted("A key is added"),
+    "retire": noted("A key is retired"),
     # reasons
     "deadline": noted("at its deadline"),
     "early": noted("early, by its author"),
@@ -112,6 +116,9 @@ _KINDS: Final[Mapping[str, str]] = {
     "open": noted("Request to open early"),
 }
 """Kinds of entries that are called otherwise than the state they lead to."""
+
+_MAKERS: Final[Mapping[str, str]] = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}
+"""Makers of accelerators as they spell themselves; their codes begin with the same in small."""
 
 RULES: Final[Mapping[int, str]] = {
     1: noted("Rule 1: no job changes the uploaded model"),
@@ -259,6 +266,13 @@ def label(code: str) -> str:
     return gettext(words) if words else code.replace("_", " ")
 
 
+def accelerator(code: str) -> str:
+    """What a kind of GPU is called, by its maker: NVIDIA H200; the code itself for others."""
+    maker, _, name = code.partition("_")
+    known = _MAKERS.get(maker)
+    return f"{known} {name.replace('_', ' ').upper()}" if known and name else code
+
+
 def kind_label(kind: str) -> str:
     """The words for a kind of entry."""
     words = _KINDS.get(kind)
@@ -274,7 +288,8 @@ def rule(number: int) -> str:
 def field_label(path: str) -> str:
     """What a field is called."""
     words = _FIELDS.get(path)
-    return gettext(words.label) if words else path
+    # A correction names a field in its author's own words.
+    return gettext(words.label) if words else shown(path)
 
 
 def part_label(key: str) -> str:

@@ -5,6 +5,7 @@ sealed carry a canary, so that a test can look for it wherever it must not be.
 """
 
 import base64
+import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -127,6 +128,14 @@ class World:
         self.sealed.setdefault(job, Canaries()).words.append(word)
         return word
 
+    def digest(self, job: str, what: str) -> str:
+        """A SHA-256 in hex that stands for a sealed value of a job, the same each time."""
+        found = hashlib.sha256(f"{job}-{what}".encode()).hexdigest()
+        words = self.sealed.setdefault(job, Canaries()).words
+        if found not in words:
+            words.append(found)
+        return found
+
     def log(self, *bodies: bytes) -> list[Accepted]:
         """Post ``bodies`` and expect each to be accepted."""
         return [_accepted(each) for each in self.ledger.submit_batch(bodies).result(timeout=30)]
@@ -137,9 +146,10 @@ class World:
         author: str = "alpha",
         title: str | None = None,
         purpose: str | None = None,
+        weights: str | None = None,
         **public: object,
     ) -> bytes:
-        """The submission of a job."""
+        """The submission of a job, by default about a model that no other job studies."""
         usual = {
             "workload_type": "eval_suite",
             "gradient_scope": "none",
@@ -153,13 +163,16 @@ class World:
             "title": self.canary(job, "title") if title is None else title,
             "purpose": self.canary(job, "purpose") if purpose is None else purpose,
             "model.name": self.canary(job, "model"),
+            "model.weights_digest": {"sha256": weights or self.digest(job, "weights")},
             "code": {"digest": {"sha256": "ab" * 32}, "name": self.canary(job, "code")},
         }
         return self.statement(
             author, "submitted", "job-submitted/1", usual | public, job=job, sealed=sealed
         )
 
-    def run(self, job: str, *, kind: str = "completed", wall_s: int = 3_600) -> None:
+    def run(
+        self, job: str, *, kind: str = "completed", wall_s: int = 3_600, artifact: str | None = None
+    ) -> None:
         """Let an admitted job run, put something out, and end."""
         begun = self.clock.now + 60
         self.clock.now = begun
@@ -181,6 +194,15 @@ class World:
         sealed = {
             "metrics": [{"name": self.canary(job, "metric"), "value": "0.8125", "n": 2000}],
             "tokens.input": 123_456,
+            "artifacts": [
+                {
+                    "digest": {"sha256": self.digest(job, "artifact")},
+                    "name": artifact or self.canary(job, "artifact"),
+                    "kind": "report",
+                    "bytes": 250_000,
+                    "content_access": "on_request",
+                }
+            ],
         }
         self.log(
             self.statement("gateway", "egress", "job-egress/1", egress, job=job),
