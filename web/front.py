@@ -9,12 +9,13 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 from litestar.exceptions import MethodNotAllowedException
 
 from ledger.errors import NotFound
-from web import log_files, static_files, writing
+from web import jobs_csv, log_files, static_files, writing
 from web.answer import (
     FOREVER,
     REVALIDATE,
@@ -31,6 +32,7 @@ from web.cache import ByteCache
 from web.codings import BEST, IDENTITY, PREFERRED, VARIES, Coder, accepted, tag_in
 from web.doors import SCOPE_KEY, Asked, House
 from web.i18n import LANGUAGES
+from web.jobs_csv import JobsCsv
 from web.log_files import LogFiles
 from web.newest import Newest
 from web.query import integer, parse_query
@@ -46,8 +48,9 @@ CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+EMBED: Final = "/embed/"
+"""What lies here is made to stand in other sites' frames."""
 SECURITY: Final[tuple[Header, ...]] = (
-    (b"content-security-policy", CSP.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
@@ -62,11 +65,26 @@ PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-max-age", b"86400"),
 )
 TREE_SIZE: Final = b"ledger-tree-size"
-MACHINE: Final = ("/api/", "/feeds/", "/log/")
+MACHINE: Final = ("/api/", "/feeds/", "/log/", "/oembed")
 _LANGUAGES = "|".join(map(re.escape, LANGUAGES))
 _TIMED = re.compile(
-    rf"(?:/(?:{_LANGUAGES})(?:/embargo|/jobs(?:/[^/]+)?)?|/api/v1/embargo)/?", re.ASCII
+    rf"(?:/(?:{_LANGUAGES})(?:/embargo|/status|/members/[^/]+|/jobs(?:/[^/]+)?)?"
+    r"|/embed/[^/]+/jobs/[^/]+|/api/v1/(?:embargo|status|members/[^/]+)|/members/[^/]+|/\.well-known/security\.txt)/?",
+    re.ASCII,
 )
+_UNCOUNTED = re.compile(
+    rf"/api/v1/(?:entries|consistency|checkpoint|jobs/)\S*|(?:/(?:{_LANGUAGES}))?/(?:entries|jobs)/\S*"
+    rf"|/(?:{_LANGUAGES})/log",
+    re.ASCII,
+)
+"""Addresses of proofs and of single things, which count no jobs."""
+
+
+def policy_of(path: str) -> str:
+    """The Content-Security-Policy of an address: nobody may frame it, unless it is for that."""
+    if path.startswith(EMBED):
+        return CSP.replace("frame-ancestors 'none'", "frame-ancestors *")
+    return CSP
 
 
 def is_machine(path: str) -> bool:
@@ -94,6 +112,7 @@ class Front:
         self._house: House | None = None
         self._newest: Newest | None = None
         self._log: LogFiles | None = None
+        self._lists = JobsCsv()
 
     def open(self, house: House) -> None:
         """Take the house in, when the server starts."""
@@ -103,6 +122,7 @@ class Front:
 
     def close(self) -> None:
         """Let the house go, when the server stops."""
+        self._lists.close()
         if self._newest is not None:
             self._newest.close()
 
@@ -170,13 +190,26 @@ class Front:
         known = self._pages.get(key)
         if isinstance(known, Answer):
             return known
+        await self._counts(asked.path)
         inner = {**scope, "method": "GET", SCOPE_KEY: asked}
-        found = await collect(self._app, inner, receive)
+        if asked.path == jobs_csv.PATH:
+            found = await self._lists.read(asked)
+        else:
+            found = await collect(self._app, inner, receive)
         if found.status == 200:
-            headers = (*found.headers, (b"etag", tag), kept, made_at)
-            found = Answer(200, headers, found.body)
+            found = replace(found, headers=(*found.headers, (b"etag", tag), kept, made_at))
             self._pages.put(key, found, size=found.size)
         return found
+
+    async def _counts(self, path: str) -> None:
+        """Wait until the counts are loaded, unless the address needs none of them.
+
+        Here and not in a thread: those are for what can be answered meanwhile.
+        """
+        assert self._house is not None
+        loaded = self._house.reader.loaded
+        if loaded is not None and not loaded.done() and not _UNCOUNTED.fullmatch(path):
+            await asyncio.wrap_future(loaded)
 
     async def _asked(self, scope: Scope) -> Asked:
         house, newest = self._house, self._newest
@@ -214,10 +247,10 @@ class Front:
 
     def _common(self, path: str, made: Answer | None = None) -> Iterable[Header]:
         """The headers of every answer; ``made`` may say itself what tree it was made from."""
-        always = SECURITY
+        always = (*SECURITY, (b"content-security-policy", policy_of(path).encode()))
         if made is None or all(name != TREE_SIZE for name, _ in made.headers):
             size = self._newest.size if self._newest else 0
-            always = (*SECURITY, (TREE_SIZE, b"%d" % size))
+            always = (*always, (TREE_SIZE, b"%d" % size))
         return (*always, *OPEN_TO_ALL) if is_machine(path) else always
 
 

@@ -7,6 +7,7 @@ answer of its own, and neither a large list nor a slow client takes memory.
 import asyncio
 import csv
 import io
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,8 +43,8 @@ class FileAnswer(Answer):
 
     @property
     def size(self) -> int:
-        """The bytes that it would take in memory."""
-        return self.length
+        """More than any memory takes: a file can be sent once."""
+        return sys.maxsize
 
     async def send(self, send: Send, more: Iterable[Header] = (), *, head: bool = False) -> None:
         """Send the file in pieces; without them where only the head was asked for."""
@@ -71,9 +72,12 @@ class JobsCsv:
         file, length = await loop.run_in_executor(self._threads, write, asked)
         name = f"apsci-jobs-{asked.size}.csv"
         headers = (
-            (b"content-type", TYPE.encode()),
+            (b"content-type", f"{TYPE}; charset=utf-8".encode()),
             (b"content-disposition", f'attachment; filename="{name}"'.encode()),
         )
+        if length <= IN_MEMORY:
+            with file:
+                return Answer(200, headers, file.read())
         return FileAnswer(200, headers, b"", file=file, length=length)
 
 

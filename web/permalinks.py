@@ -46,6 +46,13 @@ def home(request: Asking) -> Redirect:
     return to_language(request, "")
 
 
+@get("/search", sync_to_thread=False)
+def search(request: Asking) -> Redirect:
+    """The list of jobs with the words in it, or what they name, in the reader's language."""
+    query.check_known(asked(request.scope).params, ("q",))
+    return to_language(request, "jobs")
+
+
 @get("/jobs/{name:str}", sync_to_thread=True)
 def job(request: Asking, name: FromPath[str]) -> Response[Any]:
     """A job: its page, or by its suffix one of its files.
@@ -89,4 +96,4 @@ def entry(request: Asking, name: FromPath[str]) -> Response[Any]:
     return to_language(request, f"entries/{index}")
 
 
-ROUTER: Final = Router(path="/", route_handlers=[home, job, entry])
+ROUTER: Final = Router(path="/", route_handlers=[home, search, job, entry])

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
-from ledger.errors import ValueRefused
+from ledger.errors import LedgerError, ValueRefused
 
 MAX_QUERY_BYTES: Final = 4_096
 MAX_PARAMETERS: Final = 32
@@ -21,6 +21,7 @@ MAX_INDEX: Final = 2**53 - 1
 
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 _SLUG = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.ASCII)
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
 
 
@@ -30,6 +31,10 @@ class ParameterRefused(ValueRefused):
     def __init__(self, message: str, *, field: str, allowed: Collection[str] = ()) -> None:
         super().__init__(message, field=field)
         self.allowed = tuple(allowed)
+
+
+class FormatNotOffered(LedgerError):
+    """A form of the answer that this address does not make."""
 
 
 def parse_query(raw: bytes) -> dict[str, str]:
@@ -59,7 +64,7 @@ def parse_query(raw: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in pairs:
         if name in found:
-            raise ParameterRefused(f"{_shown(name)} is given twice", field=name[:40])
+            raise ParameterRefused(f"{quoted(name)} is given twice", field=name[:40])
         found[name] = value
     return {name: value for name, value in found.items() if value}
 
@@ -70,7 +75,7 @@ def check_known(params: Mapping[str, str], known: Collection[str]) -> None:
         if name != "at" and name not in known:
             allowed = (*known, "at")
             raise ParameterRefused(
-                f"this address has no parameter {_shown(name)}; it has {', '.join(allowed)}",
+                f"this address has no parameter {quoted(name)}; it has {', '.join(allowed)}",
                 field=name[:40],
                 allowed=allowed,
             )
@@ -90,7 +95,7 @@ def parse_integer(text: str, name: str, *, least: int = 0, most: int = MAX_INDEX
     """The number that ``text`` spells: no sign, no leading zero, no other script's digits."""
     if not _INTEGER.fullmatch(text) or not least <= int(text) <= most:
         raise ParameterRefused(
-            f"{name} is {_shown(text)}, where a whole number from {least} to {most} is asked for",
+            f"{name} is {quoted(text)}, where a whole number from {least} to {most} is asked for",
             field=name,
         )
     return int(text)
@@ -109,7 +114,7 @@ def code(params: Mapping[str, str], name: str, codes: type[StrEnum]) -> str | No
     allowed = [str(each) for each in codes]
     if text not in allowed:
         raise ParameterRefused(
-            f"{name} is {_shown(text)}, which is none of {', '.join(allowed)}",
+            f"{name} is {quoted(text)}, which is none of {', '.join(allowed)}",
             field=name,
             allowed=allowed,
         )
@@ -121,10 +126,21 @@ def slug(params: Mapping[str, str], name: str) -> str | None:
     text = params.get(name)
     if text is not None and not _SLUG.fullmatch(text):
         raise ParameterRefused(
-            f"{name} is {_shown(text)}; names have lower-case letters, digits, - and _",
+            f"{name} is {quoted(text)}; names have lower-case letters, digits, - and _",
             field=name,
         )
     return text
+
+
+def digest(name: str) -> str:
+    """The 64 hexadecimal digits of ``sha256:…``, in the one spelling that it has."""
+    found = _DIGEST.fullmatch(name)
+    if found is None:
+        raise ParameterRefused(
+            f"{quoted(name)} is no digest: that is sha256: and 64 hexadecimal digits in lower case",
+            field="digest",
+        )
+    return found[1]
 
 
 def wants_count(params: Mapping[str, str]) -> bool:
@@ -132,7 +148,7 @@ def wants_count(params: Mapping[str, str]) -> bool:
     text = params.get("count", "exact")
     if text not in {"exact", "none"}:
         raise ParameterRefused(
-            f"count is {_shown(text)}; it is exact or none",
+            f"count is {quoted(text)}; it is exact or none",
             field="count",
             allowed=("exact", "none"),
         )
@@ -163,10 +179,11 @@ def decode_cursor(params: Mapping[str, str]) -> int | None:
 
 
 def address(path: str, params: Mapping[str, str | int | None]) -> str:
-    """``path`` with those of ``params`` that are given, in their order."""
+    """``path`` with those of ``params`` that are given, in their order, after any that it has."""
     given = {name: value for name, value in params.items() if value not in {None, ""}}
-    return f"{path}?{urlencode(given)}" if given else path
+    return f"{path}{'&' if '?' in path else '?'}{urlencode(given)}" if given else path
 
 
-def _shown(text: str) -> str:
+def quoted(text: str) -> str:
+    """What somebody sent, short and in ASCII, as a refusal repeats it."""
     return ascii(text if len(text) <= 40 else text[:40] + "…")
