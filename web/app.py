@@ -12,13 +12,26 @@ from litestar.exceptions import HTTPException
 from ledger.assembly import Ledger
 from ledger.settings import load_settings
 from ledger.worker import Worker
-from web import api, feeds, pages, permalinks, problems, query
+from web import (
+    api,
+    api_browse,
+    embeds,
+    feeds,
+    machine_files,
+    pages,
+    permalinks,
+    permalinks_browse,
+    problems,
+    query,
+    stats,
+)
 from web.answer import Answer, Scope
 from web.doors import House
 from web.front import Front, is_machine
 from web.i18n import preferred
 from web.static_files import StaticFiles
 from web.templating import HTML, Pages
+from web.words import answers as words_api
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
@@ -47,15 +60,22 @@ def create_app(house: House | None = None, *, public_url: str | None = None) -> 
             front.open(opened)
             templates.open(opened)
             try:
-                yield
+                with opened.reader.loading():
+                    yield
             finally:
                 front.close()
 
     app = Litestar(
         route_handlers=[
             permalinks.ROUTER,
+            permalinks_browse.ROUTER,
+            machine_files.ROUTER,
             api.ROUTER,
+            api_browse.ROUTER,
+            stats.ROUTER,
+            embeds.ROUTER,
             feeds.ROUTER,
+            words_api.ROUTER,
             *pages.routers(),
         ],
         state=State({"pages": templates}),

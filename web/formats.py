@@ -1,5 +1,6 @@
 """Numbers, times and sizes as people read them, in the language in use."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,6 +11,7 @@ from markupsafe import Markup, escape
 from ledger.records.deadline import parse_time
 from web.i18n import gettext, ngettext, noted
 from web.labels import CODED, label, part_label
+from web.labels import accelerator as accelerator_label
 from web.plain import shown as plain
 from web.plain import shown_json
 
@@ -48,6 +50,9 @@ SINGAPORE_H: Final = 8
 MINUTE_S: Final = 60
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_YEARLESS = re.compile(r"--[0-9]{2}", re.ASCII)
+_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}", re.ASCII)
 
 
 def number(value: int) -> str:
@@ -57,7 +62,8 @@ def number(value: int) -> str:
 
 def hardware(count: int, accelerator: str) -> str:
     """How much of what: never broken between the number and the name."""
-    return f"{number(count)}{_SPACE}×{_SPACE}{accelerator}"  # noqa: RUF001 - the sign of times
+    name = _unbroken(accelerator_label(accelerator))
+    return f"{number(count)}{_SPACE}×{_SPACE}{name}"  # noqa: RUF001 - the sign of times
 
 
 def size(count: int) -> str:
@@ -166,6 +172,38 @@ def tick(day_of_year: str) -> str:
     _, month, of_month = day_of_year.split("-")
     text = gettext("%(day)s %(month)s")
     return text % {"day": int(of_month), "month": gettext(SHORT_MONTHS[int(month) - 1])}
+
+
+def month(month_of_year: str) -> str:
+    """``2027-02`` as February 2027."""
+    return _month(month_of_year, MONTHS)
+
+
+def short_month(month_of_year: str) -> str:
+    """``2027-02`` as Feb 2027, for an axis or a column."""
+    return _month(month_of_year, SHORT_MONTHS)
+
+
+def _month(month_of_year: str, months: Sequence[str]) -> str:
+    year, number_of_month = month_of_year.split("-")
+    parts = {"month": gettext(months[int(number_of_month) - 1]), "year": year}
+    return _unbroken(gettext("%(month)s %(year)s") % parts)
+
+
+def tick_label(text: str) -> str:
+    """What stands under an axis: a day or a month in the language in use, all else as it is."""
+    if _DAY.fullmatch(text):
+        return tick(text)
+    if _YEARLESS.fullmatch(text):
+        return gettext(SHORT_MONTHS[int(text[2:]) - 1])
+    return short_month(text) if _MONTH.fullmatch(text) else text
+
+
+def percent(basis_points: int) -> str:
+    """Hundredths of a percent as 23.4%; what is more than nothing is never shown as nothing."""
+    if 0 < basis_points < 5:
+        return "<0.1%"
+    return f"{basis_points / 100:.1f}%" if basis_points % 10_000 else f"{basis_points // 100}%"
 
 
 def seconds_of(time: str) -> int:

@@ -36,6 +36,19 @@ def shown_line(text: str | None) -> str:
     return shown(" ".join(text.split()))
 
 
+def clipped(text: str, width: int) -> str:
+    """``text`` cut to ``width`` letters, of which a Han character takes two.
+
+    A mark that isolates a direction is closed again.
+    """
+    taken = 0
+    for at, letter in enumerate(text):
+        taken += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        if taken > width and letter != _END:
+            return text[:at].rstrip() + "…" + (_END if text.startswith(_ISOLATE) else "")
+    return text
+
+
 def shown_json(text: str) -> str:
     """JSON with what cannot be seen in it spelt as escapes, which mean the same."""
     return _UNSEEN_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -30,7 +30,7 @@ from ledger.errors import (
 )
 from schemas.answers import Problem
 from web.i18n import noted
-from web.query import ParameterRefused
+from web.query import FormatNotOffered, ParameterRefused
 
 LOG: Final = logging.getLogger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
@@ -180,6 +180,13 @@ KINDS: Final = {
             ),
         ),
         Kind(
+            "not-offered",
+            501,
+            noted("This format is not made here"),
+            noted("The address offers what was asked for in other formats."),
+            noted("`detail` names the formats that there are."),
+        ),
+        Kind(
             "overloaded",
             503,
             noted("The queue is full"),
@@ -234,6 +241,7 @@ _ERRORS: Final[tuple[tuple[type[LedgerError], str], ...]] = (
     (OutOfOrder, "out-of-order"),
     (Conflict, "conflict"),
     (NotFound, "not-found"),
+    (FormatNotOffered, "not-offered"),
     (Overloaded, "overloaded"),
     (LogUnavailable, "unavailable"),
 )

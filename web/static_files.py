@@ -7,6 +7,7 @@ scripts import one another by relative names.
 """
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ SHEETS: Final = {
     "embed.css": ("site/10-tokens.css", "site/61-charts.css", "embed/*.css"),
 }
 """The style sheets that are sent, and the parts that each is put together from."""
+_COMMENT: Final = re.compile(rb"/\*.*?\*/", re.DOTALL)
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -67,7 +69,7 @@ def _read(folder: Path) -> dict[str, bytes]:
     """Every file by its name below ``folder``, with the parts of the style sheets put together."""
     files = {
         name: b"".join(
-            file.read_bytes() + b"\n" for part in parts for file in sorted(folder.glob(part))
+            _tightened(file.read_bytes()) for part in parts for file in sorted(folder.glob(part))
         )
         for name, parts in SHEETS.items()
     }
@@ -75,6 +77,13 @@ def _read(folder: Path) -> dict[str, bytes]:
         if file.suffix in _TYPES and file.suffix != ".css":
             files[file.relative_to(folder).as_posix()] = file.read_bytes()
     return files
+
+
+def _tightened(sheet: bytes) -> bytes:
+    """A style sheet without its comments and its line breaks; no string of CSS goes over one."""
+    lines = map(bytes.strip, _COMMENT.sub(b"", sheet).splitlines())
+    ends = (b"{", b"}", b";", b",")
+    return b"".join(line if line.endswith(ends) else line + b" " for line in lines if line)
 
 
 def build_digest() -> str:

@@ -2,8 +2,11 @@
 
 from ledger_world import World
 
+from ledger.reader.series import BY_PERIOD, NAMES
+from web import vocabulary
 from web.i18n import LANGUAGES
 from web.problems import KINDS
+from web.words.library import LIBRARY
 
 
 def languages() -> list[str]:
@@ -24,11 +27,33 @@ def _slugs(world: World) -> list[str]:
         "jobs",
         "jobs?member=beta&workload=&state=failed",
         "jobs?limit=3",
+        "jobs?q=refusals",
+        "jobs?q=canary&member=alpha&decision=admitted&from=2026-09-21&to=2026-12-31&limit=9",
+        "jobs?accelerator=nvidia_h200&month=2026-12&code=R1_forbidden_workload",
         "embargo",
         "log",
+        "verify",
         "log?from=3",
         f"log?from=3&to={size - 1}",
-        "about",
+        *LIBRARY.documents,
+        "members",
+        *(f"members/{name}" for name in ("alpha", "beta", "orchestrator", "committee")),
+        "workloads",
+        "rejections",
+        "rejections?code=R1_forbidden_workload",
+        "rejections?code=Q_quota",
+        "models",
+        "models?limit=1",
+        "artifacts",
+        "artifacts?limit=1",
+        *opened(world),
+        "corrections",
+        "data",
+        "dictionary",
+        "status",
+        "statistics",
+        *(f"statistics/{name}" for name in NAMES),
+        "statistics/gpu-hours-by-member?by=month",
         "docs/problems",
         *(f"docs/problems/{slug}" for slug in KINDS),
         *(f"jobs/{job}" for job in jobs),
@@ -37,6 +62,13 @@ def _slugs(world: World) -> list[str]:
         "entries?start=3",
         *(f"entries/{index}" for index in (0, 1, 2, size - 1)),
     ]
+
+
+def opened(world: World) -> list[str]:
+    """The slugs of models and artifacts that opened records name, a few of each."""
+    with world.reader.at() as view:
+        models = [f"models/sha256:{each.digest}" for each in view.models(limit=3)]
+        return [*models, *(f"artifacts/sha256:{each.digest}" for each in view.artifacts(limit=3))]
 
 
 def answers(world: World) -> list[str]:
@@ -48,12 +80,47 @@ def answers(world: World) -> list[str]:
         "/api/v1/jobs?limit=2&state=completed&count=none",
         "/api/v1/entries?limit=1000",
         "/api/v1/entries?start=5&limit=2",
+        "/api/v1/jobs?q=canary&month=2026-12&from=2026-12-01",
+        "/api/v1/facets",
+        "/api/v1/facets?q=canary&state=completed",
+        "/jobs.csv",
+        "/jobs.csv?bom=1&member=beta&q=canary",
         "/api/v1/checkpoint",
         "/api/v1/embargo",
         "/api/v1/members",
+        "/api/v1/words",
+        *(f"/api/v1/words/{slug}" for slug in LIBRARY.documents),
         f"/api/v1/consistency?from=1&to={size}",
         "/api/v1/consistency?from=7",
         "/feeds/published.json",
+        "/api/v1/members/alpha",
+        "/members/alpha.json",
+        "/api/v1/workloads",
+        "/api/v1/rejections",
+        "/api/v1/rejections?code=R1_forbidden_workload&limit=1&count=none",
+        "/api/v1/rejections/codes",
+        "/api/v1/models?limit=1",
+        "/api/v1/artifacts?limit=1",
+        "/api/v1/corrections",
+        "/api/v1/withheld",
+        *(f"/api/v1/{thing}" for thing in opened(world)),
+        *(f"/{thing}.json" for thing in opened(world)),
+        "/api/v1/status",
+        "/api/v1/stats",
+        *(f"/api/v1/stats/{name}" for name in NAMES),
+        *(f"/api/v1/stats/{name}?by=week" for name in sorted(BY_PERIOD)),
+        *(f"/api/v1/stats/{name}.csv" for name in NAMES),
+        *embeds(world),
+        "/api/v1/vocab",
+        *(f"/api/v1/vocab/{name}" for name in (*vocabulary.NAMES, "fields")),
+        "/robots.txt",
+        "/.well-known/security.txt",
+        "/sitemap.xml",
+        "/sitemaps/pages.xml",
+        "/sitemaps/jobs-0.xml",
+        *(f"/opensearch.xml?lang={tag}" for tag in LANGUAGES),
+        "/dictionary.csv?bom=1",
+        *(f"/dictionary.csv?lang={tag}" for tag in LANGUAGES),
         *(f"/api/v1/jobs/{job}" for job in jobs),
         *(f"/api/v1/jobs/{job}/events" for job in jobs),
         *(f"/api/v1/jobs/{job}/proof" for job in jobs),
@@ -65,6 +132,18 @@ def answers(world: World) -> list[str]:
         f"/api/v1/entries/3/proof?size={size - 1}",
         "/entries/3.json",
         "/entries/3.proof",
+    ]
+
+
+def embeds(world: World) -> list[str]:
+    """Addresses that other sites frame, and of what tells them how."""
+    jobs = [world.jobs[name] for name in list(world.jobs)[:4]]
+    shown = [*(f"statistics/{name}" for name in NAMES), *(f"jobs/{job}" for job in jobs)]
+    framed = [*NAMES, *(f"jobs/{job}" for job in jobs)]
+    return [
+        *(f"/embed/{tag}/{each}" for tag in LANGUAGES for each in framed),
+        *(f"/oembed?url=https://ledger.example/zh-Hans/{each}" for each in shown),
+        f"/oembed?url=https://ledger.example/{shown[0]}&format=xml&maxwidth=300&maxheight=200",
     ]
 
 

@@ -5,23 +5,52 @@ from typing import Any
 from litestar import Router
 
 from web.i18n import LANGUAGES
-from web.pages import job, jobs, log, words
+from web.pages import (
+    amended,
+    documents,
+    job,
+    jobs,
+    kinds,
+    log,
+    members,
+    reference,
+    statistics,
+    things,
+    verify,
+    words,
+)
 
 HANDLERS: list[Any] = [
     words.home,
-    words.about,
+    *documents.HANDLERS,
     words.list_problems,
     words.show_problem,
     jobs.list_jobs,
     job.show_job,
     job.show_proof,
+    statistics.show_all,
+    statistics.show_one,
     log.show_embargo,
     log.show_log,
     log.list_entries,
     log.show_entry,
+    members.list_members,
+    members.show_member,
+    kinds.list_workloads,
+    kinds.list_rejections,
+    things.list_models,
+    things.show_model,
+    things.list_artifacts,
+    things.show_artifact,
+    amended.list_corrections,
+    reference.show_data,
+    reference.show_dictionary,
+    reference.show_status,
+    verify.show_verify,
 ]
 
 
 def routers() -> list[Router]:
-    """One router a language."""
+    """One router a language. Raises TextRefused where a text leads to a page that is not there."""
+    documents.check_links(documents.LIBRARY, HANDLERS)
     return [Router(path=f"/{tag}", route_handlers=HANDLERS) for tag in LANGUAGES]
