@@ -1,4 +1,4 @@
-"""Home, about, and the pages that explain what went wrong."""
+"""Home, and the pages that explain what went wrong."""
 
 from typing import Any
 
@@ -33,28 +33,9 @@ def home(request: Asking) -> Response[Any]:
             overview=view.overview(),
             embargo=embargo,
             chart=calendar(embargo.days, first=today(now)),
-            jobs=view.jobs(JobFilter(), limit=8),
+            jobs=view.search(JobFilter(), limit=8),
             latest=view.published(limit=8),
             now=now,
-        )
-
-
-@get("/about", sync_to_thread=True)
-def about(request: Asking) -> Response[Any]:
-    """What this is, how to check it, and what it cannot prove."""
-    asking = asked(request.scope)
-    query.check_known(asking.params, ())
-    with asking.view() as view:
-        return page(
-            request,
-            "about.html",
-            asking,
-            view,
-            charter=asking.house.reader.genesis().charter,
-            origin=asking.house.origin,
-            vkey=asking.house.vkey,
-            members=view.members(),
-            public_url=asking.public_url,
         )
 
 
