@@ -5,8 +5,9 @@ each answer is made from the entries below its size alone.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from ledger.records.deadline import format_time
 from ledger.storage.shapes import StoredArtifact, StoredCorrection
 from ledger.storage.snapshot import Snapshot
 from schemas.answers import ArtifactShown, CorrectionShown, ModelShown
+
+T = TypeVar("T")
 
 PLACES: Final = 64
 """A disclosure names at most so many artifacts (``schemas.statements.OutcomeSealed``)."""
@@ -39,6 +42,10 @@ class Catalogue:
         """The jobs as of this size, as columns."""
         raise NotImplementedError
 
+    def _once(self, what: tuple[object, ...], count: Callable[[], T]) -> T:
+        """The count called ``what`` at this size, made once."""
+        raise NotImplementedError
+
     # --- models ---
 
     def models(self, *, below: int | None = None, limit: int) -> tuple[ModelShown, ...]:
@@ -51,7 +58,7 @@ class Catalogue:
 
     def count_models(self) -> int:
         """How many models there are."""
-        return len(np.unique(_Named.of(self.slice).code))
+        return self._once(("models",), lambda: len(np.unique(_Named.of(self.slice).code)))
 
     def model(self, digest: str) -> ModelShown:
         """The model whose weights have this SHA-256, in hex. Raises NotFound."""
@@ -90,7 +97,7 @@ class Catalogue:
 
     def count_artifacts(self) -> int:
         """How many artifacts there are."""
-        return self._snapshot.count_artifacts(size=self.size)
+        return self._once(("artifacts",), lambda: self._snapshot.count_artifacts(size=self.size))
 
     def artifact(self, digest: str) -> tuple[ArtifactShown, ...]:
         """Every artifact with this SHA-256, in hex, in log order. Raises NotFound."""
@@ -112,7 +119,9 @@ class Catalogue:
 
     def count_corrections(self) -> int:
         """How many corrections there are."""
-        return self._snapshot.count_corrections(size=self.size)
+        return self._once(
+            ("corrections",), lambda: self._snapshot.count_corrections(size=self.size)
+        )
 
     def corrections_of(self, job_id: str) -> tuple[CorrectionShown, ...]:
         """Every correction of one job's entries, in log order. Raises NotFound."""

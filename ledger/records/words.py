@@ -11,7 +11,6 @@ Pure: it knows no database, and its words hold nothing that any query language t
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 from unicodedata import category, normalize
@@ -24,6 +23,7 @@ MAX_QUERY_WORDS: Final = 16
 """Different words that count of a query."""
 MAX_QUERY: Final = 200
 """Characters that count of a query."""
+CHARACTERS_KEPT: Final = 16_384
 
 # Han with its extensions and compatibility forms, kana, bopomofo: nothing marks where words end.
 _UNSPACED: Final = (
@@ -66,6 +66,9 @@ def _words(text: str, *, last: bool) -> Iterator[str]:
             yield word[:MAX_WORD]
         return
     for piece in _folded(text).split():
+        if piece.isascii():
+            yield piece[:MAX_WORD]
+            continue
         for match in _RUN.finditer(piece):
             run = match[0]
             if match["unspaced"] is None:
@@ -79,10 +82,21 @@ def _words(text: str, *, last: bool) -> Iterator[str]:
 
 def _folded(text: str) -> str:
     """The text folded, with a space for every character that is in no word."""
-    folded = normalize("NFKC", normalize("NFKC", text).casefold())
-    return "".join(each if _counts(each) else " " for each in folded)
+    return normalize("NFKC", normalize("NFKC", text).casefold()).translate(_SPACED)
 
 
-@lru_cache(maxsize=8_192)
 def _counts(character: str) -> bool:
     return category(character)[0] in "LNM"
+
+
+class _Spaced(dict[int, int]):
+    """What each character becomes: itself, or a space where it is in no word."""
+
+    def __missing__(self, code: int) -> int:
+        becomes = code if _counts(chr(code)) else 0x20
+        if len(self) < CHARACTERS_KEPT:
+            self[code] = becomes
+        return becomes
+
+
+_SPACED: Final = _Spaced()
