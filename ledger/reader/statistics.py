@@ -28,6 +28,7 @@ MEMBER_SHARE_PERCENT: Final = 20
 GAPS_FILLED: Final = 600
 """Periods without a job are listed too, unless the first and the last lie further apart."""
 _LOW_BITS: Final = 26
+_EXACT: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def jobs_of(found: Slice, seals: Seals) -> Jobs:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A way to cut time. ``of`` gives the number of the period that a second lies in."""
+    """A way to cut time. ``of`` gives the number of the period that a day since 1970 lies in."""
 
     column: SeriesColumn
     of: Callable[[Integers], Integers]
@@ -93,8 +94,8 @@ def _day_text(number: int) -> str:
     return str(np.datetime64(number, "D"))
 
 
-def _months(seconds: Integers) -> Integers:
-    return seconds.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
+def _months(days: Integers) -> Integers:
+    return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
 
 
 PERIODS: Final = {
@@ -102,7 +103,7 @@ PERIODS: Final = {
     # 1970 began on a Thursday; a week is named by its Monday.
     "week": Period(
         SeriesColumn("week_of", "day"),
-        lambda seconds: (seconds // DAY_S + 3) // 7,
+        lambda days: (days + 3) // 7,
         lambda number: _day_text(number * 7 - 3),
     ),
 }
@@ -114,7 +115,8 @@ PERIODS: Final = {
 def gpu_hours(jobs: Jobs, kept: Coded, name: str, *, period: Period) -> Rows:
     """Jobs that ended and their GPU-seconds, by period and by ``kept``, without gaps."""
     ended = (jobs.ended_at != NONE) & (jobs.gpu_seconds != NONE)
-    present = np.unique(kept.codes) if name == "member" else np.unique(kept.codes[ended])
+    codes = kept.codes if name == "member" else kept.codes[ended]
+    present = _present(codes, len(kept.names))
     return tuple(
         (period.text(at), kept.names[code], count, seconds)
         for at, counts, sums in _by_period(jobs, kept, ended, period)
@@ -129,7 +131,7 @@ def member_share(jobs: Jobs) -> Rows:
     codes = jobs.author.codes[ended]
     counts, sums = _counts(codes, width), _sums(codes, jobs.gpu_seconds[ended], width)
     total = sum(sums)
-    present = np.unique(jobs.author.codes)
+    present = _present(jobs.author.codes, len(jobs.author.names))
     rows = [
         (jobs.author.names[code], count, seconds, basis_points(seconds, total))
         for code, count, seconds in _named(jobs.author, present, counts, sums)
@@ -141,7 +143,7 @@ def member_share_by_month(jobs: Jobs) -> Rows:
     """Each member's share of the GPU-seconds of a month."""
     ended = (jobs.ended_at != NONE) & (jobs.gpu_seconds != NONE)
     period = PERIODS["month"]
-    present = np.unique(jobs.author.codes)
+    present = _present(jobs.author.codes, len(jobs.author.names))
     return tuple(
         (period.text(at), jobs.author.names[code], seconds, basis_points(seconds, sum(sums)))
         for at, counts, sums in _by_period(jobs, jobs.author, ended, period)
@@ -153,31 +155,46 @@ def _by_period(
     jobs: Jobs, kept: Coded, ended: NDArray[np.bool_], period: Period
 ) -> Iterator[tuple[int, list[int], list[int]]]:
     """Each period, with the number of jobs and the GPU-seconds of each code in it."""
-    at = period.of(jobs.ended_at[ended])
+    listed, rows = _periods(jobs.ended_at[ended], period)
     codes, seconds = kept.codes[ended], jobs.gpu_seconds[ended]
     width = len(kept.names)
-    listed = _listed(at)
-    keys = np.searchsorted(listed, at) * width + codes
+    keys = rows * width + codes
     counts = _counts(keys, len(listed) * width)
     sums = _sums(keys, seconds, len(listed) * width)
-    for row, number in enumerate(listed.tolist()):
+    for row, number in enumerate(listed):
         cut = slice(row * width, (row + 1) * width)
         yield number, counts[cut], sums[cut]
 
 
-def _listed(periods: Integers) -> Integers:
-    """The periods to list: all from the first to the last, unless that is absurdly many."""
-    found = np.unique(periods)
-    if found.size and found[-1] - found[0] < GAPS_FILLED:
-        return np.arange(found[0], found[-1] + 1)
+def _periods(seconds: Integers, period: Period) -> tuple[list[int], Integers]:
+    """The periods to list, and the place in that list for each of ``seconds``.
+
+    All from the first to the last are listed, unless that is absurdly many. What a calendar says
+    is worked out once for each day that there is, not for each job.
+    """
+    if not seconds.size:
+        return [], np.zeros(0, np.int64)
+    days = seconds // DAY_S
+    first = int(days.min())
+    days -= first
+    there = np.bincount(days)
+    of_day = period.of(np.arange(first, first + len(there)))
+    listed = np.unique(of_day[there > 0])
+    if listed[-1] - listed[0] < GAPS_FILLED:
+        listed = np.arange(listed[0], listed[-1] + 1)
+    return listed.tolist(), np.searchsorted(listed, of_day)[days]
+
+
+def _present(codes: Integers, width: int) -> list[int]:
+    found: list[int] = np.flatnonzero(np.bincount(codes, minlength=width)).tolist()
     return found
 
 
 def _named(
-    kept: Coded, present: Integers, counts: Sequence[int], sums: Sequence[int]
+    kept: Coded, present: Sequence[int], counts: Sequence[int], sums: Sequence[int]
 ) -> list[tuple[int, int, int]]:
     """(code, count, sum) of the codes that occur, in the order of their names."""
-    codes = sorted((int(code) for code in present), key=lambda code: kept.names[code])
+    codes = sorted(present, key=lambda code: kept.names[code])
     return [(code, counts[code], sums[code]) for code in codes]
 
 
@@ -193,12 +210,13 @@ def days_to_publication(jobs: Jobs) -> Rows:
     at, due = jobs.disclosed_at[opened], jobs.publish_by[opened]
     days = (at - jobs.submitted_at[opened]) // DAY_S
     early, late = at < due, at > due + GRACE_S
-    found = np.unique(np.concatenate([days, np.arange(MAX_EMBARGO_DAYS + 1)]))
-    columns = [
-        _counts(np.searchsorted(found, days[chosen]), len(found))
-        for chosen in (early, ~early & ~late, late)
-    ]
-    return tuple(zip(found.tolist(), *columns, strict=True))
+    width = max(int(days.max(initial=0)), MAX_EMBARGO_DAYS) + 1
+    columns = [_counts(days[chosen], width) for chosen in (early, ~early & ~late, late)]
+    return tuple(
+        (day, *found)
+        for day, found in enumerate(zip(*columns, strict=True))
+        if day <= MAX_EMBARGO_DAYS or any(found)
+    )
 
 
 def rejections_by_rule(jobs: Jobs) -> Rows:
@@ -222,14 +240,12 @@ _RULES: Final = {"R1": 1, "R2": 2, "R3": 3}
 def rejections_by_month(jobs: Jobs) -> Rows:
     """Submissions of each month, and how many of them were rejected."""
     period = PERIODS["month"]
-    at = period.of(jobs.submitted_at)
-    listed = _listed(at)
-    where = np.searchsorted(listed, at)
+    listed, where = _periods(jobs.submitted_at, period)
     submitted = _counts(where, len(listed))
     rejected = _counts(where[jobs.rejection.codes != NONE], len(listed))
     return tuple(
         (period.text(number), of, found, basis_points(found, of))
-        for number, of, found in zip(listed.tolist(), submitted, rejected, strict=True)
+        for number, of, found in zip(listed, submitted, rejected, strict=True)
     )
 
 
@@ -259,7 +275,7 @@ def egress_by_member(jobs: Jobs) -> Rows:
     counts = _counts(codes, width)
     out, allowed = _sums(codes, used, width), _sums(codes, ceiling, width)
     over = _counts(codes[used > ceiling], width)
-    present = np.unique(jobs.author.codes)
+    present = _present(jobs.author.codes, len(jobs.author.names))
     rows = [
         (
             jobs.author.names[code],
@@ -289,11 +305,15 @@ def embargo_calendar(seals: Seals) -> Rows:
     """
     opened = seals.opened_at[seals.opened_at != NONE] // DAY_S
     due = seals.publish_by[seals.opened_at == NONE] // DAY_S
-    days = np.unique(np.concatenate([opened, due]))
-    columns = [_counts(np.searchsorted(days, each), len(days)) for each in (opened, due)]
+    if not seals.index.size:
+        return ()
+    first = int(min(each.min() for each in (opened, due) if each.size))
+    width = int(max(each.max() for each in (opened, due) if each.size)) - first + 1
+    columns = [_counts(each - first, width) for each in (opened, due)]
     return tuple(
-        (_day_text(day), opened_then, opens_then)
-        for day, opened_then, opens_then in zip(days.tolist(), *columns, strict=True)
+        (_day_text(first + day), *found)
+        for day, found in enumerate(zip(*columns, strict=True))
+        if any(found)
     )
 
 
@@ -310,8 +330,11 @@ def _counts(keys: Integers, width: int) -> list[int]:
 def _sums(keys: Integers, values: Integers, width: int) -> list[int]:
     """The exact sum of ``values`` at each key, for values below 2**53 and fewer than 2**26 of them.
 
-    ``bincount`` adds in floating point: each half of the bits stays within what that holds exactly.
+    ``bincount`` adds in floating point. Where a sum could pass what that holds exactly, each half
+    of the bits is added by itself.
     """
+    if int(values.max(initial=0)) * len(values) < _EXACT:
+        return [int(found) for found in np.bincount(keys, weights=values, minlength=width)]
     low = np.bincount(keys, weights=values & (2**_LOW_BITS - 1), minlength=width)
     high = np.bincount(keys, weights=values >> _LOW_BITS, minlength=width)
     return [

@@ -430,8 +430,10 @@ def _oembed(site: Browser, url: str, more: str = "") -> Any:
 
 def test_pages_name_their_oembed_and_it_answers(site: Browser, world: World) -> None:
     size = world.reader.tree_size()
-    for query in ("", f"?at={size - 3}"):
-        text = site.get(f"/zh-Hans/statistics/member-share{query}").text
+    job = world.job_id("hostile")
+    shown = {"statistics/member-share": "member-share", f"jobs/{job}": f"jobs/{job}"}
+    for (page, embed), query in product(shown.items(), ("", f"?at={size - 3}")):
+        text = site.get(f"/zh-Hans/{page}{query}").text
         for media in ("application/json", "text/xml"):
             found = re.search(rf'type="{media}\+oembed" title="[^"]+" href="([^"]+)"', text)
             assert found
@@ -439,7 +441,7 @@ def test_pages_name_their_oembed_and_it_answers(site: Browser, world: World) -> 
             assert address.startswith(f"{SITE}/oembed?")
             reply = site.get(address.removeprefix(SITE))
             assert (reply.status, reply.headers["content-type"].partition(";")[0]) == (200, media)
-            assert f"{SITE}/embed/zh-Hans/member-share{query}" in reply.text
+            assert f"{SITE}/embed/zh-Hans/{embed}{query}" in reply.text
 
 
 def test_the_code_that_oembed_gives_shows_the_embed(site: Browser, world: World) -> None:

@@ -53,9 +53,8 @@ def _page(
 ) -> Response[Any]:
     def iframe(figure: Figure, *, pinned: bool) -> str:
         """The code that shows a figure elsewhere: live, or as of this very size."""
-        by = (figure.params or {}).get("by") or asking.params.get("by")
         at = view.size if pinned else None
-        target = Target("series", figure.name, current().tag, at, by)
+        target = Target("series", figure.name, current().tag, at, asking.params.get("by"))
         return embedding.frame(
             target.embed(asking.public_url),
             title=figure.title,
