@@ -82,7 +82,8 @@ def test_hashes_are_those_of_hashlib_at_every_length(script: Page) -> None:
     found = in_page(
         script,
         """const data = bytes(given.data), found = [];
-        const { sha2 } = await import(new URL("sha2.js", document.querySelector("script[src]").src));
+        const script = document.querySelector("script[src$='page.js']").src;
+        const { sha2 } = await import(new URL("sha2.js", script));
         for (const n of given.lengths) found.push([await m.sha256(data.subarray(0, n)),
           sha2(256, data.subarray(0, n)), sha2(512, data.subarray(0, n))]);
         return found;""",
@@ -301,7 +302,8 @@ def test_vkeys_have_one_spelling(page: Page) -> None:
         f"{name}+{number.upper()}+{key}",
         f"{name}x+{number}+{key}",
         f"{name}+00000000+{key}",
-        f"{name}+{number}+{key.rstrip('=')}",
+        f"{name}+{number}+{key[:-1]}",
+        f"{name}+{number}+{key}=",
         f" {good}",
         f"{good}\n",
         f"{name}+{number}",

@@ -117,3 +117,15 @@ def answer_with(page: Page, pattern: str, change: Callable[[bytes], bytes]) -> N
         route.fulfill(body=change(route.fetch().body()), content_type="text/plain")
 
     page.route(re.compile(pattern), tell)
+
+
+def requests_of(page: Page) -> list[Request]:
+    """Every request that the page makes from now on, as they come; its own icon is none."""
+    asked: list[Request] = []
+
+    def note(request: Request) -> None:
+        if not request.url.endswith("/mark.svg"):
+            asked.append(request)
+
+    page.on("request", note)
+    return asked
