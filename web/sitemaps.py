@@ -20,6 +20,7 @@ from web import query
 from web.api import Asking
 from web.doors import asked
 from web.i18n import DEFAULT, LANGUAGES
+from web.words.library import LIBRARY
 
 XML: Final = "application/xml"
 ENTRIES_A_FILE: Final = 10_000
@@ -42,9 +43,10 @@ PAGES: Final = (
     "status",
     "data",
     "dictionary",
-    "changelog",
-    "about",
+    "statistics",
+    "verify",
     "docs/problems",
+    *LIBRARY.documents,
 )
 """Pages that stand in the sitemap whatever the log holds."""
 
