@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+
+import _setup
+
 from ledger.settings import describe_settings
 
 ROOT = Path(__file__).resolve().parent.parent
-
 KEPT = {
     ".ci", ".gitattributes", ".gitignore", ".python-version",
     "LICENSE", "README.md", "alembic.ini", "pyproject.toml",
@@ -73,7 +76,7 @@ def test_every_script_can_be_started_by_its_name(name: str) -> None:
     assert script.read_text("utf-8").startswith("#!/usr/bin/env python3\n")
 
 
-@pytest.mark.parametrize("lock", ["build", "run", "test"])
+@pytest.mark.parametrize("lock", ["bench", "build", "run", "test"])
 def test_every_locked_version_has_hashes_and_names_no_place_to_get_it_from(lock: str) -> None:
     text = ROOT.joinpath("scripts", "locks", f"{lock}.txt").read_text("utf-8")
     pins = [pin for pin in re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE) if pin.strip()]
@@ -82,6 +85,17 @@ def test_every_locked_version_has_hashes_and_names_no_place_to_get_it_from(lock:
         assert re.match(r"[a-z0-9.-]+(\[[a-z,]+\])?==[^ ]+ ", pin)
         assert "--hash=sha256:" in pin
     assert "://" not in text
+
+
+def test_what_serves_another_group_holds_all_that_it_holds() -> None:
+    def pins(group: str) -> set[tuple[str, str]]:
+        text = ROOT.joinpath("scripts", "locks", f"{group}.txt").read_text("utf-8")
+        return set(re.findall(r"^([a-z0-9.-]+)(?:\[[a-z,]+\])?==([^ ;\\]+)", text, re.MULTILINE))
+
+    for group, serving in _setup.SERVES.items():
+        for other in serving:
+            assert pins(group) - pins(other) == set(), (group, other)
+    assert pins("bench") - pins("test")
 
 
 def test_every_dependency_of_the_project_is_locked_and_explained_in_the_readme() -> None:

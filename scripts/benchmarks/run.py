@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks import appending, machine, posting, proving, reading, scale, verifying
+from benchmarks import appending, machine, posting, proving, reading, scale, site, verifying
 from benchmarks.figures import Figure, report, table
 from benchmarks.logs import SMALLEST, Kept, kept_log
 from benchmarks.places import CannotMeasure, Places, default_folder
@@ -22,8 +22,11 @@ SECTIONS: Final = (
     verifying.SECTION,
     *reading.SECTIONS,
 )
+ALL: Final = (*SECTIONS, site.SECTION)
+"""Those that are measured by default, and the one that has to be asked for."""
 QUICK_ENTRIES: Final = (10_000,)
 ENTRIES: Final = (10_000, 1_000_000)
+LARGE_ENTRIES: Final = (1_000_000,)
 LARGEST: Final = 100_000_000
 
 
@@ -60,7 +63,7 @@ def _run(options: argparse.Namespace, places: Places, entries: Sequence[int]) ->
         except CannotMeasure as error:
             failed.append(f"{', '.join(names)}: {error}")
             say(f"scripts/bench: {failed[-1]}")
-    found.sort(key=lambda figure: (SECTIONS.index(figure.section), figure.entries or 0))
+    found.sort(key=lambda figure: (ALL.index(figure.section), figure.entries or 0))
     asked = {
         "quick": options.quick,
         "rounds": amounts.rounds,
@@ -93,7 +96,7 @@ def _measured(
     """The wanted sections' names, and their figures, measured when they are asked for."""
     reads = [name for name in reading.SECTIONS if name in sections]
     logs: list[Kept] = []
-    if reads or {proving.SECTION, verifying.SECTION} & set(sections):
+    if reads or {proving.SECTION, verifying.SECTION, site.SECTION} & set(sections):
         logs = [kept_log(places, each) for each in entries]
     if appending.SECTION in sections:
         yield [appending.SECTION], appending.measure(places, amounts)
@@ -105,6 +108,8 @@ def _measured(
         yield [verifying.SECTION], verifying.measure(places, logs, amounts)
     if reads:
         yield reads, reading.measure(places, logs, amounts, sections=reads)
+    if site.SECTION in sections:
+        yield [site.SECTION], site.measure(places, logs, amounts)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -118,7 +123,9 @@ def _check(options: argparse.Namespace) -> None:
 
 def _entries(options: argparse.Namespace) -> tuple[int, ...]:
     if options.entries is None:
-        return QUICK_ENTRIES if options.quick else ENTRIES
+        if options.quick:
+            return QUICK_ENTRIES
+        return LARGE_ENTRIES if options.only == [site.SECTION] else ENTRIES
     sizes = []
     for part in options.entries.replace("_", "").split(","):
         if not (part.isascii() and part.isdigit() and SMALLEST <= int(part) <= LARGEST):

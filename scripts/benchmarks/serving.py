@@ -44,7 +44,7 @@ class Server:
         """Seconds from exec to the first answered request."""
 
     def __enter__(self) -> Self:
-        self.port = _free_port()
+        self.port = free_port()
         variables = environment(
             self._settings,
             LEDGER_HOST=LOOPBACK,
@@ -101,19 +101,7 @@ class Server:
 
     def time_each(self, paths: Sequence[str]) -> list[float]:
         """The seconds that a GET of each path takes, one after the other on one connection."""
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=LOAD_LIMIT_S)
-        found = []
-        with contextlib.closing(connection):
-            connection.connect()
-            for path in paths:
-                begun = time.perf_counter()
-                connection.request("GET", path)
-                answer = connection.getresponse()
-                answer.read()
-                found.append(time.perf_counter() - begun)
-                if answer.status != http.HTTPStatus.OK:
-                    raise CannotMeasure(f"{path} was answered with status {answer.status}")
-        return found
+        return time_each(self.port, paths)
 
     def load(
         self,
@@ -190,7 +178,28 @@ def _last(text: str) -> str:
     return lines[-1][:300] if lines else "it said nothing"
 
 
-def _free_port() -> int:
+def time_each(port: int, paths: Sequence[str]) -> list[float]:
+    """The seconds that a GET of each path takes, one after the other on one connection.
+
+    Raises CannotMeasure for any answer but a 200.
+    """
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=LOAD_LIMIT_S)
+    found = []
+    with contextlib.closing(connection):
+        connection.connect()
+        for path in paths:
+            begun = time.perf_counter()
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            answer.read()
+            found.append(time.perf_counter() - begun)
+            if answer.status != http.HTTPStatus.OK:
+                raise CannotMeasure(f"{path} was answered with status {answer.status}")
+    return found
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as free:
         free.bind((LOOPBACK, 0))
         port: int = free.getsockname()[1]
