@@ -150,9 +150,10 @@ def test_any_text_is_a_whole_number_or_refused(text: str) -> None:
 def test_a_calendar_has_a_bar_for_each_day_and_loses_none() -> None:
     days = (Day("2026-11-21", 3), Day("2026-12-01", 9), Day("2027-02-19", 1))
     chart = charts.calendar(days, first="2026-11-21")
-    assert [bar.value for bar in chart.bars if bar.value] == [3, 9, 1]
-    assert (chart.total, chart.most, len(chart.bars)) == (13, 9, 91)
-    assert all(0 <= bar.y <= bar.y + bar.height <= chart.height for bar in chart.bars)
+    assert [day.entries for day in chart.days if day.entries] == [3, 9, 1]
+    assert (chart.total, chart.peak, len(chart.days)) == (13, Day("2026-12-01", 9), 91)
+    ((style, path),) = chart.paths
+    assert (style, path.count(f"V{chart.base}")) == ("sealed", 3)
     assert charts.calendar((), first="2026-11-21").total == 0
 
 
