@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate, groupby
 from typing import Any, Final
 
+from ledger.reader.statistics import MEMBER_SHARE_PERCENT as MARK_PERCENT
 from schemas.answers import Series
 from web.formats import day, hours, month, number, percent, size
 from web.i18n import gettext, in_sequence, ngettext
 from web.labels import label
 from web.sentences import called
-
-MARK_PERCENT: Final = 20
-"""The charter's mark for one member's share of all GPU-hours."""
 
 Rows = Sequence[tuple[Any, ...]]
 

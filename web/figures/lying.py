@@ -3,10 +3,10 @@
 from itertools import groupby
 from typing import Final
 
+from ledger.reader.statistics import MEMBER_SHARE_PERCENT as MARK_PERCENT
 from web import charts
 from web.charts import Item
 from web.figures.shapes import Figure, Source
-from web.findings import MARK_PERCENT
 from web.formats import hours, number, percent, size
 from web.i18n import gettext
 from web.labels import label, rule

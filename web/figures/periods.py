@@ -6,10 +6,10 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import Final
 
+from ledger.reader.statistics import MEMBER_SHARE_PERCENT as MARK_PERCENT
 from web import charts
 from web.charts import Columns
 from web.figures.shapes import Figure, Key, Panel, Source, Table
-from web.findings import MARK_PERCENT
 from web.formats import HOUR_S, day, hours, month, percent
 from web.i18n import gettext
 from web.sentences import called
