@@ -267,6 +267,7 @@ def _slice(state: _State, size: int) -> Slice:
     return Slice(
         size=size,
         jobs=jobs,
+        versions=reach,
         row=row,
         by_job=state.by_job,
         by_version=state.by_version,

@@ -16,6 +16,7 @@ from ledger.storage.snapshot import Snapshot
 
 Integers = NDArray[np.int64]
 NONE: Final = -1
+ENTRIES_AT_ONCE: Final = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,7 @@ class SealColumns:
 
         Waits for a thread that is reading already.
         """
-        if self._size < size:
-            with self._growing:
-                if self._size < size:
-                    self._grow(size, snapshot)
+        self._reach(size, snapshot)
         index, publish_by = self._sealed[:, : np.searchsorted(self._sealed[0], size)]
         opened = self._opened
         discloses, _, logged_at = opened[:, : np.searchsorted(opened[1], size)]
@@ -55,13 +53,31 @@ class SealColumns:
         opened_at[np.searchsorted(index, discloses)] = logged_at
         return Seals(index=index, publish_by=publish_by, opened_at=opened_at)
 
+    def opened_by(
+        self, disclosures: NDArray[np.uint32], *, size: int, snapshot: Snapshot
+    ) -> Integers:
+        """The sealed entries that the entries ``disclosures``, all below ``size``, have opened."""
+        self._reach(size, snapshot)
+        discloses, disclosed, _ = self._opened
+        return discloses[np.searchsorted(disclosed, disclosures)]
+
+    def _reach(self, size: int, snapshot: Snapshot) -> None:
+        if self._size < size:
+            with self._growing:
+                if self._size < size:
+                    self._grow(size, snapshot)
+
     def _grow(self, size: int, snapshot: Snapshot) -> None:
-        sealed = _columns(snapshot.sealings(self._size, size), 2)
-        opened = _columns(snapshot.openings_made(self._size, size), 3)
+        sealed, opened = [self._sealed], [self._opened]
+        # In portions: rows of the database take ten times the memory of what is made from them.
+        for start in range(self._size, size, ENTRIES_AT_ONCE):
+            stop = min(start + ENTRIES_AT_ONCE, size)
+            sealed.append(_columns(snapshot.sealings(start, stop), 2))
+            opened.append(_columns(snapshot.openings_made(start, stop), 3))
         # New arrays: a thread that reads the old ones goes on with them. The size comes last, so
         # that nobody who sees it finds less.
-        self._sealed = np.concatenate([self._sealed, sealed], axis=1)
-        self._opened = np.concatenate([self._opened, opened], axis=1)
+        self._sealed = np.concatenate(sealed, axis=1)
+        self._opened = np.concatenate(opened, axis=1)
         self._size = size
 
 

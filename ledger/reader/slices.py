@@ -36,6 +36,7 @@ class Slice:
 
     size: int
     jobs: int
+    versions: int
     row: NDArray[np.uint32]
     by_job: Mapping[str, NDArray[Any]]
     by_version: Mapping[str, NDArray[Any]]
@@ -77,6 +78,15 @@ class Slice:
         """The code of ``value``, or None where no job has it."""
         names = self.names[name]
         return names.index(value) if value in names else None
+
+    def submitted_by(self, entries: NDArray[Any]) -> NDArray[Any]:
+        """The ``submitted_index`` of the jobs of which ``entries`` are submissions or ends.
+
+        Those are the entries with a sealed part, and each makes a version of its job.
+        """
+        made = np.searchsorted(self.by_version["since"][: self.versions], entries)
+        found: NDArray[Any] = self.by_job["submitted_index"][self.by_version["job"][made]]
+        return found
 
     def _column(self, name: str) -> NDArray[Any]:
         if name in self.by_version:

@@ -162,7 +162,7 @@ class Reader:
 
     @property
     def words(self) -> Words:
-        """The jobs that hold the words last looked for."""
+        """The texts that hold the words last looked for."""
         return self._words
 
     @property
@@ -332,7 +332,9 @@ class View(Catalogue):
         return found
 
     def _jobs_with_word(self, word: str) -> NDArray[Any]:
-        return self._reader.words.jobs_with(word, self.size, self._snapshot.jobs_with_word)
+        found = self._reader.words.texts_with(word, self.size, self._snapshot.texts_with_word)
+        opens = self._reader.seals.opened_by(found, size=self.size, snapshot=self._snapshot)
+        return self.slice.submitted_by(opens)
 
     def job(self, job_id: str) -> JobDetail:
         """Everything public about one job. Raises NotFound."""

@@ -11,14 +11,12 @@ _MODELS: Final = f"SELECT {columns_of(MODELS)} FROM models"  # noqa: S608 - name
 _ARTIFACTS: Final = f"SELECT {columns_of(ARTIFACTS)} FROM artifacts"  # noqa: S608 - the same
 _CORRECTIONS: Final = f"SELECT {columns_of(CORRECTIONS)} FROM corrections"  # noqa: S608 - the same
 
-# The outer table's key is the index's row: neither engine reads a text to find a word in it.
-_WITH_WORD_SQLITE: Final = (
-    "SELECT t.submitted_index FROM job_words w JOIN job_texts t ON t.disclosed_index = w.rowid "
-    "WHERE w.job_words MATCH ? AND w.rowid >= ? AND w.rowid < ?"
+_TEXTS_SQLITE: Final = (
+    "SELECT rowid FROM job_words WHERE job_words MATCH ? AND rowid >= ? AND rowid < ?"
 )
 # The sum keeps PostgreSQL from going by the key and taking each text of a range apart.
-_WITH_WORD_POSTGRESQL: Final = (
-    "SELECT submitted_index FROM job_texts WHERE words_in(words) @@ CAST(? AS tsquery) "
+_TEXTS_POSTGRESQL: Final = (
+    "SELECT disclosed_index FROM job_texts WHERE words_in(words) @@ CAST(? AS tsquery) "
     "AND disclosed_index + 0 >= ? AND disclosed_index + 0 < ?"
 )
 
@@ -29,19 +27,18 @@ class CatalogueReads:
     _driver: Driver
     _is_sqlite: bool
 
-    def jobs_with_word(self, word: str, *, start: int = 0, size: int) -> list[int]:
-        """The ``submitted_index`` of jobs with an open text in which a word begins with ``word``.
+    def texts_with_word(self, word: str, *, start: int = 0, size: int) -> list[int]:
+        """The entries ``start`` <= index < ``size`` that opened a text with such a word.
 
-        Of texts that an entry ``start`` <= index < ``size`` opened, in no order; a job with two
-        such texts is there twice. ``word`` is one of ``ledger.records.words``: anything else is in
-        no text, and no syntax of a query language ever gets further than here.
+        One in it begins with ``word``; in no order. ``word`` is one of ``ledger.records.words``:
+        anything else is in no text, and no syntax of a query language ever gets further than here.
         """
         if not is_word(word):
             return []
         if self._is_sqlite:
-            rows = self._driver.fetch(_WITH_WORD_SQLITE, (f'"{word}"*', start, size))
+            rows = self._driver.fetch(_TEXTS_SQLITE, (f'"{word}"*', start, size))
         else:
-            rows = self._driver.fetch(_WITH_WORD_POSTGRESQL, (f"'{word}':*", start, size))
+            rows = self._driver.fetch(_TEXTS_POSTGRESQL, (f"'{word}':*", start, size))
         return [row[0] for row in rows]
 
     def models_named(self, digest: str, *, size: int, limit: int) -> list[StoredModel]:

@@ -101,9 +101,16 @@ def store(filled: Settings) -> Iterator[Store]:
     found.close()
 
 
+def jobs_with_word(reads: Snapshot, word: str, *, size: int) -> list[int]:
+    """The submissions of the jobs with a text in which a word begins with ``word``."""
+    texts = reads.texts_with_word(word, size=size)
+    submitted = "SELECT submitted_index FROM job_texts WHERE disclosed_index IN"
+    return [row[0] for row in reads._driver.fetch_in(submitted, texts)]
+
+
 def search(reads: Snapshot, query: str, *, size: int) -> set[int]:
     """The submissions that have all words of a query."""
-    found = [set(reads.jobs_with_word(word, size=size)) for word in query_words(query)]
+    found = [set(jobs_with_word(reads, word, size=size)) for word in query_words(query)]
     return set.intersection(*found) if found else set()
 
 
@@ -162,7 +169,7 @@ def test_a_word_is_found_from_its_disclosure_on(filled: Settings, store: Store) 
                     for index, other, submitted in opened
                     if index < size and other.startswith(word)
                 }
-                found = reads.jobs_with_word(word, size=size)
+                found = jobs_with_word(reads, word, size=size)
                 assert set(found) == expected, (word, size)
             assert reads.count_artifacts(size=size) == 2 * any(
                 entry.disclosed is not None and entry.disclosed.fields.get("artifacts")
@@ -194,8 +201,8 @@ def test_nothing_is_found_before_anything_is_open(settings: Settings, before: st
         kit.log(ledger, kit.opened(OPEN, 1))
     with ledger.store.snapshot() as reads:
         size = reads.head().size
-        assert reads.jobs_with_word("probes", size=size) == [1] * (before == "opened")
-        assert reads.jobs_with_word("probes", size=size - 1) == []
+        assert jobs_with_word(reads, "probes", size=size) == [1] * (before == "opened")
+        assert jobs_with_word(reads, "probes", size=size - 1) == []
     ledger.close()
 
 
@@ -205,7 +212,7 @@ def test_nothing_is_found_before_anything_is_open(settings: Settings, before: st
 )
 def test_what_is_no_word_is_found_nowhere(store: Store, word: str) -> None:
     with store.snapshot() as reads:
-        assert reads.jobs_with_word(word, size=reads.head().size) == []
+        assert reads.texts_with_word(word, size=reads.head().size) == []
 
 
 def test_words_of_any_script_are_found_and_no_text_breaks_an_append(settings: Settings) -> None:
@@ -237,7 +244,7 @@ def test_words_of_any_script_are_found_and_no_text_breaks_an_append(settings: Se
             found = reads.job(job, size=checked.size)
             assert found is not None
             for word in index_words([title]):
-                assert found.submitted_index in reads.jobs_with_word(word, size=checked.size)
+                assert found.submitted_index in jobs_with_word(reads, word, size=checked.size)
         stored = reads.artifacts(below=(checked.size, 0), limit=100)
         assert [each.name for each in reversed(stored)] == [
             title.replace("\0", "\ufffd") for title in HOSTILE
@@ -352,7 +359,7 @@ def test_no_read_of_the_catalogue_scans_a_table(
 
     monkeypatch.setattr(Driver, "fetch", noting)
     with store.snapshot() as reads:
-        reads.jobs_with_word("probe", size=99)
+        reads.texts_with_word("probe", size=99)
         reads.models_named(WEIGHTS, size=99, limit=5)
         reads.artifacts(below=(99, 0), limit=5)
         reads.artifacts_named(OUTPUT, size=99, limit=5)
