@@ -21,8 +21,6 @@ from web.doors import House
 from web.labels import label
 from web.vocabulary import code_meaning, in_all
 
-MEMBER_SHARE_PERCENT: Final = 20
-"""What the shares of members are measured against, in percent of all GPU-hours."""
 _RULES: Final = {"R1": 1, "R2": 2, "R3": 3, "Q_": 4}
 
 

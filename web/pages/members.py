@@ -5,6 +5,7 @@ from typing import Any, Final
 from litestar import Response, get
 from litestar.params import FromPath
 
+from ledger.reader.statistics import MEMBER_SHARE_PERCENT
 from ledger.storage.shapes import JobFilter
 from web import browse, query
 from web.api import BASE
@@ -38,7 +39,7 @@ def list_members(request: Asking) -> Response[Any]:
             shares=Shares.of(
                 {lab.name: lab.gpu_seconds for lab in labs},
                 whole=overview.gpu_seconds,
-                line=browse.MEMBER_SHARE_PERCENT,
+                line=MEMBER_SHARE_PERCENT,
             ),
         )
 
@@ -68,6 +69,6 @@ def show_member(request: Asking, name: FromPath[str]) -> Response[Any]:
             whole_share=Shares.of(
                 {found.name: found.gpu_seconds},
                 whole=found.gpu_seconds_of_all,
-                line=browse.MEMBER_SHARE_PERCENT,
+                line=MEMBER_SHARE_PERCENT,
             ),
         )

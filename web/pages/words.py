@@ -6,9 +6,11 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from ledger.errors import NotFound
+from ledger.reader.statistics import MEMBER_SHARE_PERCENT
 from ledger.storage.shapes import JobFilter
 from web import query
 from web.api import BASE
+from web.bars import Shares
 from web.charts import calendar
 from web.doors import asked
 from web.formats import today
@@ -24,13 +26,19 @@ def home(request: Asking) -> Response[Any]:
     with asking.view() as view:
         now = asking.now(view)
         embargo = view.embargo(now=now, limit=5)
+        overview = view.overview()
         return page(
             request,
             "home.html",
             asking,
             view,
             twin=f"{BASE}/jobs",
-            overview=view.overview(),
+            overview=overview,
+            shares=Shares.of(
+                {tally.value: tally.gpu_seconds for tally in overview.members},
+                whole=overview.gpu_seconds,
+                line=MEMBER_SHARE_PERCENT,
+            ),
             embargo=embargo,
             chart=calendar(embargo.days, first=today(now)),
             jobs=view.search(JobFilter(), limit=8),
