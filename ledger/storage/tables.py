@@ -152,6 +152,12 @@ class EmbargoRow(SQLModel, table=True):
             postgresql_where=text("disclosed_index IS NULL"),
         ),
         Index("embargoes_by_job", "job_id"),
+        Index(
+            "embargoes_withheld",
+            "withheld_index",
+            sqlite_where=text("withheld_index IS NOT NULL"),
+            postgresql_where=text("withheld_index IS NOT NULL"),
+        ),
     )
     leaf_index: int = Field(sa_column=_big(primary_key=True))
     job_id: str = Field(sa_column=Column(Text, nullable=False))

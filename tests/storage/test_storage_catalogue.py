@@ -318,6 +318,7 @@ def _back_to_the_first_schema(store: Store) -> None:
                 connection.execute(text(f"DROP TABLE {table}"))
             connection.execute(text("DROP TABLE job_words" if sqlite else "DROP FUNCTION words_in"))
             connection.execute(text("DROP INDEX jobs_by_version"))
+            connection.execute(text("DROP INDEX embargoes_withheld"))
             for column in ("disclosed_at", "model_digest"):
                 connection.execute(text(f"ALTER TABLE jobs DROP COLUMN {column}"))
             connection.execute(text("CREATE INDEX jobs_by_author ON jobs (author)"))

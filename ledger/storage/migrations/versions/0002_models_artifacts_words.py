@@ -1,7 +1,7 @@
 """What opened records name: models, artifacts, words to search; corrections; jobs by version."""
 
 from alembic import context, op
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, text
 
 revision = "0002"
 down_revision = "0001"
@@ -79,6 +79,13 @@ def upgrade() -> None:
     # Lists are chosen and counted in memory, from all versions: no filter asks the database.
     op.drop_index("jobs_by_author", "jobs")
     op.drop_index("jobs_by_state", "jobs")
+    op.create_index(
+        "embargoes_withheld",
+        "embargoes",
+        ["withheld_index"],
+        sqlite_where=text("withheld_index IS NOT NULL"),
+        postgresql_where=text("withheld_index IS NOT NULL"),
+    )
     metadata.create_all(op.get_bind())
     if op.get_bind().dialect.name == "sqlite":
         _sqlite_words()
