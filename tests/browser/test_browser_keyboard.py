@@ -22,7 +22,6 @@ FOCUSED = """() => {
     ringed: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
     shown: box.width > 1 && box.height > 1 && box.bottom > 0 && box.top < innerHeight
       && box.right > 0 && box.left < innerWidth,
-    group: each.type === "radio" ? each.name : null,
   };
 }"""
 
@@ -61,9 +60,9 @@ def test_tab_reaches_every_control_and_shows_where_it_is(
             page.locator(f"[data-stop='{each}']").evaluate("each => each.outerHTML.slice(0, 120)")
             for each in wanted - {stop["stop"] for stop in reached}
         ]
-        unseen += [
-            f"{path}: {stop['what']}" for stop in reached if not (stop["ringed"] and stop["shown"])
-        ]
+        # A date field is several stops; which of its parts has the focus is not for us to draw.
+        seen = {stop["stop"] for stop in reached if stop["ringed"] and stop["shown"]}
+        unseen += [f"{path}: {stop['what']}" for stop in reached if stop["stop"] not in seen]
     assert {path: found for path, found in missed.items() if found} == {}
     assert not unseen, "\n".join(unseen)
 
@@ -97,23 +96,32 @@ def test_a_search_is_typed_and_sent(open_tab: OpenTab, world: World) -> None:
     page.wait_for_url(f"**/jobs/{world.job_id('early')}*")
 
 
-def test_a_filter_is_chosen_and_sent(open_tab: OpenTab) -> None:
-    page = open_tab()
+def test_a_list_is_narrowed_by_a_facet_and_by_days(open_tab: OpenTab) -> None:
+    page = open_tab(width=PHONE)
     page.goto("/en/jobs")
-    field = page.locator("main select[name='state']").first
-    field.focus()
-    page.keyboard.type("Fail")
-    page.keyboard.press("Tab")
-    send = field.locator("xpath=ancestor::form").locator("[type='submit']").first
-    send.focus()
+    page.locator("details.narrow > summary").focus()
+    page.keyboard.press("Enter")
+    facet = page.locator(".facets a[href*='state=failed']")
+    expect(facet).to_be_visible()
+    facet.focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**state=failed*")
+    page.locator("details.narrow > summary").focus()
+    page.keyboard.press("Enter")
+    page.locator("input[name='from']").focus()
+    page.keyboard.type("10102026")  # day and month in either order
+    page.keyboard.press("Enter")
+    page.wait_for_url("**from=2026-10-10*")
+    assert "state=failed" in page.url
+    page.locator(".chips a").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda address: "state=failed" not in address)
 
 
 def test_what_is_folded_opens_and_closes(open_tab: OpenTab, world: World) -> None:
     page = open_tab()
     page.goto(f"/en/jobs/{world.job_id('opened')}")
-    details = page.locator("main details").first
+    details = page.locator("main details:not([hidden])").first
     expect(details).not_to_have_attribute("open", "")
     details.locator("summary").focus()
     page.keyboard.press("Enter")
