@@ -19,6 +19,7 @@ from web.pages import (
     verify,
     words,
 )
+from web.words.library import LIBRARY
 
 HANDLERS: list[Any] = [
     words.home,
@@ -52,5 +53,5 @@ HANDLERS: list[Any] = [
 
 def routers() -> list[Router]:
     """One router a language. Raises TextRefused where a text leads to a page that is not there."""
-    documents.check_links(documents.LIBRARY, HANDLERS)
+    documents.check_links(LIBRARY, HANDLERS)
     return [Router(path=f"/{tag}", route_handlers=HANDLERS) for tag in LANGUAGES]
