@@ -303,8 +303,6 @@ class View(Catalogue):
         found = self._snapshot.jobs_at(indices, size=self.size)
         return tuple(shapes.job_shown(found[index]) for index in indices)
 
-    jobs = search
-
     def every_job(self, chosen: JobFilter) -> Iterator[JobShown]:
         """All jobs of that list in log order, read a portion at a time."""
         for some in batched(map(int, self._search(chosen).indices()), JOBS_AT_ONCE):

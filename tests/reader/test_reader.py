@@ -200,10 +200,10 @@ def test_jobs_that_do_not_exist_are_not_found(world: World) -> None:
 
 def test_lists_page_without_loss_or_repetition(world: World) -> None:
     with world.reader.at() as view:
-        everything = view.jobs(JobFilter(), limit=1_000)
+        everything = view.search(JobFilter(), limit=1_000)
         assert len(everything) == view.count_jobs(JobFilter()) == len(world.jobs)
         pages, below = [], None
-        while page := view.jobs(JobFilter(), below=below, limit=7):
+        while page := view.search(JobFilter(), below=below, limit=7):
             pages += page
             below = page[-1].submitted_index
     assert tuple(pages) == everything
@@ -221,7 +221,7 @@ def test_filters_choose_what_they_say(world: World) -> None:
             (JobFilter(author="beta", state="failed"), {"withheld"}),
             (JobFilter(author="nobody"), set()),
         ):
-            found = view.jobs(chosen, limit=1_000)
+            found = view.search(chosen, limit=1_000)
             assert {job.job_id for job in found} == {world.jobs[name] for name in expected}
             assert view.count_jobs(chosen) == len(expected)
 

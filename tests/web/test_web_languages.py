@@ -41,6 +41,8 @@ LATIN = {
     *("apsci", "index", "discloses", "reason"),
     # of the page that verifies: endings of files, and a specification
     *("json", "tlog-policy"),
+    # what the reader of a list has typed
+    *("canary", "refusals"),
     # of the pages of words: names of rules, licences, formats and tools
     *("AA", "Apache", "BY", "CC", "Markdown", "Python", "WCAG", "Web", "axe", "crontab", "oEmbed"),
 }
