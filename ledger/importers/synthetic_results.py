@@ -26,6 +26,7 @@ _METRICS: Final[Mapping[Workload, tuple[str, ...]]] = {
     Workload.MONITOR_EVALUATION: ("recall", "false_positive_rate"),
     Workload.REPRODUCTION: ("auroc", "difference_from_published"),
 }
+_CHANGES: Final = frozenset({"mmlu_change", "difference_from_published"})
 _COUNTED: Final = frozenset(
     {"activations_stored", "heads_above_threshold", "l0", "dead_features", "features_found",
      "tries_to_first_success"}
@@ -43,7 +44,7 @@ _FILES: Final[Mapping[Workload, tuple[tuple[str, str], ...]]] = {
     Workload.LINEAR_PROBE: (("probe.safetensors", "probe"), ("roc.svg", "figure")),
     Workload.SAE_TRAINING: (
         ("sae-131k.safetensors", "sae_weights"),
-        ("training-curve.csv", "results"),
+        ("training-curve.csv", "curve"),
     ),
     Workload.SAE_ANALYSIS: (("features.parquet", "results"), ("dashboard.html", "report")),
     Workload.RED_TEAM_PROMPTING: (("transcripts.jsonl.zst", "transcripts"),),
@@ -52,6 +53,8 @@ _FILES: Final[Mapping[Workload, tuple[tuple[str, str], ...]]] = {
     Workload.MONITOR_EVALUATION: (("verdicts.jsonl", "results"),),
     Workload.REPRODUCTION: (("comparison.parquet", "results"), ("report.pdf", "report")),
 }
+_SMALL: Final = frozenset({"curve", "figure", "report"})
+"""Kinds of files that stay small however much a job puts out."""
 _CHINESE_REPORT: Final = "安全评测报告.pdf"
 _SHARED: Final = ("environment.lock", "environment", 48_211)
 """A file that every job of a lab puts out with the same bytes."""
@@ -74,12 +77,21 @@ def artifacts(
     if left > 2 * size and draw.permille(500):
         found.append(_artifact(shared, kind, size, digest(f"{shared} of {member}"), "public"))
         left -= size
-    for at, (file, kind) in enumerate(files):
-        size = left if at == len(files) - 1 else left * draw.between(15, 60) // 100
+    large = [each for each in files if each[1] not in _SMALL]
+    for file, kind in files:
+        if kind in _SMALL:
+            size = min(left // 20, draw.between(20_000, 20_000_000))
+            left -= size
+            found.append(_artifact(file, kind, size, digest(f"{file} of {name}"), _access(draw)))
+    for at, (file, kind) in enumerate(large):
+        size = left if at == len(large) - 1 else left * draw.between(25, 45) // 100
         left -= size
-        access = draw.pick(("public", "public", "on_request", "closed"))
-        found.append(_artifact(file, kind, size, digest(f"{file} of {name}"), access))
+        found.append(_artifact(file, kind, size, digest(f"{file} of {name}"), _access(draw)))
     return found
+
+
+def _access(draw: Draw) -> str:
+    return draw.pick(("public", "public", "on_request", "closed"))
 
 
 def _artifact(name: str, kind: str, size: int, of: dict[str, str], access: str) -> dict[str, Any]:
@@ -123,9 +135,12 @@ def outcome(
 def _metric(draw: Draw, name: str, samples: int) -> dict[str, Any]:
     if name in _COUNTED:
         return {"name": name, "value": str(draw.between(12, 4_000))}
+    whole = draw.between(3, 14) if name == "perplexity" else 0
+    sign = draw.pick(("", "-")) if name in _CHANGES else ""
+    hundredths = f"00{draw.between(10, 99)}" if name in _CHANGES else draw.between(1_000, 9_999)
     return {
         "name": name,
-        "value": f"0.{draw.between(1_000, 9_999)}",
+        "value": f"{sign}{whole}.{hundredths}",
         "stderr": f"0.00{draw.between(10, 99)}",
         "n": samples,
     }
