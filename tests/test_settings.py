@@ -250,6 +250,12 @@ def test_the_public_address_follows_from_host_and_port_unless_set(host: str, url
     assert load_settings(host=host, public_url="https://a.example/x").public_url.endswith("/x")
 
 
+@pytest.mark.parametrize("contact", ["log@ledger.example", "mailto:a b", "https://x\nEvil: 1"])
+def test_a_contact_that_is_no_address_is_refused(contact: str) -> None:
+    assert "LEDGER_CONTACT" in refusal(contact=contact)
+    assert load_settings(contact="mailto:log@ledger.example").contact == "mailto:log@ledger.example"
+
+
 def test_the_log_level_may_be_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEDGER_LOG_LEVEL", "WARNING")
     assert load_settings().log_level == "warning"

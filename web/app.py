@@ -36,7 +36,9 @@ from web.words import answers as words_api
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
 
-def create_app(house: House | None = None, *, public_url: str | None = None) -> Front:
+def create_app(
+    house: House | None = None, *, public_url: str | None = None, contact: str | None = None
+) -> Front:
     """The site of ``house``; without one, of the ledger that the settings name.
 
     A ledger that the server opens itself it also closes, and where the settings say so it runs
@@ -87,6 +89,7 @@ def create_app(house: House | None = None, *, public_url: str | None = None) -> 
     front = Front(
         app,  # type: ignore[arg-type] # Litestar spells the ASGI types in its own way
         public_url=public_url or (DEFAULT_URL if house else load_settings().public_url),
+        contact=contact or (None if house else load_settings().contact),
         static=static,
         problem=problem_answer,
     )

@@ -43,6 +43,7 @@ class Asked:
 
     house: House
     public_url: str
+    contact: str | None
     path: str
     params: Mapping[str, str]
     newest: int

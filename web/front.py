@@ -99,10 +99,17 @@ class Front:
     """The outermost layer: an ASGI application around ``app``."""
 
     def __init__(
-        self, app: ASGIApp, *, public_url: str, static: StaticFiles, problem: ProblemAnswer
+        self,
+        app: ASGIApp,
+        *,
+        public_url: str,
+        contact: str | None,
+        static: StaticFiles,
+        problem: ProblemAnswer,
     ) -> None:
         self._app = app
         self._public_url = public_url
+        self._contact = contact
         self._static = static
         self._problem = problem
         self._build = build_digest()
@@ -223,6 +230,7 @@ class Front:
         return Asked(
             house=house,
             public_url=self._public_url,
+            contact=self._contact,
             path=scope["path"],
             params=params,
             newest=published,

@@ -46,8 +46,10 @@ def security(request: Asking) -> Response[bytes]:
     with asking.view() as view:
         now = asking.now(view)
     base = asking.public_url
+    # The preferred one comes first (RFC 9116, 2.5.3).
+    contacts = (asking.contact, f"{base}/{DEFAULT}/about#contact")
     lines = (
-        f"Contact: {base}/{DEFAULT}/about",
+        *(f"Contact: {each}" for each in contacts if each),
         f"Expires: {expires(now)}",
         f"Preferred-Languages: {', '.join(tag.partition('-')[0] for tag in LANGUAGES)}",
         f"Canonical: {base}/.well-known/security.txt",

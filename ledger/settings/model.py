@@ -67,6 +67,13 @@ class Settings(BaseSettings):
         allowed="an http:// or https:// address without query, fragment, user name or final slash",
         doc="The address under which the public reaches the site, as links and feeds give it.",
     )
+    contact: str | None = _setting(
+        None,
+        spelt="none",
+        allowed="a mailto: or https:// address in ASCII",
+        doc="Where to report a weakness: stands in /.well-known/security.txt before the page"
+        " that says whom to tell.",
+    )
     processes: int = _setting(
         1,
         ge=1,
@@ -187,6 +194,13 @@ class Settings(BaseSettings):
         parts = _split(value)
         plain = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
         if not plain or re.search(r"[?#\s]|/\Z", value):
+            raise ValueError("it is not such an address")
+        return value
+
+    @field_validator("contact")
+    @classmethod
+    def _reachable(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"(mailto:|https://)[!-~]{3,200}", value):
             raise ValueError("it is not such an address")
         return value
 

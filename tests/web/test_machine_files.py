@@ -10,6 +10,7 @@ from ledger_world import World
 from site_map import languages
 
 from web import sitemaps
+from web.app import create_app
 from web.machine_files import expires
 
 PUBLIC_URL = "https://ledger.example"
@@ -95,10 +96,21 @@ def test_security_txt_has_what_rfc_9116_asks_for(fresh: World, shop: Browser) ->
     assert {"Contact", "Expires", "Canonical", "Preferred-Languages"} <= set(fields)
     assert fields["Canonical"] == f"{PUBLIC_URL}/.well-known/security.txt"
     for name in ("Contact", "Policy"):
-        assert shop.get(fields[name].removeprefix(PUBLIC_URL)).status == 200
+        address, _, anchor = fields[name].removeprefix(PUBLIC_URL).partition("#")
+        page = shop.get(address)
+        assert page.status == 200
+        assert not anchor or f'id="{anchor}"' in page.text
     assert fields["Expires"] == expires(fresh.clock.now)
     fresh.days(45)
     assert f"Expires: {expires(fresh.clock.now)}" in shop.get("/.well-known/security.txt").text
+
+
+def test_security_txt_names_the_operators_own_contact_first(fresh: World) -> None:
+    app = create_app(fresh.ledger, public_url=PUBLIC_URL, contact="mailto:log@ledger.example")
+    with Browser(app) as browser:
+        lines = browser.get("/.well-known/security.txt").text.splitlines()
+    assert lines[0] == "Contact: mailto:log@ledger.example"
+    assert lines[1].startswith(f"Contact: {PUBLIC_URL}/")
 
 
 def test_security_txt_is_valid_for_half_a_year_and_less_than_a_whole_one() -> None:
