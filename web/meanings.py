@@ -109,3 +109,8 @@ def meaning(code: str, of: Mapping[str, str]) -> str:
 def role_meaning(role: str) -> str:
     """What an author of this role may say in the log, in the language in use."""
     return meaning(role, ROLES)
+
+
+def workload_meaning(workload: str) -> str:
+    """What a kind of work does; empty for a code that is not known."""
+    return meaning(workload, WORKLOADS)

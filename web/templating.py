@@ -97,6 +97,7 @@ class Pages:
             plan_status=sentences.plan_status,
             published_title=sentences.published_title,
             role_meaning=meanings.role_meaning,
+            workload_meaning=meanings.workload_meaning,
             seal_status=sentences.seal_status,
             share=charts.share,
         )
