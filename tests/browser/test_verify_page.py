@@ -8,9 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from ledger_world import World
 from playwright.sync_api import Browser, Page, expect
 from tabs import OpenTab
+from test_browser_axe import ALL_RULES, COLOUR_RULES, violations
 from test_verify_tampering import NEEDED, SAME_NAME, TAMPERINGS
 from verifying import (
     answer_with,
@@ -20,6 +22,7 @@ from verifying import (
     press,
     receipt_of,
     requests_of,
+    show_time,
     spoil,
     steps,
     verdict,
@@ -261,6 +264,8 @@ def test_a_policy_decides_whose_cosignatures_count(open_tab: OpenTab, world: Wor
     assert press(page)["witnesses"] == "holds"
     page.locator("[name=record]").fill(receipt.decode())
     assert failing(press(page)) == {"witnesses"}
+    page.locator("[name=policy]").fill(policy.replace(world.ledger.vkey, SAME_NAME.vkey))
+    assert failing(press(page)) >= {"signature"}
     page.locator("[name=policy]").fill(policy.replace("quorum W", "quorum V"))
     page.locator(".verify").evaluate("box => delete box.dataset.status")
     page.locator("[name=verify]").click()
@@ -280,6 +285,19 @@ def test_the_browser_remembers_only_what_the_reader_lets_it(
     assert "checkpoint ledger.example/apsci" not in page.evaluate("() => ({ ...localStorage })")
     page.goto("/en/verify")
     assert not page.locator("[name=remember]").is_checked()
+
+
+def test_a_browser_that_may_keep_nothing_verifies_all_the_same(
+    open_tab: OpenTab, world: World
+) -> None:
+    page = open_tab()
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new Error('no'); } })"
+    )
+    show_time(page, world.clock.now)
+    page.goto(f"/en/jobs/{world.job_id('sealed')}")
+    assert press(page)["memory"] == "open"
+    assert verdict(page) == "holds"
 
 
 def test_as_of_an_older_size_the_record_is_verified_as_of_then(
@@ -321,7 +339,7 @@ def test_over_plain_http_the_scripts_verify_without_webcrypto(
     page: Page = running.new_page()
     try:
         port = urlsplit(site_url).port
-        page.clock.set_fixed_time(world.clock.now * 1000)
+        show_time(page, world.clock.now)
         page.goto(f"http://ledger.test:{port}/en/jobs/{world.job_id('withheld')}")
         assert page.evaluate("() => [isSecureContext, typeof crypto.subtle]") == [
             False,
@@ -351,3 +369,23 @@ def test_a_browser_with_webcrypto_and_without_its_ed25519_verifies(
         lambda body: spoil(body, TAMPERINGS["signature"].change),
     )
     assert failing(press(page)) == {"signature"}
+
+
+@pytest.mark.parametrize("tag", ["en", "zh-Hans"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_everybody_can_read_what_was_found(
+    open_tab: OpenTab, world: World, tag: str, width: int
+) -> None:
+    page = open_at(world, open_tab, f"/{tag}/jobs/{world.job_id('withheld')}")
+    page.set_viewport_size({"width": width, "height": 900})
+    page.evaluate(Axe().axe_script)
+    for wanted in ("holds", "fails"):
+        press(page)
+        assert verdict(page) == wanted
+        page.locator(".verify details").evaluate_all("all => all.forEach((one) => one.open = true)")
+        page.emulate_media(color_scheme="light")
+        assert violations(page, ALL_RULES) == []
+        page.emulate_media(color_scheme="dark")
+        assert violations(page, COLOUR_RULES) == []
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+        answer_with(page, r"/log/tile/0/000$", lambda body: bytes(32) + body[32:])

@@ -32,10 +32,15 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+def show_time(page: Page, now: int) -> None:
+    """Let the page's clock stand at ``now``, in Unix seconds."""
+    page.clock.set_fixed_time(datetime.fromtimestamp(now, UTC))
+
+
 def open_at(world: World, open_tab: OpenTab, address: str, *, webcrypto: bool = True) -> Page:
     """A tab on ``address`` that shows the world's time, with or without WebCrypto."""
     page = open_tab(allowing="Failed to load resource")
-    page.clock.set_fixed_time(datetime.fromtimestamp(world.clock.now, UTC))
+    show_time(page, world.clock.now)
     page.goto(address)
     if not webcrypto:
         in_page(page, "m.engine.subtle = undefined")

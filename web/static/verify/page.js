@@ -6,6 +6,14 @@ import { canonicalBytes, decode, need, parseJson, parsePolicy, parseReceipt, par
 import { STEPS, verify } from "./verify.js";
 
 const LARGE = 1 << 24;
+/** What this browser keeps; nothing, where it is told to keep nothing. */
+const kept = (() => {
+	try {
+		return localStorage;
+	} catch {
+		return {};
+	}
+})();
 const root = document.querySelector("[data-vkey]");
 const { dataset } = root;
 const find = (name) => root.querySelector(`[name=${name}]`);
@@ -90,17 +98,16 @@ async function run() {
 		const given = dataset.receipt ? ofReceipt(parseReceipt(bytes), dataset.entry) : await read(bytes);
 		given.key = await parseVkey(vkey);
 		const origin = decode(given.note, LARGE, "note").split("\n")[0];
-		given.key = policy?.logs.find(({ name }) => name === origin) ?? given.key;
+		if (policy?.logs.length) given.key = policy.logs.find(({ name }) => name === origin) ?? policy.logs[0];
 		if (own && origin === given.key.name) given.get = get;
 		given.policy = policy;
 		const slot = `checkpoint ${origin}`;
 		const remember = find("remember").checked;
-		if (remember) given.remembered = localStorage[slot] && utf8(localStorage[slot]);
-		else delete localStorage[slot];
-		given.remembered ??= remember ? null : undefined;
+		if (remember) given.remembered = kept[slot] ? utf8(kept[slot]) : null;
+		else delete kept[slot];
 		if ("newest" in dataset || given.entry) given.now = Date.now() / 1000;
 		const { verdict, done, checkpoint, n } = await verify(given, tell);
-		if (remember && ["first", "grown"].includes(done.memory.code)) localStorage[slot] = decode(given.note, LARGE);
+		if (remember && ["first", "grown"].includes(done.memory.code)) kept[slot] = decode(given.note, LARGE);
 		const status = { failed: "fails", unfinished: "open" }[verdict] ?? "holds";
 		conclude(status, verdict, { index: given.index, size: checkpoint?.size, origin, who: done.author.values?.who, n });
 	} catch (error) {
@@ -111,9 +118,9 @@ async function run() {
 }
 
 for (const each of root.querySelectorAll("[data-script]")) each.hidden = each.dataset.script === "no";
-find("remember").checked = localStorage["checkpoint off"] !== "1";
+find("remember").checked = kept["checkpoint off"] !== "1";
 find("remember").addEventListener("change", ({ target }) => {
-	localStorage["checkpoint off"] = target.checked ? "" : "1";
+	kept["checkpoint off"] = target.checked ? "" : "1";
 });
 find("verify").addEventListener("click", run);
 

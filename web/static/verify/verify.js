@@ -1,7 +1,6 @@
 /**
  * The ten steps from a record to a signed log. Each ends in a status ("holds", "warns", "fails", or "open": not
- * checked), a code for its sentence, and values; `rows` are hashes. What a server hints at is never
- * believed.
+ * checked), a code for its sentence, and values; `rows` are hashes. What a server hints at is never believed.
  */
 import {
 	canonical, canonicalBytes, checkPolicy, ed25519, fromBase64, leafHash, need, openCheckpoint, openingRoot, pae,
@@ -21,9 +20,9 @@ const unless = (there) => {
 };
 
 /**
- * Run all steps; `tell(id, outcome)` as each begins, then ends. `given`: the log's `key`, `note`,
- * `index`, and `receipt` or `entry` and `opening`; perhaps `claims` (what else was said), `policy`, `get(path)`
- * if the log may be asked, `remembered` (a note; null: none yet), `now` if the checkpoint has to be the newest.
+ * Run all steps; `tell(id, outcome)` as each begins, then ends. `given`: the log's `key`, `note`, `index`, and
+ * `receipt` or `entry` and `opening`; perhaps `claims` (what else was said), `policy`, `get(path)` if the log
+ * may be asked, `remembered` (a note; null: none yet), `now` if the checkpoint has to be the newest.
  */
 export async function verify(given, tell) {
 	const { key, index, receipt, policy, get, remembered, now, claims } = given;
@@ -61,7 +60,8 @@ export async function verify(given, tell) {
 	} catch {} // the signature's step says why
 
 	await step("bytes", () => {
-		({ entry, opening } = receipt ? parseCanonical(receipt.extra, LARGE) : { entry: parseCanonical(given.entry, LARGE), opening });
+		if (receipt) ({ entry, opening } = parseCanonical(receipt.extra, LARGE));
+		else entry = parseCanonical(given.entry, LARGE);
 		bytes = canonicalBytes(entry);
 		need(entry.format === "apsci-ledger/1" && seconds(entry.logged_at), "format");
 		need(!claims || canonical(claims.public) === canonical(entry.statement.public), "claims");
