@@ -15,7 +15,7 @@ import pytest
 from browser import Browser
 from justhtml import Element, JustHTML
 from ledger_world import World
-from site_map import languages, pages
+from site_map import answers, languages, pages
 
 REFERENCES = (
     "for", "headers", "list", "form", "aria-labelledby", "aria-describedby", "aria-controls",
@@ -222,6 +222,7 @@ def _outside(page: list[Element]) -> list[str]:
 def test_no_page_has_a_fault(site: Browser, world: World, language: str) -> None:
     targets = [path for path in pages(world) if path.startswith(f"/{language}/")]
     targets += [f"/{language}/nowhere", f"/{language}/jobs?state=nonsense"]
+    targets += [path for path in answers(world) if path.startswith(f"/embed/{language}/")]
     faulty = {target: faults(site.get(target).text, language) for target in targets}
     assert {target: found for target, found in faulty.items() if found} == {}
 
