@@ -29,6 +29,7 @@ MADE_BY_TOOLS = {
 
 # By what is imported: the package that brings it, and could not do without.
 COMES_WITH = {
+    "markdown_it": "markdown-it-py",
     "markupsafe": "jinja2",
     "nacl": "pynacl",
     "pydantic": "pydantic-settings",

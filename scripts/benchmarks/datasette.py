@@ -94,7 +94,7 @@ def _export(view: View, file: sqlite3.Connection) -> None:
     everything = JobFilter()
     counter = Counter("exporting jobs", begin=0, end=view.count_jobs(everything))
     below, done = None, 0
-    while jobs := view.jobs(everything, below=below, limit=ROWS_AT_ONCE):
+    while jobs := view.search(everything, below=below, limit=ROWS_AT_ONCE):
         below = jobs[-1].submitted_index
         rows = []
         for job in jobs:
