@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ledger.errors import LogUnavailable, NotFound
 from ledger.reader import jobs
+from ledger.reader.leaves import Leaves
 from ledger.reader.slices import NOTHING, Slice, total
 from ledger.records.deadline import format_time
 from ledger.storage.shapes import StoredArtifact, StoredCorrection
@@ -40,6 +41,11 @@ class Catalogue:
     @property
     def slice(self) -> Slice:
         """The jobs as of this size, as columns."""
+        raise NotImplementedError
+
+    @property
+    def _leaves(self) -> Leaves:
+        """The beginnings of all leaf hashes."""
         raise NotImplementedError
 
     def _once(self, what: tuple[object, ...], count: Callable[[], T]) -> T:
@@ -150,14 +156,17 @@ class Catalogue:
     # --- one entry ---
 
     def find(self, text: str) -> int | None:
-        """The index of the entry whose statement has the digest ``text``: 64 hex digits.
+        """The index of the entry that has the leaf hash or the statement digest ``text``.
 
-        That is the SHA-256 of the bytes that its author signed. Leaf hashes are not looked for: no
-        index of them is kept, which every append would pay for.
+        64 hex digits; a statement's digest is the SHA-256 of the bytes that its author signed.
         """
         if not _HASH.fullmatch(text):
             return None
-        return self._snapshot.statement_index(bytes.fromhex(text), size=self.size)
+        digest = bytes.fromhex(text)
+        found = self._snapshot.statement_index(digest, size=self.size)
+        if found is None:
+            found = self._leaves.find(digest, size=self.size, snapshot=self._snapshot)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from ledger.errors import NotFound
 from ledger.reader import embargo, jobs, profiles, proofs, series, shapes, withholdings
 from ledger.reader.catalogue import Catalogue
 from ledger.reader.columns import Columns, Rows
+from ledger.reader.leaves import Leaves
 from ledger.reader.loader import GoOn, Loader
 from ledger.reader.log_files import LogFiles
 from ledger.reader.memory import Memory
@@ -73,6 +74,7 @@ class Reader:
         self._words = Words()
         self._loader: Loader | None = None
         self._seals = SealColumns()
+        self._leaves = Leaves()
         self._arrays: Memory[int, Jobs] = Memory(ARRAYS_KEPT)
 
     def newest(self) -> StoredCheckpoint:
@@ -169,6 +171,11 @@ class Reader:
     def seals(self) -> SealColumns:
         """Every sealed part, as columns."""
         return self._seals
+
+    @property
+    def leaves(self) -> Leaves:
+        """Where each leaf hash stands."""
+        return self._leaves
 
     @property
     def arrays(self) -> Memory[int, Jobs]:
@@ -321,6 +328,11 @@ class View(Catalogue):
     def slice(self) -> Slice:
         """The jobs as of this size, as columns."""
         return self._reader.columns.at(self.size, self._snapshot.job_versions)
+
+    @property
+    def _leaves(self) -> Leaves:
+        """The beginnings of all leaf hashes."""
+        return self._reader.leaves
 
     def _search(self, chosen: JobFilter) -> Search:
         found = self._searches.get(chosen)

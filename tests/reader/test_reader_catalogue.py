@@ -243,10 +243,13 @@ def test_every_size_has_its_own_answers_for_ever(told: World) -> None:
                 assert everything(view) == found, size
 
 
-def test_a_statement_is_found_by_its_digest_and_by_no_other_hash(told: World) -> None:
+def test_an_entry_is_found_by_its_leaf_hash_and_by_the_digest_of_its_statement(told: World) -> None:
     with told.reader.at() as view, told.ledger.store.snapshot() as reads:
         for stored in reads.entries(0, view.size):
-            assert view.find(stored.leaf_hash.hex()) is None
+            assert view.find(stored.leaf_hash.hex()) == stored.index
+            with told.reader.at(stored.index or 1) as before:
+                missing = None if stored.index else 0
+                assert before.find(stored.leaf_hash.hex()) == missing
             if stored.statement_digest is not None:
                 assert view.find(stored.statement_digest.hex()) == stored.index
                 with told.reader.at(stored.index or 1) as before:
