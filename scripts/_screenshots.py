@@ -34,10 +34,7 @@ ON_THE_WALL = ("home", "jobs", "statistics")
 """At the greatest width only these are taken: the others are laid out as at the usual one."""
 EXAMPLES = 2
 """So many of a kind of page are enough."""
-STATES = (
-    "submitted", "admitted", "rejected", "running", "completed", "failed", "cancelled",
-    "published", "withheld", "overdue",
-)  # fmt: skip
+STATES = ("admitted", "rejected", "running", "completed", "failed", "cancelled")
 SEARCHES = {"search": "q=safety", "search-zh": "q=安全", "search-none": "q=zzzz"}
 DEMO_JOBS = "400"
 START_S = 240
@@ -170,10 +167,10 @@ def _site(url: str | None) -> Iterator[str]:
 def _pages(url: str) -> dict[str, str]:
     """The pages by name, each as its address below the language: ``jobs/01ABC?at=7``."""
     found = _reached_by_links(url)
-    for state in STATES:
-        jobs = _jobs(url, f"state={state}")
-        if jobs:
-            found[f"job-{state}"] = f"jobs/{jobs[0]}"
+    jobs = {f"job-{state}": _jobs(url, f"jobs?limit=1&state={state}") for state in STATES}
+    jobs["job-published"] = _jobs(url, "jobs?limit=1000", "disclosed_index")
+    jobs["job-corrected"] = _jobs(url, "corrections?limit=1")
+    found |= {name: paths[0] for name, paths in jobs.items() if paths}
     for name, query in SEARCHES.items():
         if _fetch(f"{url}/{LANGUAGES[0]}/jobs?{quote(query, safe='=&')}") is not None:
             found[name] = f"jobs?{query}"
@@ -223,14 +220,11 @@ def _linked(url: str, slug: str) -> list[str] | None:
     ]
 
 
-def _jobs(url: str, query: str) -> list[str]:
-    text = _fetch(f"{url}/api/v1/jobs?limit=1&{query}")
-    return [str(job["job_id"]) for job in _data(text)]
-
-
-def _data(text: str | None) -> list[dict[str, object]]:
-    data: list[dict[str, object]] = json.loads(text)["data"] if text else []
-    return data
+def _jobs(url: str, query: str, has: str = "job_id") -> list[str]:
+    """The page of the last job that the API lists there, of those that have ``has``."""
+    text = _fetch(f"{url}/api/v1/{query}")
+    listed: list[dict[str, object]] = json.loads(text)["data"] if text else []
+    return [f"jobs/{each['job_id']}" for each in listed if each.get(has) is not None][-1:]
 
 
 def _fetch(address: str) -> str | None:

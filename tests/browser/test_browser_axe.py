@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from ledger_world import World
 from playwright.sync_api import Page
-from site_map import languages, pages
+from site_map import answers, languages, pages
 from tabs import PHONE, OpenTab
 
 GROUPS = 6
@@ -53,6 +53,7 @@ def test_no_page_breaks_a_rule_of_axe(
 ) -> None:
     page = open_tab()
     paths = [path for path in pages(world) if path.startswith(f"/{language}/")]
+    paths += [path for path in answers(world) if path.startswith(f"/embed/{language}/")]
     broken = [each for path in paths[group::GROUPS] for each in judged(page, path)]
     assert not broken, "\n".join(broken)
 
