@@ -258,7 +258,7 @@ def test_a_refusal_without_a_language_speaks_the_one_that_the_browser_prefers(
 ) -> None:
     for header, tag in (("zh-CN", "zh-Hans"), ("en", "en"), ("\xff", "en")):
         reply = site.get("/nothing", accept_language=header)
-        assert (reply.status, reply.headers["vary"]) == (404, "accept-language")
+        assert (reply.status, reply.headers["vary"]) == (404, "accept-language, accept-encoding")
         assert f'<html lang="{tag}">' in reply.text
         assert f'href="/{tag}/docs/problems/not-found"' in reply.text
 
