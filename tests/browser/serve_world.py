@@ -8,13 +8,14 @@ the test that made it still holds it for writing. The clock says WORLD_CLOCK, in
 
 import os
 import sys
+import threading
 
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from ledger.assembly import Ledger
-from ledger.cli.running import load_app
+from ledger.cli.running import _end_with, load_app
 from ledger.settings import load_settings
 from web.app import create_app
 from web.front import Front
@@ -31,7 +32,8 @@ def create_world_app() -> Front:
 
 
 def main(port: int) -> None:
-    """Listen until told to stop."""
+    """Listen until told to stop, or until the tests are gone."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     Granian(
         "serve_world:create_world_app",
         address=HOST,
