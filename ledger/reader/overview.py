@@ -1,14 +1,10 @@
 """The ledger in a few numbers, as of one tree size."""
 
-from typing import Final
-
 import numpy as np
 
 from ledger.reader.seals import NONE, Seals
-from ledger.reader.slices import Slice, total
+from ledger.reader.slices import Slice, summed, total
 from schemas.answers import Overview, Tally
-
-_LOW_BITS: Final = 26
 
 
 def overview(found: Slice, seals: Seals) -> Overview:
@@ -30,11 +26,6 @@ def tallies(found: Slice, column: str) -> tuple[Tally, ...]:
     codes, names = found.codes(column), found.names[column]
     seconds = np.maximum(found.numbers("gpu_seconds"), 0)
     jobs = np.bincount(codes, minlength=len(names))
-    # Weighted counts are made in floating point: in two halves, each is exact.
-    low = np.bincount(codes, seconds & (2**_LOW_BITS - 1), len(names))
-    high = np.bincount(codes, seconds >> _LOW_BITS, len(names))
-    made = (
-        Tally(names[code], int(jobs[code]), (int(high[code]) << _LOW_BITS) + int(low[code]))
-        for code in np.flatnonzero(jobs)
-    )
+    given = summed(codes, seconds, len(names))
+    made = (Tally(names[code], int(jobs[code]), given[code]) for code in np.flatnonzero(jobs))
     return tuple(sorted(made, key=lambda tally: (-tally.jobs, tally.value)))

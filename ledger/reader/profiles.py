@@ -1,16 +1,13 @@
 """What one author ran, from the arrays of all jobs; pure, and as of their tree size."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from ledger.reader.seals import NONE, Integers
-from ledger.reader.slices import total
+from ledger.reader.slices import summed, total
 from ledger.reader.statistics import Coded, Jobs
 from schemas.answers import Tally
-
-_HALF: Final = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +55,12 @@ def _tallies(coded: Coded, own: Integers, seconds: Integers) -> tuple[Tally, ...
     has_value = codes != NONE
     codes, given = codes[has_value], np.maximum(seconds[has_value], 0)
     jobs = np.bincount(codes)
-    # In two halves: floating point is exact up to 2^53, and a sum of either stays below.
-    high = np.bincount(codes, weights=given >> _HALF)
-    low = np.bincount(codes, weights=given & (2**_HALF - 1))
+    gpu_seconds = summed(codes, given, len(jobs))
     counted = [
         Tally(
             value=coded.names[code],
             jobs=int(jobs[code]),
-            gpu_seconds=(int(high[code]) << _HALF) + int(low[code]),
+            gpu_seconds=gpu_seconds[code],
         )
         for code in map(int, np.flatnonzero(jobs))
     ]

@@ -11,6 +11,9 @@ LATER: Final = 2**32 - 1
 """The index of what no loaded entry has brought yet."""
 NOTHING: Final = 0
 """The code of a string that is null, and the time that is."""
+_LOW_BITS: Final = 26
+_LOW: Final = 2**_LOW_BITS - 1
+_EXACT: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,23 @@ class Slice:
 def total(values: NDArray[np.int64]) -> int:
     """The sum of what is not null, exact however large it is."""
     given = values[values > 0]
-    return (int((given >> 26).sum()) << 26) + int((given & (2**26 - 1)).sum())
+    return (int((given >> _LOW_BITS).sum()) << _LOW_BITS) + int((given & _LOW).sum())
+
+
+def summed(keys: NDArray[Any], values: NDArray[np.int64], width: int) -> list[int]:
+    """The exact sum of ``values`` at each key, for values below 2**53 and fewer than 2**26 of them.
+
+    ``bincount`` adds in floating point. Where a sum could pass what that holds exactly, each half
+    of the bits is added by itself.
+    """
+    if int(values.max(initial=0)) * len(values) < _EXACT:
+        return [int(found) for found in np.bincount(keys, weights=values, minlength=width)]
+    low = np.bincount(keys, weights=values & _LOW, minlength=width)
+    high = np.bincount(keys, weights=values >> _LOW_BITS, minlength=width)
+    return [
+        (int(above) << _LOW_BITS) + int(below)
+        for above, below in zip(high.tolist(), low.tolist(), strict=True)
+    ]
 
 
 def months_of(seconds: NDArray[Any]) -> NDArray[np.int64]:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger.reader.seals import NONE, Integers, Seals
-from ledger.reader.slices import Slice
-from ledger.records.charter import Code
+from ledger.reader.slices import Slice, month_text, months_of, summed
+from ledger.records.charter import Code, rule_of
 from ledger.records.deadline import DAY_S, MAX_EMBARGO_DAYS
 from schemas.answers import SeriesColumn
 
@@ -27,8 +27,6 @@ MEMBER_SHARE_PERCENT: Final = 20
 """The charter's mark for one member's share of all GPU-hours."""
 GAPS_FILLED: Final = 600
 """Periods without a job are listed too, unless the first and the last lie further apart."""
-_LOW_BITS: Final = 26
-_EXACT: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +84,14 @@ class Period:
     text: Callable[[int], str]
 
 
-def _month_text(number: int) -> str:
-    return f"{number // 12 + 1970:04}-{number % 12 + 1:02}"
-
-
 def _day_text(number: int) -> str:
     return str(np.datetime64(number, "D"))
 
 
-def _months(days: Integers) -> Integers:
-    return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
-
-
 PERIODS: Final = {
-    "month": Period(SeriesColumn("month", "month"), _months, _month_text),
+    "month": Period(
+        SeriesColumn("month", "month"), lambda days: months_of(days * DAY_S), month_text
+    ),
     # 1970 began on a Thursday; a week is named by its Monday.
     "week": Period(
         SeriesColumn("week_of", "day"),
@@ -129,7 +121,7 @@ def member_share(jobs: Jobs) -> Rows:
     ended = (jobs.ended_at != NONE) & (jobs.gpu_seconds != NONE)
     width = len(jobs.author.names)
     codes = jobs.author.codes[ended]
-    counts, sums = _counts(codes, width), _sums(codes, jobs.gpu_seconds[ended], width)
+    counts, sums = _counts(codes, width), summed(codes, jobs.gpu_seconds[ended], width)
     total = sum(sums)
     present = _present(jobs.author.codes, len(jobs.author.names))
     rows = [
@@ -160,7 +152,7 @@ def _by_period(
     width = len(kept.names)
     keys = rows * width + codes
     counts = _counts(keys, len(listed) * width)
-    sums = _sums(keys, seconds, len(listed) * width)
+    sums = summed(keys, seconds, len(listed) * width)
     for row, number in enumerate(listed):
         cut = slice(row * width, (row + 1) * width)
         yield number, counts[cut], sums[cut]
@@ -227,14 +219,10 @@ def rejections_by_rule(jobs: Jobs) -> Rows:
     known = [str(code) for code in Code]
     others = sorted(code for code, count in counts.items() if count and code not in known)
     return tuple(
-        (_RULES.get(code[:2], 4), code, counts.get(code, 0), total, basis_points(found, total))
+        (rule_of(code), code, counts.get(code, 0), total, basis_points(found, total))
         for code in (*known, *others)
         for found in (counts.get(code, 0),)
     )
-
-
-_RULES: Final = {"R1": 1, "R2": 2, "R3": 3}
-"""By the beginning of a code; everything else is quota and form (4)."""
 
 
 def rejections_by_month(jobs: Jobs) -> Rows:
@@ -273,7 +261,7 @@ def egress_by_member(jobs: Jobs) -> Rows:
     codes, width = jobs.author.codes[chosen], len(jobs.author.names)
     used, ceiling = jobs.egress_bytes[chosen], jobs.ceiling_bytes[chosen]
     counts = _counts(codes, width)
-    out, allowed = _sums(codes, used, width), _sums(codes, ceiling, width)
+    out, allowed = summed(codes, used, width), summed(codes, ceiling, width)
     over = _counts(codes[used > ceiling], width)
     present = _present(jobs.author.codes, len(jobs.author.names))
     rows = [
@@ -325,19 +313,3 @@ def basis_points(part: int, whole: int) -> int:
 def _counts(keys: Integers, width: int) -> list[int]:
     found: list[int] = np.bincount(keys, minlength=width).tolist()
     return found
-
-
-def _sums(keys: Integers, values: Integers, width: int) -> list[int]:
-    """The exact sum of ``values`` at each key, for values below 2**53 and fewer than 2**26 of them.
-
-    ``bincount`` adds in floating point. Where a sum could pass what that holds exactly, each half
-    of the bits is added by itself.
-    """
-    if int(values.max(initial=0)) * len(values) < _EXACT:
-        return [int(found) for found in np.bincount(keys, weights=values, minlength=width)]
-    low = np.bincount(keys, weights=values & (2**_LOW_BITS - 1), minlength=width)
-    high = np.bincount(keys, weights=values >> _LOW_BITS, minlength=width)
-    return [
-        (int(above) << _LOW_BITS) + int(below)
-        for above, below in zip(high.tolist(), low.tolist(), strict=True)
-    ]
