@@ -5,11 +5,10 @@ knows HTML or HTTP; time is an argument.
 """
 
 from importlib.metadata import version
-from typing import Final
 
 from ledger.errors import NotFound
 from ledger.reader import View
-from ledger.records.charter import Code
+from ledger.records.charter import Code, rule_of
 from ledger.records.deadline import DAY_S, format_time, parse_time
 from ledger.records.entry import FORMAT
 from ledger.records.lifecycle import State
@@ -20,13 +19,6 @@ from schemas.statements import Role, Workload
 from web.doors import House
 from web.labels import label
 from web.vocabulary import code_meaning, in_all
-
-_RULES: Final = {"R1": 1, "R2": 2, "R3": 3, "Q_": 4}
-
-
-def rule_of(code: str) -> int:
-    """The rule that a code belongs to, by its first two characters; 4 is quota and form."""
-    return _RULES.get(code[:2], 4)
 
 
 def rejected_by_member(view: View) -> dict[str, int]:

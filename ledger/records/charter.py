@@ -46,7 +46,12 @@ class Code(StrEnum):
     Q_MALFORMED = "Q_malformed"
 
 
-_RULES = {"R1": 1, "R2": 2, "R3": 3, "Q_": 4}
+_RULES = {"R1": 1, "R2": 2, "R3": 3}
+
+
+def rule_of(code: str) -> int:
+    """The rule that a code belongs to, by how it begins; 4 is quota and form."""
+    return _RULES.get(code[:2], 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,4 +177,4 @@ def _findings(submission: JobSubmitted, charter: Charter) -> Iterator[Finding]:
 
 
 def _finding(code: Code, finding: str) -> Finding:
-    return Finding(_RULES[code[:2]], code, finding)
+    return Finding(rule_of(code), code, finding)
