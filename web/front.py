@@ -183,10 +183,15 @@ class Front:
         return await self._page(scope, receive)
 
     async def _page(self, scope: Scope, receive: Receive) -> Answer:
+        if "//" in scope["path"]:
+            # The router would skip what is empty. Links made of such an address lead to another
+            # host, and nothing here that goes by the beginning of an address would know it.
+            raise NotFound("no address here has an empty part between two slashes")
         asked = await self._asked(scope)
         timed = asked.now_s is not None and _TIMED.fullmatch(asked.path)
         tick = asked.now_s // TICK_S if timed and asked.now_s is not None else 0
-        address = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+        # The path is decoded and may hold a question mark; no query string holds a line break.
+        address = f"{scope['path']}\n{scope['query_string'].decode('latin-1')}"
         tag = self._tag(address, asked.size, tick)
         kept = (b"cache-control", (FOREVER if asked.pinned else REVALIDATE).encode())
         made_at = (TREE_SIZE, b"%d" % asked.size)

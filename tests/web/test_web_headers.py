@@ -156,6 +156,20 @@ def test_requests_that_come_together_share_one_look_up(
     assert looked <= 3
 
 
+@pytest.mark.parametrize(
+    "target", ["//en/jobs", "/en//embargo", "//api/v1/jobs", "/api//v1/jobs", "/en/jobs//", "//"]
+)
+def test_an_address_with_an_empty_part_is_none(site: Browser, target: str) -> None:
+    for method in ("GET", "HEAD"):
+        assert (target, site.request(method, target).status) == (target, 404)
+
+
+def test_a_question_mark_in_a_path_begins_no_query(site: Browser, world: World) -> None:
+    tag = site.get("/en/jobs?q=what?").headers["etag"]
+    assert site.get("/en/jobs?q=what%3F", if_none_match=tag).status == 200
+    assert site.get("/en/jobs%3Fq=what?", if_none_match=tag).status == 404
+
+
 def test_browsers_of_other_sites_may_read_and_post(site: Browser) -> None:
     reply = site.request("OPTIONS", "/api/v1/statements")
     assert reply.status == 204
