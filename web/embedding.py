@@ -58,7 +58,10 @@ def parse_target(url: str, *, public_url: str) -> Target | None:
     """
     if not url.startswith(f"{public_url}/"):
         return None
-    parts = urlsplit(url[len(public_url) :])
+    try:
+        parts = urlsplit(url[len(public_url) :])
+    except ValueError:
+        return None  # a host that is none, behind two slashes
     job, series = _JOB.fullmatch(parts.path), _SERIES.fullmatch(parts.path)
     found = job or series
     if found is None or parts.netloc or not parts.query.isascii():
