@@ -29,7 +29,8 @@ class ByteCache(Generic[K]):
 
     def put(self, key: K, value: object, *, size: int) -> None:
         """Keep ``value``, which takes ``size`` bytes; one above an eighth of the whole is not."""
-        size += OVERHEAD_BYTES + sys.getsizeof(key)
+        parts = key if isinstance(key, tuple) else (key,)
+        size += OVERHEAD_BYTES + sum(map(sys.getsizeof, parts))
         if size > self._capacity // 8:
             return
         known = self._held.pop(key, None)

@@ -177,6 +177,13 @@ def test_the_cache_keeps_within_its_bytes_and_drops_the_longest_unused() -> None
     assert cache.get("k0") == b"y"
 
 
+def test_what_a_key_takes_counts_too() -> None:
+    cache: ByteCache[tuple[str, int]] = ByteCache(100_000)
+    for number in range(100):
+        cache.put(("x" * 4_000, number), b"", size=0)
+    assert sum(cache.get(("x" * 4_000, number)) is not None for number in range(100)) < 25
+
+
 def test_the_printed_steps_of_a_proof_lead_to_the_root(site: Browser, world: World) -> None:
     for job in ("opened", "sealed", "many7", "rejected"):
         text = site.get(f"/en/jobs/{world.job_id(job)}/proof").text
