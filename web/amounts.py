@@ -10,6 +10,7 @@ from ledger.records.deadline import parse_time
 from web import formats
 from web.i18n import gettext
 from web.labels import label
+from web.plain import shown
 
 JOULES_PER_KWH: Final = 3_600_000
 
@@ -49,7 +50,8 @@ def amount(value: Any, field: str) -> Markup:  # noqa: ANN401 - any JSON value o
 
 def _from_text(text: str, field: str) -> Markup:
     if field in _CODES:
-        return escape(label(text))
+        # Of a correction it may be anything.
+        return escape(shown(label(text)))
     if field in _TIMES:
         try:
             parse_time(text)
@@ -57,6 +59,6 @@ def _from_text(text: str, field: str) -> Markup:
             return formats.value(text)
         return formats.moment(text)
     if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS:
-        shown = _AMOUNTS.get(field, formats.number)
-        return escape(shown(int(text)))
+        spelt = _AMOUNTS.get(field, formats.number)
+        return escape(spelt(int(text)))
     return formats.value(text)

@@ -228,6 +228,8 @@ def test_files_of_a_job_that_is_not_there_are_not_there(site: Browser) -> None:
         ("<b>", "anything", "&lt;b&gt;"),
         (["auxiliary_sae"], "optimizer_targets", "A separate sparse autoencoder"),
         ("soon", "ended_at", "soon"),
+        ("soon\u202e", "ended_at", "soon\ufffd"),
+        ("<b>\u202e\0", "exit_status", "&lt;b&gt;\ufffd\u2400"),
         ("9" * 30, "gpu_seconds", "9" * 30),
     ],
 )
