@@ -4,7 +4,7 @@ Read from the store once a process and extended as the log grows; exact for any 
 one that it was extended to. Holds no text that was ever sealed but the digests of opened models,
 and nothing per request.
 
-Three kinds of columns keep a version at about 50 bytes. What a submission says holds for the job
+Three kinds of columns keep a version at about 40 bytes. What a submission says holds for the job
 for ever (``_FIXED``, by job). What comes once, with one entry, is kept by job with that entry's
 index (``_GROUPS``): as of a smaller size it is not known yet. Only what goes on changing is kept by
 version (``_CHANGING``). Jobs are numbered from 0 in the order of submission, versions in log order,
@@ -46,41 +46,21 @@ _FIXED: Final[Mapping[str, DTypeLike]] = {
     "workload_type": np.uint8,
     "accelerator": np.uint32,
     "rejection_code": np.uint8,
-    "gpu_count": np.int64,
-    "wall_limit_seconds": np.int64,
     "egress_ceiling_bytes": np.int64,
 }
 _GROUPS: Final = (
-    Group("started", marker="started_at", columns={"started_at": np.uint32}),
-    Group(
-        "ended",
-        marker="ended_at",
-        columns={
-            "ended_at": np.uint32,
-            "wall_seconds": np.int64,
-            "gpu_seconds": np.int64,
-            "h200e_seconds": np.int64,
-            "exit_status": np.uint8,
-            "weights_unchanged": np.int8,
-        },
-    ),
-    Group(
-        "disclosed",
-        marker="disclosed_index",
-        columns={"disclosed_at": np.uint32, "model_digest": np.uint32},
-    ),
+    Group("ended", marker="ended_at", columns={"ended_at": np.uint32, "gpu_seconds": np.int64}),
+    Group("disclosed", marker="disclosed_index", columns={"model_digest": np.uint32}),
 )
 _CHANGING: Final[Mapping[str, DTypeLike]] = {
     "state": np.uint8,
     "egress_bytes": np.int64,
-    "artifact_count": np.int64,
 }
 _CODED: Final = (
     "author",
     "workload_type",
     "accelerator",
     "rejection_code",
-    "exit_status",
     "model_digest",
     "state",
 )

@@ -49,8 +49,8 @@ class Slice:
     def codes(self, name: str) -> NDArray[Any]:
         """Where each job's value stands in ``names[name]``; 0 is null.
 
-        ``name``: author, workload_type, accelerator, rejection_code, exit_status, model_digest or
-        state. The names may hold some that only a larger size has.
+        ``name``: author, workload_type, accelerator, rejection_code, model_digest or state. The
+        names may hold some that only a larger size has.
         """
         column = self._column(name)
         group = self.groups.get(name)
@@ -62,9 +62,8 @@ class Slice:
     def numbers(self, name: str) -> NDArray[np.int64]:
         """The values of a number or a time (Unix seconds); -1 is null.
 
-        ``name``: submitted_index, submitted_at, gpu_count, wall_limit_seconds,
-        egress_ceiling_bytes, started_at, ended_at, wall_seconds, gpu_seconds, h200e_seconds,
-        weights_unchanged (0 or 1), disclosed_at, egress_bytes or artifact_count.
+        ``name``: submitted_index, submitted_at, egress_ceiling_bytes, ended_at, gpu_seconds or
+        egress_bytes.
         """
         column = self._column(name)
         group = self.groups.get(name)

@@ -13,22 +13,13 @@ VERSION_FIELDS: Final = (
     "workload_type",
     "accelerator",
     "rejection_code",
-    "gpu_count",
-    "wall_limit_seconds",
     "egress_ceiling_bytes",
-    "started_at",
     "ended_at",
-    "wall_seconds",
     "gpu_seconds",
-    "h200e_seconds",
-    "exit_status",
-    "weights_unchanged",
     "disclosed_index",
-    "disclosed_at",
     "model_digest",
     "state",
     "egress_bytes",
-    "artifact_count",
 )
 """What ``read_versions`` reads of ``tables.JobRow``, in this order."""
 
