@@ -525,8 +525,8 @@ def _folded_opened(checked: Checked) -> dict[str, list[tuple[Any, ...]]]:
         name: [] for name in ("models", "artifacts", "corrections", "job_texts")
     }
     members = {
-        entry.job_id: (index, entry.signed.statement.author)
-        for index, entry in enumerate(checked.entries)
+        entry.job_id: entry.signed.statement.author
+        for entry in checked.entries
         if entry.kind == "submitted" and entry.signed is not None
     }
     for index, entry in enumerate(checked.entries):
@@ -539,7 +539,6 @@ def _folded_opened(checked: Checked) -> dict[str, list[tuple[Any, ...]]]:
             )
         if entry.disclosed is None:
             continue
-        submitted_index, member = members[entry.job_id]
         fields = entry.disclosed.fields
         weights = fields.get("model.weights_digest")
         if weights:
@@ -548,13 +547,14 @@ def _folded_opened(checked: Checked) -> dict[str, list[tuple[Any, ...]]]:
             rest = (*texts, fields.get("model.parameter_count"))
             found["models"].append((index, digest, *rest))
         for n, artifact in enumerate(fields.get("artifacts") or ()):
-            row = (index, n, entry.logged_at, entry.job_id, member, artifact["digest"]["sha256"])
+            row = (index, n, entry.logged_at, entry.job_id, members[entry.job_id])
+            row += (artifact["digest"]["sha256"],)
             row += (_stored(artifact["name"]), artifact["kind"], artifact["bytes"])
             row += (artifact["content_access"], _stored(artifact.get("uri")))
             found["artifacts"].append(row)
         words = " ".join(index_words(_texts(fields)))
         if words:
-            found["job_texts"].append((index, submitted_index, words))
+            found["job_texts"].append((index, words))
     return found
 
 

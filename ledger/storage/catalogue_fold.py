@@ -54,7 +54,7 @@ class CatalogueRows:
             )
         words = index_words(texts_of(fields))
         if words:
-            self._texts.append((index, job["submitted_index"], " ".join(words)))
+            self._texts.append((index, " ".join(words)))
 
     def correction(
         self, said: JobCorrected, *, index: int, logged_at: int, job_id: str, author: str | None

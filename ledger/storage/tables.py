@@ -239,7 +239,6 @@ class JobTextRow(SQLModel, table=True):
 
     __tablename__ = "job_texts"
     disclosed_index: int = Field(sa_column=_big(primary_key=True))
-    submitted_index: int = Field(sa_column=_big())
     words: str = Field(sa_column=Column(Text, nullable=False))
 
 

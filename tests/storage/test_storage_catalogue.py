@@ -104,8 +104,12 @@ def store(filled: Settings) -> Iterator[Store]:
 def jobs_with_word(reads: Snapshot, word: str, *, size: int) -> list[int]:
     """The submissions of the jobs with a text in which a word begins with ``word``."""
     texts = reads.texts_with_word(word, size=size)
-    submitted = "SELECT submitted_index FROM job_texts WHERE disclosed_index IN"
-    return [row[0] for row in reads._driver.fetch_in(submitted, texts)]
+    submitted = {
+        stored.job_id: stored.index
+        for stored in reads.entries(0, size)
+        if stored.kind == "submitted"
+    }
+    return [submitted[stored.job_id] for stored in reads.entries_at(texts).values()]
 
 
 def search(reads: Snapshot, query: str, *, size: int) -> set[int]:

@@ -66,7 +66,6 @@ Table(
     "job_texts",
     metadata,
     _big("disclosed_index", key=True),
-    _big("submitted_index"),
     _text("words"),
 )
 
