@@ -4,7 +4,7 @@ The keys follow from the authors' names, so that a statement made once can be lo
 ledgers; they protect nothing and belong to no ledger that anybody relies on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -139,11 +139,15 @@ class Clerk:
         )
 
 
-def jobs_from_start_to_end(series: str, numbers: Sequence[int], *, made_at_s: int) -> list[bytes]:
-    """Three statements for each job: all submissions, then all starts, then all ends."""
+def jobs_from_start_to_end(
+    series: str, numbers: Sequence[int], *, made_at_s: int, waiting: Collection[int] = ()
+) -> list[bytes]:
+    """All submissions, then all starts, then all ends; of those ``waiting`` the submission only."""
     clerk = Clerk(series, made_at_s=made_at_s)
+    run = [number for number in numbers if number not in waiting]
     return [
-        say(number) for say in (clerk.submitted, clerk.started, clerk.ended) for number in numbers
+        *map(clerk.submitted, numbers),
+        *(say(number) for say in (clerk.started, clerk.ended) for number in run),
     ]
 
 

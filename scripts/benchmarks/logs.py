@@ -23,10 +23,12 @@ from ledger.errors import LedgerError
 from ledger.settings import Settings
 from schemas.answers import Receipted
 
-RECIPE: Final = 1
+RECIPE: Final = 2
 """To be counted up when the kept logs must be other ones."""
 SMALLEST: Final = 100
 JOBS_AT_ONCE: Final = 250
+GROUP, RUN_IN_GROUP, GROUP_ENTRIES = 11, 7, 36
+"""Of so many jobs that are still sealed so many have run, and what all of them say."""
 IN_FLIGHT: Final = 3
 DAY_S: Final = 86_400
 FRESH_S: Final = 55 * DAY_S
@@ -41,8 +43,9 @@ Answers = Future[list[Receipted | LedgerError]]
 class Recipe:
     """How a log of exactly ``entries`` entries is made that ends at ``end_s``.
 
-    One job makes four entries (submitted, admitted, started, ended), and two more when its
-    submission and its end are opened; what is then missing are egress events.
+    A job that has run makes four entries (submitted, admitted, started, ended), and two more when
+    its submission and its end are opened; one that waits makes two. Together that is four a job.
+    What is then missing are egress events.
     """
 
     entries: int
@@ -56,7 +59,18 @@ class Recipe:
     @property
     def jobs(self) -> int:
         """All jobs."""
-        return self.opened_jobs + (self.entries - 1 - 6 * self.opened_jobs) // 4
+        groups, left = divmod(self.entries - self.size_after_opening, GROUP_ENTRIES)
+        return self.opened_jobs + GROUP * groups + min(left // 4, RUN_IN_GROUP)
+
+    def waits(self, number: int) -> bool:
+        """Whether a job was admitted and never started."""
+        return number >= self.opened_jobs and self._place(number) >= RUN_IN_GROUP
+
+    @property
+    def last_run(self) -> int:
+        """The last job that has run."""
+        last = self.jobs - 1
+        return last - max(self._place(last) - RUN_IN_GROUP + 1, 0)
 
     @property
     def size_before_opening(self) -> int:
@@ -71,7 +85,11 @@ class Recipe:
     @property
     def size_with_jobs(self) -> int:
         """The size once all jobs are logged."""
-        return self.size_after_opening + 4 * (self.jobs - self.opened_jobs)
+        groups, rest = divmod(self.jobs - self.opened_jobs, GROUP)
+        return self.size_after_opening + GROUP_ENTRIES * groups + 4 * rest
+
+    def _place(self, number: int) -> int:
+        return (number - self.opened_jobs) % GROUP
 
     def time_of(self, number: int) -> int:
         """When a job was submitted, in Unix seconds; the same for all jobs of a batch."""
@@ -155,23 +173,19 @@ class _Builder:
             f"building a log of {recipe.entries:,}", begin=size, end=recipe.entries
         )
         if size < recipe.size_before_opening:
-            self._log_jobs(writers, self._resume(size - 1, 0), recipe.opened_jobs)
+            self._log_jobs(writers, _resume((size - 1) // 4), recipe.opened_jobs)
         if size < recipe.size_after_opening:
             self._open()
         if size < recipe.size_with_jobs:
-            done = max(size - recipe.size_after_opening, 0)
-            self._log_jobs(writers, self._resume(done, recipe.opened_jobs), recipe.jobs)
+            groups = max(size - recipe.size_after_opening, 0) // GROUP_ENTRIES
+            first = recipe.opened_jobs + _resume(GROUP * groups)
+            self._log_jobs(writers, first, recipe.jobs)
         self._now_s = recipe.end_s
-        last = history.Clerk(_series(recipe), made_at_s=recipe.time_of(recipe.jobs - 1))
+        last = history.Clerk(_series(recipe), made_at_s=recipe.time_of(recipe.last_run))
         rest = range(recipe.entries - recipe.size_with_jobs)
         self._settle(
-            self._ledger.submit_batch([last.egress(recipe.jobs - 1, 1 + each) for each in rest])
+            self._ledger.submit_batch([last.egress(recipe.last_run, 1 + each) for each in rest])
         )
-
-    def _resume(self, entries: int, first: int) -> int:
-        """The job to go on with; what was logged already is answered again and changes nothing."""
-        done = entries // 4 // JOBS_AT_ONCE * JOBS_AT_ONCE
-        return first + max(done - IN_FLIGHT * JOBS_AT_ONCE, 0)
 
     def _log_jobs(self, writers: ProcessPoolExecutor, first: int, stop: int) -> None:
         running: deque[Answers] = deque()
@@ -191,7 +205,11 @@ class _Builder:
             numbers = range(start, min(start + JOBS_AT_ONCE, stop))
             made_at_s = self._recipe.time_of(start)
             work = writers.submit(
-                history.jobs_from_start_to_end, _series(self._recipe), numbers, made_at_s=made_at_s
+                history.jobs_from_start_to_end,
+                _series(self._recipe),
+                numbers,
+                waiting=frozenset(filter(self._recipe.waits, numbers)),
+                made_at_s=made_at_s,
             )
             coming.append((made_at_s, work))
             if len(coming) > 2 * IN_FLIGHT:
@@ -215,6 +233,11 @@ class _Builder:
             if isinstance(answer, LedgerError):
                 raise CannotMeasure(f"a statement was refused: {answer}")
         self._counter.at(self._ledger.reader.tree_size())
+
+
+def _resume(jobs: int) -> int:
+    """The job to go on with; what was logged already is answered again and changes nothing."""
+    return max(jobs // JOBS_AT_ONCE * JOBS_AT_ONCE - IN_FLIGHT * JOBS_AT_ONCE, 0)
 
 
 def _series(recipe: Recipe) -> str:

@@ -16,9 +16,16 @@ NOW_S = 1_800_000_000
 @pytest.mark.parametrize("entries", [100, 101, 102, 103, 600, 9_999, 10_000, 1_000_000])
 def test_a_recipe_makes_exactly_as_many_entries_as_it_is_asked_for(entries: int) -> None:
     recipe = Recipe(entries, NOW_S)
-    assert 1 + 4 * recipe.jobs + 2 * recipe.opened_jobs == recipe.size_with_jobs
-    assert 0 <= entries - recipe.size_with_jobs < 4
+    waiting = sum(map(recipe.waits, range(recipe.jobs)))
+    made = 1 + 4 * recipe.jobs + 2 * recipe.opened_jobs - 2 * waiting
+    assert made == recipe.size_with_jobs
+    assert 0 <= entries - recipe.size_with_jobs < 8
+    assert not recipe.waits(recipe.last_run)
     assert 0 < recipe.opened_jobs < recipe.jobs
+
+
+def test_a_million_entries_are_a_quarter_of_a_million_jobs() -> None:
+    assert round(Recipe(1_000_000, NOW_S).jobs, -2) == 250_000
 
 
 def test_jobs_come_in_the_order_of_time_and_no_deadline_falls_into_two_months() -> None:
