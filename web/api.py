@@ -33,6 +33,9 @@ Asking = Request[Any, Any, Any]
 BASE: Final = "/api/v1"
 JSON: Final = "application/json"
 LIST: Final = ("limit", "cursor", "count")
+ENTRIES_BYTES: Final = 4 * 2**20
+"""Of entries one page ends at: a thousand of the largest would be 60 MB."""
+ENTRIES_AT_ONCE: Final = 64
 
 
 def respond(content: object, *, links: Mapping[str, str] | None = None) -> Response[bytes]:
@@ -135,7 +138,7 @@ def prove_job(request: Asking, job_id: FromPath[str]) -> Response[bytes]:
 
 @get("/entries", sync_to_thread=True)
 def list_entries(request: Asking) -> Response[bytes]:
-    """Entries, in log order, from ``start`` on."""
+    """Entries, in log order, from ``start`` on; fewer than ``limit`` where they are large."""
     asking = asked(request.scope)
     query.check_known(asking.params, ("start", *LIST))
     limit = query.limit(asking.params)
@@ -144,15 +147,29 @@ def list_entries(request: Asking) -> Response[bytes]:
         start = query.integer(asking.params, "start") or 0
     wants_count = query.wants_count(asking.params)
     with asking.view() as view:
-        entries: tuple[EntryShown, ...] = view.entries(start=start, limit=limit)
-        more = start + limit < view.size
+        entries = _entries(view, start=start, limit=limit)
+        following = start + len(entries)
         return list_page(
             asking,
             view,
             entries,
-            cursor=start + limit if more else None,
+            cursor=following if following < view.size else None,
             count=view.size if wants_count else None,
         )
+
+
+def _entries(view: View, *, start: int, limit: int) -> list[EntryShown]:
+    """Up to ``limit`` entries from ``start`` on, as far as there is room for on one page."""
+    found: list[EntryShown] = []
+    room = ENTRIES_BYTES
+    while room > 0 and len(found) < limit:
+        most = min(ENTRIES_AT_ONCE, limit - len(found))
+        some = view.entries(start=start + len(found), limit=most)
+        if not some:
+            break
+        found += some
+        room -= sum(len(bytes(each.entry)) for each in some)
+    return found
 
 
 @get("/entries/{index:str}", sync_to_thread=True)

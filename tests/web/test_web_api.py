@@ -9,6 +9,7 @@ from ledger.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from ledger.tlog.note import parse_vkey
 from ledger.tlog.proof import parse_proof, verify_proof
 from ledger.tlog.tiles import decode_bundle
+from web import api
 from web.plain import shown
 from web.problems import KINDS
 
@@ -66,6 +67,18 @@ def test_a_crawl_of_entries_finds_the_whole_log(site: Browser, world: World) -> 
     for index, leaf in enumerate(bundle):
         assert json.loads(leaf) == entries[index]["entry"]
         assert leaf_hash(leaf).hex() == entries[index]["leaf_hash"]
+
+
+def test_a_page_of_large_entries_is_shorter_and_the_next_goes_on(
+    site: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "ENTRIES_AT_ONCE", 3)
+    monkeypatch.setattr(api, "ENTRIES_BYTES", 2_000)
+    pages = [page.json() for page in _crawl(site, "/api/v1/entries?limit=7&count=none")]
+    assert max(len(page["data"]) for page in pages) <= 7
+    assert min(len(page["data"]) for page in pages[:-1]) == 3
+    found = [each["index"] for page in pages for each in page["data"]]
+    assert found == list(range(world.reader.tree_size()))
 
 
 def test_a_crawl_of_a_jobs_events_finds_them_all(site: Browser, world: World) -> None:
