@@ -8,6 +8,7 @@ import asyncio
 import csv
 import io
 import sys
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import IO, Any, Final
 
 import msgspec
 
+from ledger.errors import Overloaded
 from schemas.answers import JobShown
 from web import query
 from web.answer import Answer, Header, Send
@@ -28,10 +30,18 @@ from web.query import ParameterRefused
 PATH: Final = "/jobs.csv"
 AT_ONCE: Final = 2
 """Lists that are written at the same time; further ones wait."""
+MOST: Final = 32
+"""Lists that are waited for, written or sent: a client that reads slowly keeps a file on the disk,
+60 MB for 250,000 jobs."""
+RETRY_AFTER_S: Final = 30
 IN_MEMORY: Final = 2**20
 CHUNK: Final = 2**16
 ROWS_AT_ONCE: Final = 500
 COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(JobShown))
+
+
+class Turn:
+    """One of the ``MOST`` lists, for as long as anybody holds it, however that ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,7 @@ class FileAnswer(Answer):
 
     file: IO[bytes]
     length: int
+    turn: Turn
 
     @property
     def size(self) -> int:
@@ -61,15 +72,28 @@ class JobsCsv:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="csv")
+        self._turns: weakref.WeakSet[Turn] = weakref.WeakSet()
 
     def close(self) -> None:
         """Let what is being written end."""
         self._threads.shutdown(cancel_futures=True)
 
     async def read(self, asked: Asked) -> Answer:
-        """The list that an address asks for. Raises ParameterRefused."""
+        """The list that an address asks for. Raises ParameterRefused and Overloaded."""
+        if len(self._turns) >= MOST:
+            raise Overloaded(
+                f"{MOST} lists are being written or read; ask again in a while",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        turn = Turn()
+        self._turns.add(turn)
         loop = asyncio.get_running_loop()
-        file, length = await loop.run_in_executor(self._threads, write, asked)
+        # The thread holds the turn too: a client that goes away leaves it writing.
+        try:
+            file, length = await loop.run_in_executor(self._threads, _write, asked, turn)
+        except Exception:
+            self._turns.discard(turn)
+            raise
         name = f"apsci-jobs-{asked.size}.csv"
         headers = (
             (b"content-type", f"{TYPE}; charset=utf-8".encode()),
@@ -78,7 +102,7 @@ class JobsCsv:
         if length <= IN_MEMORY:
             with file:
                 return Answer(200, headers, file.read())
-        return FileAnswer(200, headers, b"", file=file, length=length)
+        return FileAnswer(200, headers, b"", file=file, length=length, turn=turn)
 
 
 def write(asked: Asked) -> tuple[IO[bytes], int]:
@@ -99,6 +123,10 @@ def write(asked: Asked) -> tuple[IO[bytes], int]:
         file.close()
         raise
     return file, length
+
+
+def _write(asked: Asked, _turn: Turn) -> tuple[IO[bytes], int]:
+    return write(asked)
 
 
 def _wants_bom(asked: Asked) -> bool:

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import unquote
 
 from web.front import Front
 
+T = TypeVar("T")
 WAIT_S = 30
 
 
@@ -65,6 +66,10 @@ class Browser:
             return await asyncio.gather(*(self.ask("GET", target) for target in targets))
 
         return self._runner.run(all_of_them())
+
+    def run(self, asking: Coroutine[Any, Any, T]) -> T:
+        """Await what asks the site, on its own loop."""
+        return self._runner.run(asking)
 
     async def ask(
         self,

@@ -1,11 +1,13 @@
 """The list of jobs: one box, facets, chips, and the same list as JSON and as CSV."""
 
+import asyncio
 import csv
 import io
 import json
 import re
 import threading
 from html import unescape
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
@@ -15,6 +17,7 @@ from ledger_world import HOSTILE, World
 from ledger.reader.columns import Columns
 from web import jobs_csv, narrowing
 from web.filters import JOB_FILTERS
+from web.jobs_csv import FileAnswer
 
 TITLES = ("安全评测基准", "红队提示与拒答", "稀疏自编码器的特征", "=1+1 is a formula")
 MONTHS = ("2026-09", "2026-12")
@@ -333,6 +336,35 @@ def test_a_list_too_large_for_memory_is_sent_from_a_file_and_never_kept(
     assert (head.body, head.headers["content-length"]) == (b"", str(len(whole)))
     tag = reply.headers["etag"]
     assert site.get("/jobs.csv?bom=0", if_none_match=tag).status == 304
+
+
+def test_who_reads_slowly_keeps_only_so_many_files(
+    site: Browser, titled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_csv, "IN_MEMORY", 1_000)
+    monkeypatch.setattr(jobs_csv, "MOST", 2)
+    real = FileAnswer.send
+    both, going_on = asyncio.Barrier(3), asyncio.Event()
+
+    async def slowly(self: FileAnswer, *given: Any, **named: Any) -> None:
+        await both.wait()
+        await going_on.wait()
+        await real(self, *given, **named)
+
+    async def three() -> list[int]:
+        first = [asyncio.create_task(site.ask("GET", "/jobs.csv?bom=0")) for _ in range(2)]
+        await both.wait()
+        refused = await site.ask("GET", "/jobs.csv?bom=0")
+        assert refused.headers["retry-after"] == "30"
+        going_on.set()
+        return [refused.status, *[reply.status for reply in await asyncio.gather(*first)]]
+
+    monkeypatch.setattr(FileAnswer, "send", slowly)
+    assert site.run(three()) == [503, 200, 200]
+    monkeypatch.setattr(FileAnswer, "send", real)
+    for _ in range(4):
+        assert site.get("/jobs.csv?bom=x").status == 400
+        assert site.get("/jobs.csv?bom=0").status == 200
 
 
 def test_a_list_that_cannot_be_finished_is_an_error_and_not_a_shorter_list(
