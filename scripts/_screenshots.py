@@ -34,10 +34,9 @@ ON_THE_WALL = ("home", "jobs", "statistics")
 """At the greatest width only these are taken: the others are laid out as at the usual one."""
 EXAMPLES = 2
 """So many of a kind of page are enough."""
-STATES = ("admitted", "rejected", "running", "completed", "failed", "cancelled")
+STATES = ("admitted", "rejected", "started", "completed", "failed", "cancelled")
 SEARCHES = {"search": "q=safety", "search-zh": "q=安全", "search-none": "q=zzzz"}
 DEMO_JOBS = "400"
-START_S = 240
 PATIENCE_MS = 20_000
 SHEET_COLUMNS = {PHONE: 7, DESK: 4, WALL: 3}
 SHEET_WIDTH = 1_680
