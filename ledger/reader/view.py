@@ -5,7 +5,7 @@ at the same size has the same answer however far the log has grown since.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar, cast
@@ -349,6 +349,11 @@ class View(Catalogue):
     def job(self, job_id: str) -> JobDetail:
         """Everything public about one job. Raises NotFound."""
         return jobs.detail(self._snapshot, job_id, size=self.size)
+
+    def jobs_by_id(self, job_ids: Iterable[str]) -> Mapping[str, JobShown]:
+        """Several jobs; what does not exist is absent."""
+        found = self._snapshot.jobs_by_id(sorted(set(job_ids)), size=self.size)
+        return {job_id: shapes.job_shown(stored) for job_id, stored in found.items()}
 
     def events(self, job_id: str) -> tuple[Event, ...]:
         """The history of one job, in log order. Raises NotFound."""

@@ -14,6 +14,7 @@ from web.pages.page import Asking, page
 
 RECENT: Final = 20
 LISTED: Final = 100
+COMING: Final = 25
 ENTRIES: Final = 100
 
 
@@ -25,6 +26,7 @@ def show_embargo(request: Asking) -> Response[Any]:
     with asking.view() as view:
         now = asking.now(view)
         found = view.embargo(now=now, limit=LISTED)
+        coming = found.next[:COMING]
         return page(
             request,
             "embargo.html",
@@ -32,6 +34,8 @@ def show_embargo(request: Asking) -> Response[Any]:
             view,
             twin=f"{BASE}/embargo",
             embargo=found,
+            coming=coming,
+            jobs=view.jobs_by_id(part.job_id for part in (*found.overdue, *coming)),
             chart=calendar(found.days, first=today(now)),
             now=now,
             latest=view.published(limit=10),
