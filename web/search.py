@@ -12,7 +12,8 @@ from ledger.errors import NotFound
 from ledger.reader import View
 
 _JOB_ID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
-_INDEX: Final = re.compile(r"#?(0|[1-9][0-9]{0,14})", re.ASCII)
+_INDEX: Final = re.compile(r"#?(0|[1-9][0-9]{0,14}|[1-9][0-9]{0,2}(?:,[0-9]{3}){1,4})", re.ASCII)
+"""Plain, or with commas as the pages show it."""
 _DIGEST: Final = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
 
 
@@ -23,7 +24,8 @@ def place_of(view: View, text: str) -> str | None:
         job_id = text.upper()
         return f"jobs/{job_id}" if _exists(view.submission_of, job_id) else None
     if index := _INDEX.fullmatch(text):
-        return f"entries/{index[1]}" if int(index[1]) < view.size else None
+        number = int(index[1].replace(",", ""))
+        return f"entries/{number}" if number < view.size else None
     if digest := _DIGEST.fullmatch(text.lower()):
         return _of_digest(view, digest[1])
     return _of_author(view, text.casefold())

@@ -7,17 +7,20 @@ import json
 import re
 import threading
 from html import unescape
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 from browser import Browser
 from ledger_world import HOSTILE, World
 
+from ledger.reader import View
 from ledger.reader.columns import Columns
 from web import jobs_csv, narrowing
 from web.filters import JOB_FILTERS
 from web.jobs_csv import FileAnswer
+from web.search import place_of
 
 TITLES = ("安全评测基准", "红队提示与拒答", "稀疏自编码器的特征", "=1+1 is a formula")
 MONTHS = ("2026-09", "2026-12")
@@ -44,9 +47,9 @@ def _jobs_in(text: str) -> list[str]:
 
 
 def _count_in(text: str) -> int:
-    found = re.search(r'<p class="count" id="count">([0-9,]+) ', text)
+    found = re.search(r'<p class="count" id="count">(?:([0-9,]+) |No job has)', text)
     assert found
-    return int(found[1].replace(",", ""))
+    return int((found[1] or "0").replace(",", ""))
 
 
 def _digest(world: World, index: int) -> str:
@@ -199,6 +202,14 @@ def test_every_facet_leads_to_as_many_jobs_as_it_promises(site: Browser, titled:
             kept = dict(parse_qsl(urlsplit(href).query))
             assert given.keys() <= kept.keys()
             assert len([name for name in given if kept[name] != given[name]]) <= 1
+
+
+@pytest.mark.parametrize("typed", ["16889", "16,889", "#16,889", " 16,889 "])
+def test_an_entry_is_found_by_its_number_as_pages_show_it(typed: str) -> None:
+    view = cast("View", SimpleNamespace(size=16_890, titles=dict))
+    assert place_of(view, typed) == "entries/16889"
+    for other in ("16,890", "1,68,89", "16,88", ",889", "0,889"):
+        assert place_of(view, other) is None
 
 
 def test_a_value_without_jobs_stays_where_it_is_chosen(site: Browser) -> None:
