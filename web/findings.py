@@ -84,6 +84,8 @@ def _share_by_month(rows: Rows, _today: str) -> str:
     above = sum(any(row[3] > MARK_PERCENT * 100 for row in group) for group in months)
     if not above:
         return gettext("In no month was a member above the 20% line")
+    if len(months) == 1:
+        return gettext("In the only month so far a member was above the 20% line")
     return ngettext(
         "In one of %(all)s months a member was above the 20%% line",
         "In %(n)s of %(all)s months at least one member was above the 20%% line",
@@ -96,10 +98,15 @@ def _days(rows: Rows, _today: str) -> str:
     if not early + due + late:
         return gettext("No sealed plan has been opened yet.")
     if not late:
-        return gettext(
-            "No plan was opened late: %(due)s opened at their deadline, %(early)s before"
-        ) % {"due": number(due), "early": number(early)}
+        return gettext("No plan was opened late: %(due)s at the deadline, %(early)s before it") % {
+            "due": number(due),
+            "early": number(early),
+        }
     last = max(row[0] for row in rows if row[3])
+    if early + due + late == 1:
+        return gettext("The only plan that is open was opened late, on day %(day)s") % {
+            "day": number(last)
+        }
     return ngettext(
         "One of %(all)s plans was opened late, on day %(day)s",
         "%(n)s of %(all)s plans were opened late, the last on day %(day)s",
@@ -111,12 +118,14 @@ def _by_rule(rows: Rows, _today: str) -> str:
     rejected = sum(row[2] for row in rows)
     if not rejected:
         return gettext("No submission has been rejected.")
-    most = max(rows, key=lambda row: row[2])
-    return gettext("%(n)s of %(all)s submissions were rejected, most often for “%(code)s”") % {
-        "n": number(rejected),
-        "all": number(rows[0][3]),
-        "code": label(most[1]),
-    }
+    most = label(max(rows, key=lambda row: row[2])[1])
+    if rows[0][3] == 1:
+        return gettext("The only submission was rejected, for “%(code)s”") % {"code": most}
+    return ngettext(
+        "One of %(all)s submissions was rejected, for “%(code)s”",
+        "%(n)s of %(all)s submissions were rejected, most often for “%(code)s”",
+        rejected,
+    ) % {"n": number(rejected), "all": number(rows[0][3]), "code": most}
 
 
 def _by_month(rows: Rows, _today: str) -> str:
@@ -135,6 +144,8 @@ def _egress_used(rows: Rows, _today: str) -> str:
     total, over = sum(row[2] for row in rows), rows[-1][2]
     if not total:
         return gettext("No job has ended yet, so nothing is measured.")
+    if over and total == 1:
+        return gettext("The only job that has ended went above its egress ceiling")
     if over:
         return ngettext(
             "One of %(all)s jobs went above its egress ceiling",
@@ -143,7 +154,7 @@ def _egress_used(rows: Rows, _today: str) -> str:
         ) % {"n": number(over), "all": number(total)}
     high = next(high for high, seen in _running(rows) if 2 * seen >= total)
     return gettext(
-        "No job went above its egress ceiling; half of them used at most %(high)s%% of it"
+        "No job went above its egress ceiling; at least half used no more than %(high)s%% of it"
     ) % {"high": high}
 
 
@@ -180,7 +191,7 @@ def _calendar(rows: Rows, today: str) -> str:
         )
     if coming:
         told.append(
-            gettext("%(opened)s sealed parts are open, %(n)s more will be by %(day)s")
+            gettext("Sealed parts: %(opened)s opened, %(n)s to come, the last by %(day)s")
             % {
                 "opened": number(opened),
                 "n": number(sum(row[2] for row in coming)),
