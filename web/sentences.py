@@ -93,7 +93,7 @@ def _outcome(job: JobShown) -> str:
         return gettext("It was admitted and has not started yet.")
     if job.state in {"started", "interrupted"}:
         running = {
-            "started": gettext("It was admitted and is running since %(day)s."),
+            "started": gettext("It was admitted and has been running since %(day)s."),
             "interrupted": gettext("It was admitted, ran from %(day)s on, and is interrupted."),
         }
         return running[job.state] % {"day": day(job.started_at or job.submitted_at)}

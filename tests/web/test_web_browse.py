@@ -83,7 +83,7 @@ def test_the_list_of_members_has_every_lab_with_its_share_and_every_other_voice(
         assert f'href="/en/members/{member["name"]}"' in html
         if member["role"] == "member":
             share = 100 * member["gpu_seconds"] / whole
-            assert f"{share:.1f}&nbsp;%" in html
+            assert f"{share:.1f}%" in html
 
 
 def test_somebody_who_runs_no_jobs_has_a_page_too(site: Browser) -> None:
@@ -118,7 +118,7 @@ def test_plans_that_are_late_are_counted_as_overdue(fresh: World, shop: Browser)
 def test_a_share_above_the_line_is_said_in_words(fresh: World, shop: Browser) -> None:
     fresh.log(fresh.submission("one"))
     fresh.run("one")
-    assert '100.0&nbsp;% <span class="over-line">above the line' in shop.get("/en/members").text
+    assert '100.0% <span class="over-line">above the line' in shop.get("/en/members").text
 
 
 @pytest.mark.parametrize("target", ["/en/members/nobody", "/members/nobody", "/members/x.json"])

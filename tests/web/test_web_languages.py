@@ -370,10 +370,8 @@ def test_a_demonstration_says_so_on_every_page(fresh: World, origin: str, is_sai
     with Browser(create_app(Renamed(fresh.ledger, origin), public_url="https://x")) as shop:
         for target in targets:
             text = shop.get(target).text
-            in_english = (
-                "Demonstration: the labs, models and kinds of work shown here are invented." in text
-            )
-            in_chinese = "演示站点：此处显示的实验室、模型和工作类型均属虚构。" in text
+            in_english = "Demonstration: every job and every figure shown here is invented." in text
+            in_chinese = "演示站点：此处的任务和数字均属虚构。" in text
             chinese = target.startswith("/zh-Hans")
             assert (target, in_english) == (target, is_said and not chinese)
             assert (target, in_chinese) == (target, is_said and chinese)
