@@ -192,6 +192,11 @@ def _records(world: World) -> dict[str, tuple[Any, str]]:
     lying["data"]["sealed"][0]["disclosure"]["fields"]["title"] = "Another"
     boasting = json.loads(json.dumps(answer))
     boasting["data"]["events"][0]["public"]["gpu_count"] = 9
+    summing_up = {}
+    for name, value in (("title", "Another"), ("gpu_count", 9), ("member", "beta")):
+        wrong = json.loads(json.dumps(answer))
+        wrong["data"]["job"][name] = value
+        summing_up[f"job with another {name}"] = (wrong, "fails")
     fields = opening["fields"] | {"title": "Another"}
     return {
         "genesis": (entries[0], "holds"),
@@ -204,6 +209,7 @@ def _records(world: World) -> dict[str, tuple[Any, str]]:
         "job, bare": (answer["data"], "holds"),
         "job that lies about what was sealed": (lying, "fails"),
         "job that lies about what is public": (boasting, "fails"),
+        **summing_up,
         "another entry": (entries[1] | {"publish_by": "2026-12-20T14:13:21Z"}, "fails"),
         "another opening": (
             {"entry": entries[1], "opening": opening | {"fields": fields}},
@@ -225,11 +231,33 @@ def test_records_are_checked_in_every_form(open_tab: OpenTab, world: World) -> N
         page.locator("[name=verify]").click()
         found[name] = verdict(page)
     assert found == {name: wanted for name, (_, wanted) in records.items()}
-    for text in ("", "nothing of the kind", "{"):
+    right = json.dumps(records["entry and opening"][0])
+    twice = right.replace('"title":', '"title": "Shown first", "title":')
+    assert twice != right
+    for text in ("", "nothing of the kind", "{", twice, '{"entry": 1, ' + right[1:]):
         page.locator("[name=record]").fill(text)
         page.locator(".verify").evaluate("box => delete box.dataset.status")
         page.locator("[name=verify]").click()
         assert verdict(page) == "fails"
+
+
+def test_a_record_is_found_beside_others_of_its_kind_and_second(
+    open_tab: OpenTab, world: World
+) -> None:
+    page = open_at(world, open_tab, "/en/verify")
+
+    def doubled(body: bytes) -> bytes:
+        answer = json.loads(body)
+        first = answer["data"]["events"][0]
+        answer["data"]["events"][1:1] = [first | {"index": 2}]
+        return json.dumps(answer).encode()
+
+    answer_with(page, r"/api/v1/jobs/[^/?]+$", doubled)
+    with world.reader.at() as view:
+        entry = json.loads(bytes(view.entry(1).entry))
+    page.locator("[name=record]").fill(json.dumps(entry))
+    assert failing(press(page)) == set()
+    assert verdict(page) == "holds"
 
 
 def test_a_key_of_the_readers_own_decides_and_nothing_is_fetched(

@@ -283,6 +283,17 @@ def test_what_is_still_sealed_after_its_deadline_fails(open_tab: OpenTab, world:
     assert failing(press(page)) == {"deadline"}
 
 
+def test_what_is_sealed_without_a_deadline_fails(open_tab: OpenTab, world: World) -> None:
+    page = open_at(world, open_tab, f"/en/jobs/{world.job_id('opened')}")
+
+    def without(proof: TlogProof, extra: Any) -> tuple[TlogProof, Any]:
+        entry = {name: each for name, each in extra["entry"].items() if name != "publish_by"}
+        return proof, extra | {"entry": entry}
+
+    answer_with(page, r"/entries/1\.proof$", lambda body: spoil(body, without))
+    assert "deadline" in failing(press(page))
+
+
 def test_no_bit_of_a_receipt_can_be_flipped(open_tab: OpenTab, world: World) -> None:
     page = open_at(world, open_tab, "/en/verify")
     dice = random.Random(5)

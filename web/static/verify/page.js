@@ -2,7 +2,9 @@
  * The proof box of a page, and the form of the page "verify": gathers what is to be verified, shows the steps
  * as they end, and remembers the newest checkpoint if the reader lets it. All words stand in the page.
  */
-import { canonicalBytes, decode, need, parseJson, parsePolicy, parseReceipt, parseVkey, Refused, utf8 } from "./formats.js";
+import {
+	canonical, canonicalBytes, decode, need, parseCanonical, parseJson, parsePolicy, parseReceipt, parseVkey, Refused, utf8,
+} from "./formats.js";
 import { STEPS, verify } from "./verify.js";
 
 const LARGE = 1 << 24;
@@ -17,7 +19,7 @@ const kept = (() => {
 const root = document.querySelector("[data-vkey]");
 const { dataset } = root;
 const find = (name) => root.querySelector(`[name=${name}]`);
-const words = {};
+const words = { __proto__: null };
 for (const each of root.querySelector("template").content.children) words[each.dataset.word] = each.textContent;
 
 function shown(value) {
@@ -61,22 +63,57 @@ function conclude(status, code, values) {
 
 const ofReceipt = (receipt, index = receipt.index) => ({ receipt, index: BigInt(index), note: receipt.note });
 
+async function receiptAt(index) {
+	const receipt = parseReceipt(await get(`/entries/${index}.proof`));
+	return { receipt, entry: parseCanonical(receipt.extra, LARGE).entry };
+}
+
+/** Whoever reads a file sees all that it says, and what is parsed has of each name the last: each is there once. */
+function parseOnce(bytes) {
+	const value = parseJson(bytes, LARGE);
+	const names = (item) => {
+		if (!item || typeof item !== "object") return 0;
+		const own = Array.isArray(item) ? 0 : Object.keys(item).length;
+		return Object.values(item).reduce((sum, each) => sum + names(each), own);
+	};
+	const strings = decode(bytes, LARGE).matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"\s*(:)?/g);
+	need([...strings].filter(([, colon]) => colon).length === names(value), "json");
+	return value;
+}
+
+/** What a list says of a job is said again in the entry and its opening, which the steps look at. */
+function needSame(job, { statement, logged_at, publish_by }, fields) {
+	const text = (path) => fields[path]?.replaceAll("\0", "\ufffd") ?? null;
+	const { job_id, author: member } = statement;
+	const said = { ...statement.public, job_id, member, publish_by, submitted_at: logged_at };
+	Object.assign(said, { title: text("title"), model_name: text("model.name") });
+	for (const [name, value] of Object.entries(said)) {
+		need(!(name in job) || canonical(job[name]) === canonical(value), "claims");
+	}
+}
+
 /** What a file says, ready to be verified: a receipt, an entry, an entry with its opening, an answer of the API. */
 async function read(bytes) {
 	if (decode(bytes, LARGE, "unreadable").startsWith("c2sp.org/")) return ofReceipt(parseReceipt(bytes));
-	const value = parseJson(bytes, LARGE);
+	const value = parseOnce(bytes);
 	const { data = value } = value;
 	const { entry = data, opening, job, sealed, events } = data;
 	let index = data.index ?? job?.submitted_index;
 	if (job) {
 		const claims = { public: events[0].public, fields: sealed[0]?.disclosure?.fields };
-		return { ...ofReceipt(parseReceipt(await get(`/entries/${index}.proof`)), index), claims };
+		const { receipt, entry } = await receiptAt(index);
+		needSame(job, entry, claims.fields ?? {});
+		return { ...ofReceipt(receipt, index), claims };
 	}
 	need(entry.format && entry.kind, "unreadable");
 	const id = entry.statement?.job_id ?? entry.job_id;
 	if (index === undefined && id) {
-		const events = parseJson(await get(`/api/v1/jobs/${encodeURIComponent(id)}/events?limit=1000`), LARGE).data;
-		({ index } = events.find(({ kind, logged_at }) => kind === entry.kind && logged_at === entry.logged_at) ?? {});
+		const { events } = parseJson(await get(`/api/v1/jobs/${encodeURIComponent(id)}`), LARGE).data;
+		const alike = events.filter(({ kind, logged_at }) => kind === entry.kind && logged_at === entry.logged_at);
+		index = alike.pop()?.index;
+		for (const each of alike) {
+			if (canonical((await receiptAt(each.index)).entry) === canonical(entry)) index = each.index;
+		}
 	} else if (entry.kind === "genesis") index = 0;
 	need(index !== undefined, "nowhere");
 	return { entry: canonicalBytes(entry), opening, index: BigInt(index), note: await get("/log/checkpoint") };

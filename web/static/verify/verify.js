@@ -45,11 +45,12 @@ export async function verify(given, tell) {
 
 	/** Another entry, led to the same root. */
 	async function other(at) {
+		const index = BigInt(at);
 		const { extra } = parseReceipt(await get(`/entries/${at}.proof?at=${checkpoint.size}`));
 		const value = parseCanonical(extra, LARGE).entry;
 		const hash = await leafHash(canonicalBytes(value));
-		const found = await walk(hash, BigInt(at), checkpoint.size, await tiles.path(BigInt(at)));
-		need(same(found.root, checkpoint.root), "other", { index: at });
+		const { root } = await walk(hash, index, checkpoint.size, await tiles.path(index));
+		need(same(root, checkpoint.root), "other", { index });
 		return value;
 	}
 
@@ -77,7 +78,7 @@ export async function verify(given, tell) {
 			sealed = (await other(entry.discloses)).statement.sealed;
 			shown.push(entry);
 		} else if (sealed && tiles) {
-			const events = await ask(`jobs/${encodeURIComponent(entry.statement.job_id)}/events?limit=1000&`);
+			const { events } = await ask(`jobs/${encodeURIComponent(entry.statement.job_id)}?`);
 			const hint = events.find((event) => event.discloses === Number(index))?.index;
 			if (hint) {
 				disclosed = await other(hint);
@@ -183,7 +184,7 @@ export async function verify(given, tell) {
 
 	await step("deadline", () => {
 		unless(entry);
-		if (!entry.publish_by) return open("nodeadline");
+		if (!entry.statement?.sealed) return open("nodeadline");
 		const due = seconds(entry.publish_by);
 		const values = { due: new Date(due * 1000), n: (due - seconds(entry.logged_at)) / 86400 };
 		need(values.n <= 90, "toolong", values);
