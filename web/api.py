@@ -1,6 +1,6 @@
 """``/api/v1``, the reading half: the same views that the pages show, as JSON in one envelope."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -68,24 +68,42 @@ def list_page(
     return respond(answer, links={"next": following} if following else None)
 
 
-@get("/jobs", sync_to_thread=True)
-def list_jobs(request: Asking) -> Response[bytes]:
-    """Jobs, newest first."""
+def newest_first(
+    request: Asking,
+    read: Callable[[View, int | None, int], Sequence[T]],
+    count: Callable[[View], int],
+    cursor: Callable[[T], int],
+    *,
+    known: Sequence[str] = (),
+) -> Response[bytes]:
+    """One page of a list that ``read`` (a view, below what, how many) returns newest first."""
     asking = asked(request.scope)
-    query.check_known(asking.params, (*JOB_FILTERS, *LIST))
+    query.check_known(asking.params, (*known, *LIST))
     limit, below = query.limit(asking.params), query.decode_cursor(asking.params)
     wants_count = query.wants_count(asking.params)
     with asking.view() as view:
-        chosen = job_filter(asking.params, view.titles())
-        jobs: tuple[JobShown, ...] = view.search(chosen, below=below, limit=limit + 1)
-        more = len(jobs) > limit
+        found = read(view, below, limit + 1)
         return list_page(
             asking,
             view,
-            jobs[:limit],
-            cursor=jobs[limit - 1].submitted_index if more else None,
-            count=view.count_jobs(chosen) if wants_count else None,
+            found[:limit],
+            cursor=cursor(found[limit - 1]) if len(found) > limit else None,
+            count=count(view) if wants_count else None,
         )
+
+
+@get("/jobs", sync_to_thread=True)
+def list_jobs(request: Asking) -> Response[bytes]:
+    """Jobs, newest first."""
+    params = asked(request.scope).params
+
+    def read(view: View, below: int | None, limit: int) -> tuple[JobShown, ...]:
+        return view.search(job_filter(params, view.titles()), below=below, limit=limit)
+
+    def count(view: View) -> int:
+        return view.count_jobs(job_filter(params, view.titles()))
+
+    return newest_first(request, read, count, lambda job: job.submitted_index, known=JOB_FILTERS)
 
 
 @get("/facets", sync_to_thread=True)

@@ -3,8 +3,7 @@
 The same functions make these answers and the pages, so their numbers are the same.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from litestar import Response, Router, get
 from litestar.params import FromPath
@@ -16,34 +15,8 @@ from ledger.storage.shapes import JobFilter
 from schemas.answers import ArtifactShown, CorrectionShown, ModelShown
 from schemas.reference import FieldShown, Rejection, Vocabulary, WithheldShown, WorkloadShown
 from web import browse, dictionary, query, vocabulary
-from web.api import BASE, LIST, Asking, list_page, show
+from web.api import BASE, Asking, list_page, newest_first, show
 from web.doors import asked
-
-T = TypeVar("T")
-
-
-def _newest_first(
-    request: Asking,
-    read: Callable[[View, int | None, int], Sequence[T]],
-    count: Callable[[View], int],
-    cursor: Callable[[T], int],
-    *,
-    known: Sequence[str] = (),
-) -> Response[bytes]:
-    """One page of a list that ``read`` (a view, below what, how many) returns newest first."""
-    asking = asked(request.scope)
-    query.check_known(asking.params, (*known, *LIST))
-    limit, below = query.limit(asking.params), query.decode_cursor(asking.params)
-    wants_count = query.wants_count(asking.params)
-    with asking.view() as view:
-        found = read(view, below, limit + 1)
-        return list_page(
-            asking,
-            view,
-            found[:limit],
-            cursor=cursor(found[limit - 1]) if len(found) > limit else None,
-            count=count(view) if wants_count else None,
-        )
 
 
 @get("/members/{name:str}", sync_to_thread=True)
@@ -76,7 +49,7 @@ def list_rejections(request: Asking) -> Response[bytes]:
     def count(view: View) -> int:
         return view.count_jobs(JobFilter(state="rejected", rejection_code=code))
 
-    return _newest_first(request, read, count, lambda each: each.submitted_index, known=("code",))
+    return newest_first(request, read, count, lambda each: each.submitted_index, known=("code",))
 
 
 @get("/rejections/codes", sync_to_thread=True)
@@ -96,7 +69,7 @@ def list_models(request: Asking) -> Response[bytes]:
     def read(view: View, below: int | None, limit: int) -> tuple[ModelShown, ...]:
         return view.models(below=below, limit=limit)
 
-    return _newest_first(request, read, View.count_models, lambda each: each.first_disclosed_index)
+    return newest_first(request, read, View.count_models, lambda each: each.first_disclosed_index)
 
 
 @get("/models/{name:str}", sync_to_thread=True)
@@ -116,7 +89,7 @@ def list_artifacts(request: Asking) -> Response[bytes]:
     def read(view: View, below: int | None, limit: int) -> tuple[ArtifactShown, ...]:
         return view.artifacts(below=below, limit=limit)
 
-    return _newest_first(request, read, View.count_artifacts, lambda each: each.place)
+    return newest_first(request, read, View.count_artifacts, lambda each: each.place)
 
 
 @get("/artifacts/{name:str}", sync_to_thread=True)
@@ -136,7 +109,7 @@ def list_corrections(request: Asking) -> Response[bytes]:
     def read(view: View, below: int | None, limit: int) -> tuple[CorrectionShown, ...]:
         return view.corrections(below=below, limit=limit)
 
-    return _newest_first(request, read, View.count_corrections, lambda each: each.index)
+    return newest_first(request, read, View.count_corrections, lambda each: each.index)
 
 
 @get("/withheld", sync_to_thread=True)
@@ -146,7 +119,7 @@ def list_withheld(request: Asking) -> Response[bytes]:
     def read(view: View, below: int | None, limit: int) -> tuple[WithheldShown, ...]:
         return view.withheld(below=below, limit=limit)
 
-    return _newest_first(request, read, View.count_withheld, lambda each: each.index)
+    return newest_first(request, read, View.count_withheld, lambda each: each.index)
 
 
 @get("/vocab", sync_to_thread=True)

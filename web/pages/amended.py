@@ -9,7 +9,7 @@ from schemas.answers import CorrectionShown
 from web import query
 from web.api import BASE
 from web.doors import asked
-from web.pages.page import Asking, page
+from web.pages.page import Asking, leaf, page
 from web.story import Correction, tell
 
 ROWS: Final = 25
@@ -22,24 +22,25 @@ def list_corrections(request: Asking) -> Response[Any]:
     """Corrections, newest first: what was said, and what it should have been."""
     asking = asked(request.scope)
     query.check_known(asking.params, ("cursor", "limit"))
-    limit = query.limit(asking.params, most=MOST_ROWS, default=ROWS)
-    below = query.decode_cursor(asking.params)
     with asking.view() as view:
-        found = view.corrections(below=below, limit=limit + 1)
-        shown = found[:limit]
+        found = leaf(
+            asking.params,
+            lambda below, limit: view.corrections(below=below, limit=limit),
+            lambda correction: correction.index,
+            usual=ROWS,
+            most=MOST_ROWS,
+        )
         return page(
             request,
             "corrections.html",
             asking,
             view,
             twin=f"{BASE}/corrections",
-            corrections=[(each, _told(view, each)) for each in shown],
+            corrections=[(each, _told(view, each)) for each in found.rows],
             count=view.count_corrections(),
             withheld=view.withheld(limit=WITHHELD),
             withheld_count=view.count_withheld(),
-            older=query.encode_cursor(shown[-1].index) if len(found) > limit else None,
-            is_first=below is None,
-            limit=None if limit == ROWS else limit,
+            **found.links,
         )
 
 

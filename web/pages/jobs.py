@@ -10,7 +10,7 @@ from web.api import BASE
 from web.doors import Asked, asked
 from web.filters import JOB_FILTERS, given_filters, job_filter
 from web.i18n import DEFAULT, language_of
-from web.pages.page import Asking, page
+from web.pages.page import Asking, leaf, page
 from web.search import place_of
 
 ROWS: Final = 50
@@ -22,16 +22,18 @@ def list_jobs(request: Asking) -> Response[Any]:
     """Jobs, newest first, by every filter; a search for one thing leads to its page."""
     asking = asked(request.scope)
     query.check_known(asking.params, (*JOB_FILTERS, "cursor", "limit"))
-    limit = query.limit(asking.params, most=MOST_ROWS, default=ROWS)
-    below = query.decode_cursor(asking.params)
     filters = given_filters(asking.params)
     with asking.view() as view:
         chosen = job_filter(asking.params, view.titles())
         if filters.keys() == {"q"} and (place := place_of(view, filters["q"])):
             return _send_to(asking, place)
-        found = view.search(chosen, below=below, limit=limit + 1)
-        shown = found[:limit]
-        older = query.encode_cursor(shown[-1].submitted_index) if len(found) > limit else None
+        found = leaf(
+            asking.params,
+            lambda below, limit: view.search(chosen, below=below, limit=limit),
+            lambda job: job.submitted_index,
+            usual=ROWS,
+            most=MOST_ROWS,
+        )
         here: dict[str, str | int | None] = {**filters, "at": view.size}
         return page(
             request,
@@ -40,15 +42,13 @@ def list_jobs(request: Asking) -> Response[Any]:
             view,
             twin=query.address(f"{BASE}/jobs", filters),
             narrowing=narrowing,
-            jobs=shown,
+            jobs=found.rows,
             now=asking.now(view),
             count=view.count_jobs(chosen),
             filters=filters,
             chips=narrowing.chips(filters),
             groups=narrowing.groups(view.facets(chosen), filters),
-            older=older,
-            is_first=below is None,
-            limit=None if limit == ROWS else limit,
+            **found.links,
             permalink=asking.public_url + query.address(asking.path, here),
         )
 

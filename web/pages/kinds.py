@@ -9,7 +9,7 @@ from web import browse, query
 from web.api import BASE
 from web.bars import Shares
 from web.doors import asked
-from web.pages.page import Asking, page
+from web.pages.page import Asking, leaf, page
 
 ROWS: Final = 50
 MOST_ROWS: Final = 200
@@ -42,12 +42,15 @@ def list_rejections(request: Asking) -> Response[Any]:
     asking = asked(request.scope)
     query.check_known(asking.params, ("code", "cursor", "limit"))
     code = query.code(asking.params, "code", Code)
-    limit = query.limit(asking.params, most=MOST_ROWS, default=ROWS)
-    below = query.decode_cursor(asking.params)
     with asking.view() as view:
         counts = browse.rule_counts(view)
-        found = browse.rejections(view, code=code, below=below, limit=limit + 1)
-        shown = found[:limit]
+        found = leaf(
+            asking.params,
+            lambda below, limit: browse.rejections(view, code=code, below=below, limit=limit),
+            lambda rejection: rejection.submitted_index,
+            usual=ROWS,
+            most=MOST_ROWS,
+        )
         total = sum(each.jobs for each in counts)
         return page(
             request,
@@ -62,10 +65,8 @@ def list_rejections(request: Asking) -> Response[Any]:
             rejected=total,
             overview=view.overview(),
             shares=Shares.of({each.code: each.jobs for each in counts}, whole=total),
-            rejections=shown,
+            rejections=found.rows,
             count=next(each.jobs for each in counts if each.code == code) if code else total,
             code=code,
-            older=query.encode_cursor(shown[-1].submitted_index) if len(found) > limit else None,
-            is_first=below is None,
-            limit=None if limit == ROWS else limit,
+            **found.links,
         )

@@ -9,7 +9,7 @@ from ledger.storage.shapes import JobFilter
 from web import query
 from web.api import BASE
 from web.doors import asked
-from web.pages.page import Asking, page
+from web.pages.page import Asking, leaf, page
 
 ROWS: Final = 50
 MOST_ROWS: Final = 200
@@ -21,26 +21,24 @@ def list_models(request: Asking) -> Response[Any]:
     """The models that opened submissions name, the newest first."""
     asking = asked(request.scope)
     query.check_known(asking.params, ("cursor", "limit"))
-    limit = query.limit(asking.params, most=MOST_ROWS, default=ROWS)
-    below = query.decode_cursor(asking.params)
     with asking.view() as view:
-        found = view.models(below=below, limit=limit + 1)
-        shown = found[:limit]
-        overview = view.overview()
+        found = leaf(
+            asking.params,
+            lambda below, limit: view.models(below=below, limit=limit),
+            lambda model: model.first_disclosed_index,
+            usual=ROWS,
+            most=MOST_ROWS,
+        )
         return page(
             request,
             "models.html",
             asking,
             view,
             twin=f"{BASE}/models",
-            models=shown,
+            models=found.rows,
             count=view.count_models(),
-            sealed=overview.sealed,
-            older=query.encode_cursor(shown[-1].first_disclosed_index)
-            if len(found) > limit
-            else None,
-            is_first=below is None,
-            limit=None if limit == ROWS else limit,
+            sealed=view.overview().sealed,
+            **found.links,
         )
 
 
@@ -67,23 +65,24 @@ def list_artifacts(request: Asking) -> Response[Any]:
     """What jobs put out, as far as their results are opened, the newest first."""
     asking = asked(request.scope)
     query.check_known(asking.params, ("cursor", "limit"))
-    limit = query.limit(asking.params, most=MOST_ROWS, default=ROWS)
-    below = query.decode_cursor(asking.params)
     with asking.view() as view:
-        found = view.artifacts(below=below, limit=limit + 1)
-        shown = found[:limit]
+        found = leaf(
+            asking.params,
+            lambda below, limit: view.artifacts(below=below, limit=limit),
+            lambda artifact: artifact.place,
+            usual=ROWS,
+            most=MOST_ROWS,
+        )
         return page(
             request,
             "artifacts.html",
             asking,
             view,
             twin=f"{BASE}/artifacts",
-            artifacts=shown,
+            artifacts=found.rows,
             count=view.count_artifacts(),
             sealed=view.overview().sealed,
-            older=query.encode_cursor(shown[-1].place) if len(found) > limit else None,
-            is_first=below is None,
-            limit=None if limit == ROWS else limit,
+            **found.links,
         )
 
 
