@@ -24,8 +24,8 @@ from schemas.answers import (
 )
 from web import query
 from web.doors import Asked, asked
-from web.filters import JOB_FILTERS, job_filter
 from web.query import ParameterRefused
+from web.search.filters import JOB_FILTERS, job_filter
 
 T = TypeVar("T")
 Asking = Request[Any, Any, Any]

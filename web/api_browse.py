@@ -14,9 +14,10 @@ from ledger.records.charter import Code
 from ledger.storage.shapes import JobFilter
 from schemas.answers import ArtifactShown, CorrectionShown, ModelShown
 from schemas.reference import FieldShown, Rejection, Vocabulary, WithheldShown, WorkloadShown
-from web import browse, dictionary, query, vocabulary
+from web import browse, query
 from web.api import BASE, Asking, list_page, newest_first, show
 from web.doors import asked
+from web.telling import dictionary, vocabulary
 
 
 @get("/members/{name:str}", sync_to_thread=True)

@@ -12,21 +12,11 @@ from litestar.exceptions import HTTPException
 from ledger.assembly import Ledger
 from ledger.settings import load_settings
 from ledger.worker import Worker
-from web import (
-    api,
-    api_browse,
-    embeds,
-    feeds,
-    machine_files,
-    pages,
-    permalinks,
-    permalinks_browse,
-    problems,
-    query,
-    stats,
-)
+from web import api, api_browse, feeds, pages, permalinks, permalinks_browse, problems, query
 from web.answer import Answer, Scope
 from web.doors import House
+from web.figures import embeds, stats
+from web.files import machine_files
 from web.front import Front, is_machine
 from web.i18n import preferred
 from web.static_files import StaticFiles

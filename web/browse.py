@@ -17,8 +17,8 @@ from schemas.answers import JobShown, Member, RuleCount
 from schemas.reference import MemberDetail, Rejection, Status, WorkloadShown
 from schemas.statements import Role, Workload
 from web.doors import House
-from web.labels import label
-from web.vocabulary import code_meaning, in_all
+from web.telling.labels import label
+from web.telling.vocabulary import code_meaning, in_all
 
 
 def rejected_by_member(view: View) -> dict[str, int]:

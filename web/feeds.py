@@ -19,7 +19,7 @@ from schemas.feeds import (
 from web import query
 from web.doors import Asked, asked
 from web.i18n import DEFAULT, speaking
-from web.sentences import called, calling, published_text, published_title
+from web.telling.sentences import called, calling, published_text, published_title
 
 MEDIA_TYPE: Final = "application/feed+json"
 ITEMS: Final = 50

@@ -15,7 +15,7 @@ from typing import Final
 from litestar.exceptions import MethodNotAllowedException
 
 from ledger.errors import NotFound
-from web import jobs_csv, log_files, static_files, writing
+from web import log_files, static_files, writing
 from web.answer import (
     FOREVER,
     REVALIDATE,
@@ -29,14 +29,15 @@ from web.answer import (
     collect,
 )
 from web.cache import ByteCache
-from web.codings import BEST, IDENTITY, PREFERRED, VARIES, Coder, accepted, tag_in
 from web.doors import SCOPE_KEY, Asked, House
+from web.files import jobs_csv
+from web.files.jobs_csv import JobsCsv
 from web.i18n import LANGUAGES
-from web.jobs_csv import JobsCsv
 from web.log_files import LogFiles
 from web.newest import Newest
 from web.query import integer, parse_query
 from web.static_files import StaticFiles, build_digest
+from web.telling.codings import BEST, IDENTITY, PREFERRED, VARIES, Coder, accepted, tag_in
 
 CACHE_BYTES: Final = 48 * 2**20
 CODED_BYTES: Final = 32 * 2**20

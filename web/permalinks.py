@@ -7,9 +7,10 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from ledger.errors import NotFound
-from web import job_files, query
+from web import query
 from web.api import Asking, show
 from web.doors import Asked, asked
+from web.files import job_files
 from web.i18n import preferred
 
 PROOF_TYPE: Final = "text/plain"

@@ -7,20 +7,10 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from schemas.answers import LedgerState
-from web import (
-    amounts,
-    charts,
-    explanations,
-    formats,
-    labels,
-    meanings,
-    plain,
-    query,
-    sentences,
-    story,
-)
+from web import query
 from web.doors import Asked, House
-from web.embedding import oembed_address
+from web.figures import charts
+from web.figures.embedding import oembed_address
 from web.i18n import (
     DEFAULT,
     LANGUAGES,
@@ -32,8 +22,9 @@ from web.i18n import (
     pgettext,
     speaking,
 )
-from web.sentences import called, calling
 from web.static_files import HERE, StaticFiles
+from web.telling import amounts, explanations, formats, labels, meanings, plain, sentences, story
+from web.telling.sentences import called, calling
 
 HTML: Final = "text/html"
 

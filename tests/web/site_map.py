@@ -3,9 +3,9 @@
 from ledger_world import World
 
 from ledger.reader.series import BY_PERIOD, NAMES
-from web import vocabulary
 from web.i18n import LANGUAGES
 from web.problems import KINDS
+from web.telling import vocabulary
 from web.words.library import LIBRARY
 
 

@@ -12,10 +12,11 @@ from ledger_world import HOSTILE, World
 
 from ledger.records.deadline import format_time
 from schemas.answers import JobShown, LedgerState
-from web import amounts, citations, csv_text, explanations, qr
-from web.citations import Cited
+from web.files import citations, csv_text, qr
+from web.files.citations import Cited
 from web.i18n import LANGUAGES, speaking
-from web.sentences import calling
+from web.telling import amounts, explanations
+from web.telling.sentences import calling
 
 BRACES = "}, author = {Mallory} \\input{x} $a_b^c~d% # & @misc{"
 

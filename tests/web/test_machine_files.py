@@ -9,9 +9,9 @@ from browser import Browser
 from ledger_world import World
 from site_map import languages
 
-from web import sitemaps
 from web.app import create_app
-from web.machine_files import expires
+from web.files import sitemaps
+from web.files.machine_files import expires
 
 PUBLIC_URL = "https://ledger.example"
 SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"

@@ -19,14 +19,14 @@ from site_map import embeds, languages
 from ledger.reader.series import BY_PERIOD, NAMES
 from ledger.records.charter import Code
 from schemas.answers import LedgerState, Series, SeriesColumn
-from web.charts import gridlines
-from web.embedding import MOST_PANELS
 from web.figures import Figure, figure_of
-from web.formats import hours, number, percent, size
+from web.figures.charts import gridlines
+from web.figures.embedding import MOST_PANELS
 from web.front import CSP, policy_of
 from web.i18n import speaking
-from web.sentences import calling
 from web.static_files import StaticFiles
+from web.telling.formats import hours, number, percent, size
+from web.telling.sentences import calling
 from web.templating import Pages
 
 SITE = "https://ledger.example"

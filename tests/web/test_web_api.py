@@ -10,8 +10,8 @@ from ledger.tlog.note import parse_vkey
 from ledger.tlog.proof import parse_proof, verify_proof
 from ledger.tlog.tiles import decode_bundle
 from web import api
-from web.plain import shown
 from web.problems import KINDS
+from web.telling.plain import shown
 
 
 def _problem(reply: Reply, status: int, slug: str) -> dict[str, object]:

@@ -12,8 +12,9 @@ from site_map import languages
 
 from ledger.records.deadline import DAY_S, format_time
 from schemas.statements import FORBIDDEN_WORKLOADS, Workload
-from web import browse, dictionary, vocabulary
-from web.bars import Shares
+from web import browse
+from web.figures.bars import Shares
+from web.telling import dictionary, vocabulary
 
 PAGES = (
     "members",

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from ledger_world import World
 from site_map import answers, files, pages
 
-import web.codings
+import web.telling.codings
 from ledger.reader import Reader
 from web.answer import answer
-from web.codings import LEAST_BYTES, accepted
+from web.telling.codings import LEAST_BYTES, accepted
 
 CODINGS = ("br", "gzip")
 MOST_BYTES = 60_000
@@ -153,7 +153,7 @@ def test_a_page_in_memory_is_not_compressed_again(
     def refuse(*_: object) -> bytes:
         raise AssertionError("compressed again")
 
-    monkeypatch.setattr(web.codings, "_compress", refuse)
+    monkeypatch.setattr(web.telling.codings, "_compress", refuse)
     again = [site.get(target, accept_encoding=coding) for target in targets for coding in CODINGS]
     assert again == first
 
@@ -210,7 +210,7 @@ def test_no_page_weighs_more_than_60_kilobytes_with_its_style_and_scripts(
 def test_a_long_body_is_compressed_beside_the_event_loop(
     site: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web.codings, "THREAD_BYTES", 0)
+    monkeypatch.setattr(web.telling.codings, "THREAD_BYTES", 0)
     reply = site.get("/en/jobs?at=50", accept_encoding="br")
     assert decoded(reply) == site.get("/en/jobs?at=50").body
 
@@ -218,5 +218,5 @@ def test_a_long_body_is_compressed_beside_the_event_loop(
 def test_compressing_the_same_bytes_gives_the_same_bytes() -> None:
     made = answer(200, b"one and the same " * 500, "text/plain; charset=utf-8")
     for coding in CODINGS:
-        one, other = (web.codings._compress(made.body, coding, 5) for _ in range(2))
+        one, other = (web.telling.codings._compress(made.body, coding, 5) for _ in range(2))
         assert one == other

@@ -17,10 +17,11 @@ from site_map import languages, pages
 
 import web
 from ledger.records.deadline import DAY_S, format_time
-from web import formats, i18n, sentences
+from web import i18n
 from web.app import create_app
 from web.i18n import LANGUAGES, preferred, read_catalogue, speaking
-from web.plain import shown
+from web.telling import formats, sentences
+from web.telling.plain import shown
 
 HOME = Path(web.__file__).parent
 OTHERS = [tag for tag in LANGUAGES if tag != i18n.DEFAULT]

@@ -17,10 +17,11 @@ from ledger_world import HOSTILE, World
 
 from ledger.reader import View
 from ledger.reader.columns import Columns
-from web import jobs_csv, narrowing
-from web.filters import JOB_FILTERS
-from web.jobs_csv import FileAnswer
-from web.search import place_of
+from web.files import jobs_csv
+from web.files.jobs_csv import FileAnswer
+from web.search import narrowing
+from web.search.filters import JOB_FILTERS
+from web.search.places import place_of
 
 TITLES = ("安全评测基准", "红队提示与拒答", "稀疏自编码器的特征", "=1+1 is a formula")
 MONTHS = ("2026-09", "2026-12")

@@ -7,8 +7,8 @@ import pytest
 from browser import Browser
 from ledger_world import World
 
-from web.formats import value
-from web.plain import shown, shown_json, shown_line
+from web.telling.formats import value
+from web.telling.plain import shown, shown_json, shown_line
 
 TURNING = "\u202eevil\u2069\u2066"
 

@@ -22,10 +22,12 @@ from schemas.statements import (
     WeightsCheck,
     Workload,
 )
-from web import charts, formats, labels, query
+from web import query
 from web.cache import ByteCache
+from web.figures import charts
 from web.i18n import preferred
 from web.query import ParameterRefused
+from web.telling import formats, labels
 
 
 def test_every_code_has_words() -> None:

@@ -10,8 +10,8 @@ from typing import Final
 from schemas.answers import LedgerState, Series
 from web.figures import calendar, histograms, lying, periods
 from web.figures.shapes import TITLES, Figure, Source
-from web.labels import label
-from web.sentences import called
+from web.telling.labels import label
+from web.telling.sentences import called
 
 __all__ = ["TITLES", "Figure", "figure_of"]
 

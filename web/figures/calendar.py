@@ -3,11 +3,11 @@
 from datetime import date, timedelta
 from typing import Final
 
-from web import charts
-from web.charts import HeatMap
+from web.figures import charts
+from web.figures.charts import HeatMap
 from web.figures.shapes import Figure, Key, Source
-from web.formats import day, number
 from web.i18n import gettext
+from web.telling.formats import day, number
 
 WEEKS: Final = 26
 """The picture reaches so far back from the last entry, and no further ahead."""

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from web import charts, findings
+from web.figures import charts, findings
 from web.figures.periods import NEWEST, PANEL, goes_on, not_over, points
 from web.figures.shapes import Figure, Panel, Source
-from web.formats import month, number, percent
 from web.i18n import gettext
+from web.telling.formats import month, number, percent
 
 TALL: Final = 190
 MOST_DAYS: Final = 200

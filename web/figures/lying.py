@@ -4,14 +4,14 @@ from itertools import groupby
 from typing import Final
 
 from ledger.reader.statistics import MEMBER_SHARE_PERCENT as MARK_PERCENT
-from web import charts
-from web.charts import Item
+from web.figures import charts
+from web.figures.charts import Item
 from web.figures.shapes import Figure, Source
-from web.formats import hours, number, percent, size
 from web.i18n import gettext
-from web.labels import label, rule
-from web.plain import clipped
-from web.sentences import called
+from web.telling.formats import hours, number, percent, size
+from web.telling.labels import label, rule
+from web.telling.plain import clipped
+from web.telling.sentences import called
 
 NAME_WIDTH: Final = 30
 LABEL_WIDTH: Final = 40

@@ -7,12 +7,12 @@ from itertools import groupby
 from typing import Final
 
 from ledger.reader.statistics import MEMBER_SHARE_PERCENT as MARK_PERCENT
-from web import charts
-from web.charts import Columns
+from web.figures import charts
+from web.figures.charts import Columns
 from web.figures.shapes import Figure, Key, Panel, Source, Table
-from web.formats import HOUR_S, day, hours, month, percent
 from web.i18n import gettext
-from web.sentences import called
+from web.telling.formats import HOUR_S, day, hours, month, percent
+from web.telling.sentences import called
 
 PANEL: Final = 132
 NEWEST: Final = 36

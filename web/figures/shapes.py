@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any, Final
 
 from schemas.answers import LedgerState, Series
-from web import findings
-from web.charts import Bars, Columns, HeatMap
+from web.figures import findings
+from web.figures.charts import Bars, Columns, HeatMap
 from web.i18n import gettext, noted
 
 TITLES: Final[Mapping[str, str]] = {

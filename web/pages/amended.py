@@ -10,7 +10,7 @@ from web import query
 from web.api import BASE
 from web.doors import asked
 from web.pages.page import Asking, leaf, page
-from web.story import Correction, tell
+from web.telling.story import Correction, tell
 
 ROWS: Final = 25
 MOST_ROWS: Final = 100

@@ -7,11 +7,13 @@ from litestar.params import FromPath
 
 from ledger.reader import View
 from schemas.answers import JobDetail
-from web import citations, job_files, qr, query, story
+from web import query
 from web.api import BASE
 from web.doors import asked
+from web.files import citations, job_files, qr
 from web.pages.page import Asking, page
-from web.sentences import job_summary
+from web.telling import story
+from web.telling.sentences import job_summary
 
 
 @get("/jobs/{job_id:str}", sync_to_thread=True)

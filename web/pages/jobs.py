@@ -5,13 +5,14 @@ from typing import Any, Final
 from litestar import Response, get
 from litestar.response import Redirect
 
-from web import narrowing, query
+from web import query
 from web.api import BASE
 from web.doors import Asked, asked
-from web.filters import JOB_FILTERS, given_filters, job_filter
 from web.i18n import DEFAULT, language_of
 from web.pages.page import Asking, leaf, page
-from web.search import place_of
+from web.search import narrowing
+from web.search.filters import JOB_FILTERS, given_filters, job_filter
+from web.search.places import place_of
 
 ROWS: Final = 50
 MOST_ROWS: Final = 200

@@ -7,8 +7,8 @@ from litestar import Response, get
 from ledger.records.charter import Code
 from web import browse, query
 from web.api import BASE
-from web.bars import Shares
 from web.doors import asked
+from web.figures.bars import Shares
 from web.pages.page import Asking, leaf, page
 
 ROWS: Final = 50

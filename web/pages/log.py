@@ -7,10 +7,10 @@ from litestar.params import FromPath
 
 from web import query
 from web.api import BASE
-from web.charts import calendar
 from web.doors import asked
-from web.formats import json_text, today
+from web.figures.charts import calendar
 from web.pages.page import Asking, page
+from web.telling.formats import json_text, today
 
 RECENT: Final = 20
 LISTED: Final = 100

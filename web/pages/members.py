@@ -9,8 +9,8 @@ from ledger.reader.statistics import MEMBER_SHARE_PERCENT
 from ledger.storage.shapes import JobFilter
 from web import browse, query
 from web.api import BASE
-from web.bars import Shares
 from web.doors import asked
+from web.figures.bars import Shares
 from web.pages.page import Asking, page
 
 NEWEST: Final = 10

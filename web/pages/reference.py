@@ -5,12 +5,13 @@ from typing import Any
 
 from litestar import Response, get
 
-from web import browse, dictionary, query, vocabulary
+from web import browse, query
 from web.api import BASE
 from web.doors import asked
-from web.field_words import words_of
 from web.i18n import DEFAULT, gettext, language_of, speaking
 from web.pages.page import Asking, page
+from web.telling import dictionary, vocabulary
+from web.telling.field_words import words_of
 
 
 @get("/status", sync_to_thread=True)

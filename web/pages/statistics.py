@@ -8,14 +8,14 @@ from litestar.params import FromPath
 from ledger.reader import View
 from ledger.reader.series import BY_PERIOD, NAMES
 from schemas.answers import Series
-from web import embedding, query
+from web import query
 from web.api import BASE
 from web.doors import Asked, asked
-from web.embedding import Target
-from web.figures import TITLES, Figure, figure_of
+from web.figures import TITLES, Figure, embedding, figure_of
+from web.figures.embedding import Target
+from web.figures.stats import period, shown_series
 from web.i18n import current, gettext
 from web.pages.page import Asking, page
-from web.stats import period, shown_series
 
 ROWS: Final = 24
 """Of each table on the page of all figures; the rest is one click away."""

@@ -10,12 +10,12 @@ from ledger.reader.statistics import MEMBER_SHARE_PERCENT
 from ledger.storage.shapes import JobFilter
 from web import query
 from web.api import BASE
-from web.bars import Shares
-from web.charts import calendar
 from web.doors import asked
-from web.formats import today
+from web.figures.bars import Shares
+from web.figures.charts import calendar
 from web.pages.page import Asking, page
 from web.problems import KINDS
+from web.telling.formats import today
 
 
 @get("/", sync_to_thread=True)

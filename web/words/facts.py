@@ -4,8 +4,8 @@ from typing import Final
 
 from ledger.reader import View
 from schemas.statements import Role
-from web import formats
 from web.doors import Asked
+from web.telling import formats
 
 NAMES: Final = (
     "origin",

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.answers import Facet, Facets
-from web import formats, labels
-from web.filters import JOB_FILTERS
 from web.i18n import gettext, noted
-from web.plain import shown_line
-from web.sentences import called
+from web.search.filters import JOB_FILTERS
+from web.telling import formats, labels
+from web.telling.plain import shown_line
+from web.telling.sentences import called
 
 FACETS: Final = ("member", "workload", "state", "accelerator", "month", "decision")
 _NAMES: Final[Mapping[str, str]] = {

@@ -1,8 +1,8 @@
 """What the codes mean, in a sentence or two for somebody who reads them for the first time.
 
-The words for a code are in ``web.labels``; what the charter finds, and how weights are checked, in
-``web.explanations``; here is what stands under the rest. Marked for the
-catalogue, translated where they are shown. This module knows no count and no ledger.
+The words for a code are in ``labels``; what the charter finds, and how weights are checked, in
+``explanations``; here is what stands under the rest. Marked for the catalogue, translated where
+they are shown. This module knows no count and no ledger.
 """
 
 from collections.abc import Mapping

@@ -12,7 +12,7 @@ from math import floor, log10
 from typing import Final
 
 from schemas.answers import Day
-from web.formats import number
+from web.telling.formats import number
 
 UNIT: Final = 10
 """The width of one column in the coordinates of a path; the bar takes eight or nine of them."""

@@ -13,9 +13,10 @@ from litestar.params import FromPath
 from ledger.reader import View
 from ledger.reader.series import BY_PERIOD, NAMES
 from schemas.answers import Series
-from web import csv_text, query
+from web import query
 from web.api import BASE, Asking, list_page, show
 from web.doors import asked
+from web.files import csv_text
 from web.query import ParameterRefused
 
 CSV: Final = ".csv"

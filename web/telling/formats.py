@@ -10,10 +10,10 @@ from markupsafe import Markup, escape
 
 from ledger.records.deadline import parse_time
 from web.i18n import gettext, ngettext, noted
-from web.labels import CODED, label, part_label
-from web.labels import accelerator as accelerator_label
-from web.plain import shown as plain
-from web.plain import shown_json
+from web.telling.labels import CODED, label, part_label
+from web.telling.labels import accelerator as accelerator_label
+from web.telling.plain import shown as plain
+from web.telling.plain import shown_json
 
 MONTHS: Final = (
     noted("January"),

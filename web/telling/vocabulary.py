@@ -13,10 +13,10 @@ from ledger.records.entry import DECISION_KINDS, STATEMENT_KINDS, Reason
 from ledger.records.lifecycle import State
 from schemas import statements, values
 from schemas.reference import Vocabulary, Word
-from web import explanations, meanings
-from web.field_words import words_of
 from web.i18n import LANGUAGES, gettext, speaking
-from web.labels import kind_label, label
+from web.telling import explanations, meanings
+from web.telling.field_words import words_of
+from web.telling.labels import kind_label, label
 
 _ENUMS: Final[Mapping[str, type[StrEnum]]] = {
     "workload_type": statements.Workload,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from web.i18n import gettext, noted
-from web.plain import shown
+from web.telling.plain import shown
 
 _CODES: Final[Mapping[str, str]] = {
     # states and kinds of entries

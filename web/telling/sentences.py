@@ -7,7 +7,8 @@ from typing import Final
 
 from ledger.records.deadline import DAY_S, days_late, days_left, is_overdue
 from schemas.answers import Event, JobDetail, JobShown, Published, SealedPart
-from web.formats import (
+from web.i18n import gettext, in_sequence, ngettext
+from web.telling.formats import (
     HOUR_S,
     MINUTE_S,
     day,
@@ -20,9 +21,8 @@ from web.formats import (
     size,
     whole_hours,
 )
-from web.i18n import gettext, in_sequence, ngettext
-from web.labels import label
-from web.plain import shown, shown_line
+from web.telling.labels import label
+from web.telling.plain import shown, shown_line
 
 GRACE_S: Final = 300
 

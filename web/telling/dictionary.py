@@ -16,10 +16,10 @@ from schemas import statements, values
 from schemas.answers import JobShown
 from schemas.reference import FieldShown
 from schemas.statements import SCHEMAS
-from web import vocabulary
-from web.field_words import words_of
 from web.i18n import gettext, noted
-from web.vocabulary import in_all
+from web.telling import vocabulary
+from web.telling.field_words import words_of
+from web.telling.vocabulary import in_all
 
 AT_ONCE: Final = "at_once"
 SEALED: Final = "sealed"

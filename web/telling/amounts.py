@@ -7,10 +7,10 @@ from markupsafe import Markup, escape
 
 from ledger.errors import FormatError
 from ledger.records.deadline import parse_time
-from web import formats
 from web.i18n import gettext
-from web.labels import label
-from web.plain import shown
+from web.telling import formats
+from web.telling.labels import label
+from web.telling.plain import shown
 
 JOULES_PER_KWH: Final = 3_600_000
 

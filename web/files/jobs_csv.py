@@ -22,10 +22,10 @@ from ledger.errors import Overloaded
 from schemas.answers import JobShown
 from web import query
 from web.answer import Answer, Header, Send
-from web.csv_text import BOM, TYPE, Cell, guarded
 from web.doors import Asked
-from web.filters import JOB_FILTERS, job_filter
+from web.files.csv_text import BOM, TYPE, Cell, guarded
 from web.query import ParameterRefused
+from web.search.filters import JOB_FILTERS, job_filter
 
 PATH: Final = "/jobs.csv"
 AT_ONCE: Final = 2

@@ -17,8 +17,8 @@ from ledger.storage.shapes import JobFilter, Term
 from schemas.statements import Workload
 from web import query
 from web.i18n import LANGUAGES, speaking
-from web.labels import label
 from web.query import ParameterRefused
+from web.telling.labels import label
 
 JOB_FILTERS: Final = (
     "q",

@@ -14,9 +14,9 @@ from typing import Any, Final
 import msgspec
 
 from schemas.answers import JobShown, LedgerState
-from web.formats import day
 from web.i18n import gettext
-from web.sentences import called, job_title
+from web.telling.formats import day
+from web.telling.sentences import called, job_title
 
 BIBTEX_TYPE: Final = "application/x-bibtex; charset=utf-8"
 CSL_TYPE: Final = "application/vnd.citationstyles.csl+json"

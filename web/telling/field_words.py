@@ -1,4 +1,4 @@
-"""What the fields of records are called and mean where ``web.labels`` has no words for them.
+"""What the fields of records are called and mean where ``labels`` has no words for them.
 
 ``labels`` names what a page of a job shows; here are the envelope, the answers of the API, and the
 parts of values, for the dictionary. A test holds both against the schemas, so that no field of a
@@ -8,9 +8,9 @@ record can be without words.
 from collections.abc import Mapping
 from typing import Final
 
-from web import labels
 from web.i18n import gettext, noted
-from web.labels import FieldWords
+from web.telling import labels
+from web.telling.labels import FieldWords
 
 _WORDS: Final[Mapping[str, FieldWords]] = {
     # every entry

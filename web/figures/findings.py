@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from ledger.reader.statistics import MEMBER_SHARE_PERCENT as MARK_PERCENT
 from schemas.answers import Series
-from web.formats import day, hours, month, number, percent, size
 from web.i18n import gettext, in_sequence, ngettext
-from web.labels import label
-from web.sentences import called
+from web.telling.formats import day, hours, month, number, percent, size
+from web.telling.labels import label
+from web.telling.sentences import called
 
 Rows = Sequence[tuple[Any, ...]]
 

@@ -14,16 +14,16 @@ from litestar.params import FromPath
 
 from ledger.errors import NotFound
 from ledger.reader import View
-from web import embedding, query
+from web import query
 from web.api import JSON, Asking
 from web.doors import asked
-from web.embedding import JOB_HEIGHT, WIDTH, Target
-from web.figures import figure_of
+from web.figures import embedding, figure_of
+from web.figures.embedding import JOB_HEIGHT, WIDTH, Target
+from web.figures.stats import period, shown_series
 from web.i18n import LANGUAGES, speaking
-from web.plain import shown_line
 from web.query import FormatNotOffered, ParameterRefused
-from web.sentences import called, calling, headline, job_summary
-from web.stats import period, shown_series
+from web.telling.plain import shown_line
+from web.telling.sentences import called, calling, headline, job_summary
 from web.templating import HTML, Pages
 
 XML: Final = "text/xml"

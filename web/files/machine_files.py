@@ -10,11 +10,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 from litestar import Response, Router, get
 
-from web import csv_text, dictionary, query, sitemaps
+from web import query
 from web.api import Asking
 from web.doors import asked
+from web.files import csv_text, sitemaps
 from web.i18n import DEFAULT, LANGUAGES, gettext, speaking
 from web.query import ParameterRefused
+from web.telling import dictionary
 
 TEXT: Final = "text/plain"
 OPENSEARCH: Final = "application/opensearchdescription+xml"

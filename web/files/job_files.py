@@ -8,11 +8,11 @@ from litestar import Response
 
 from ledger.reader import View
 from schemas.answers import Event
-from web import citations, csv_text
-from web.citations import Cited
 from web.doors import Asked
+from web.files import citations, csv_text
+from web.files.citations import Cited
 from web.i18n import DEFAULT, speaking
-from web.sentences import calling
+from web.telling.sentences import calling
 
 COLUMNS: Final = (
     *("index", "kind", "logged_at", "made_at", "author", "about_index", "reason"),

@@ -1,0 +1,1 @@
+"""Answers that are files: lists and histories as CSV, citations, the sitemap, and their like."""

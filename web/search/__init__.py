@@ -1,0 +1,1 @@
+"""What somebody looks for: the filters of an address, what to narrow it to, and what it names."""

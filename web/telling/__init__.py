@@ -1,0 +1,1 @@
+"""How the site says things: codes, fields, values, records and sentences, in every language."""
