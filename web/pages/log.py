@@ -35,7 +35,9 @@ def show_embargo(request: Asking) -> Response[Any]:
             twin=f"{BASE}/embargo",
             embargo=found,
             coming=coming,
-            jobs=view.jobs_by_id(part.job_id for part in (*found.overdue, *coming)),
+            jobs=view.jobs_by_id(
+                [*(late.job_id for late in found.overdue), *(part.job_id for part in coming)]
+            ),
             chart=calendar(found.days, first=today(now)),
             now=now,
             latest=view.published(limit=10),
