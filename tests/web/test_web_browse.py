@@ -10,7 +10,9 @@ from browser import Browser
 from ledger_world import HOSTILE, START, World, words_of
 from site_map import languages
 
+from ledger.reader import View
 from ledger.records.deadline import DAY_S, format_time
+from schemas.answers import JobDetail
 from schemas.statements import FORBIDDEN_WORKLOADS, Workload
 from web import browse
 from web.figures.bars import Shares
@@ -326,6 +328,28 @@ def test_values_that_look_alike_when_rounded_are_given_exactly(fresh: World, sho
     text = _text(shop, "/en/corrections")
     assert "90000" in text
     assert "90001" in text
+
+
+def test_a_job_that_was_corrected_often_is_read_once(
+    fresh: World, shop: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted = fresh.log(fresh.submission("one"))[0].index
+    said = {"corrects": submitted, "field": "gpu_count", "reason": "A slip."}
+    for value in ("16", "17", "18"):
+        public = said | {"value": value}
+        fresh.log(fresh.statement("alpha", "corrected", "job-corrected/1", public, job="one"))
+    read: list[str] = []
+    real = View.job
+
+    def counted(self: View, job_id: str) -> JobDetail:
+        read.append(job_id)
+        return real(self, job_id)
+
+    monkeypatch.setattr(View, "job", counted)
+    text = shop.get("/en/corrections").text
+    found = [text.index(f"<strong>{value}</strong>") for value in ("18", "17", "16")]
+    assert found == sorted(found)
+    assert len(read) == 1
 
 
 def test_a_sealed_field_that_was_corrected_stays_sealed(fresh: World, shop: Browser) -> None:

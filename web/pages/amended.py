@@ -1,5 +1,6 @@
 """What was put right afterwards, and what the safeguards committee keeps closed."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from litestar import Response, get
@@ -36,7 +37,7 @@ def list_corrections(request: Asking) -> Response[Any]:
             asking,
             view,
             twin=f"{BASE}/corrections",
-            corrections=[(each, _told(view, each)) for each in found.rows],
+            corrections=_told(view, found.rows),
             count=view.count_corrections(),
             withheld=view.withheld(limit=WITHHELD),
             withheld_count=view.count_withheld(),
@@ -44,7 +45,14 @@ def list_corrections(request: Asking) -> Response[Any]:
         )
 
 
-def _told(view: View, shown: CorrectionShown) -> Correction:
-    """The same correction with the value that it corrects, from the job's own entries."""
-    corrections = tell(view.job(shown.job_id)).corrections
-    return next(each for each in corrections if each.index == shown.index)
+def _told(view: View, shown: Sequence[CorrectionShown]) -> list[tuple[CorrectionShown, Correction]]:
+    """Each with the same as its job tells it, which knows the value that was corrected.
+
+    Every job is asked once: one may have any number of corrections.
+    """
+    told = {
+        (job_id, each.index): each
+        for job_id in {each.job_id for each in shown}
+        for each in tell(view.job(job_id)).corrections
+    }
+    return [(each, told[each.job_id, each.index]) for each in shown]
