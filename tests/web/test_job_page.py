@@ -15,7 +15,7 @@ from schemas.answers import JobShown, LedgerState
 from web.files import citations, csv_text, qr
 from web.files.citations import Cited
 from web.i18n import LANGUAGES, speaking
-from web.telling import amounts, explanations
+from web.telling import amounts, meanings, vocabulary
 from web.telling.sentences import calling
 
 BRACES = "}, author = {Mallory} \\input{x} $a_b^c~d% # & @misc{"
@@ -75,7 +75,7 @@ def test_a_correction_is_not_known_before_it_was_logged(site: Browser, world: Wo
 
 def test_a_page_says_how_the_weights_were_checked(site: Browser, world: World) -> None:
     text = site.get(f"/en/jobs/{world.job_id('opened')}").text
-    assert explanations.CHECKS["oms_root"] in text
+    assert meanings.CHECKS["oms_root"] in text
     sealed = site.get(f"/en/jobs/{world.job_id('many3')}").text
     assert "That is said when the run has ended." in sealed
 
@@ -106,7 +106,7 @@ def test_changed_weights_are_said_in_the_first_sentences(fresh: World, shop: Bro
 
 def test_a_rejected_job_has_its_rule_explained(site: Browser, world: World) -> None:
     text = site.get(f"/en/jobs/{world.job_id('rejected')}").text
-    assert explanations.FINDINGS["R1_forbidden_workload"] in text
+    assert meanings.FINDINGS["R1_forbidden_workload"] in text
     assert "The job never ran" in text
 
 
@@ -119,8 +119,8 @@ def test_what_is_withheld_says_why_and_until_when(site: Browser, world: World) -
 def test_every_check_and_finding_is_explained_in_every_language() -> None:
     for tag in LANGUAGES:
         with speaking(tag):
-            texts = [explanations.check_explained(code) for code in explanations.CHECKS]
-            texts += [explanations.finding_explained(code) for code in explanations.FINDINGS]
+            texts = [vocabulary.code_meaning("weights_check", code) for code in meanings.CHECKS]
+            texts += [vocabulary.code_meaning("rejection_code", code) for code in meanings.FINDINGS]
         assert all(texts)
         assert len(set(texts)) == len(texts)
 
@@ -207,8 +207,17 @@ def test_a_spreadsheet_finds_no_formula_in_a_cell() -> None:
     assert text.startswith(csv_text.BOM)
     rows = list(csv.reader(io.StringIO(text.removeprefix(csv_text.BOM).decode())))
     found = [row[0] if row else "" for row in rows[1:]]
-    assert found[:7] == ["'=1+1", "'+1", "'-1", "'@x", "'\t=1", "'\uff1d1", "a\ufffdb"]
+    assert found[:7] == ["'=1+1", "'+1", "'-1", "'@x", "'\t'=1", "'\uff1d1", "a\ufffdb"]
     assert found[7:] == ["plain", "5", "-5", "", "true"]
+
+
+def test_a_spreadsheet_finds_no_formula_where_it_parts_a_cell() -> None:
+    cells = ["a;=1", 'a;"=1', "a\n=1", "a\r\n@x", "a\t+1", "a;\uff1d1", "a; b", "a=b;c-d", "a,b"]
+    rows = csv.reader(io.StringIO(csv_text.encode(["a"], [[cell] for cell in cells]).decode(), ""))
+    assert [row[0] for row in rows][1:] == [
+        *("a;'=1", "a;\"'=1", "a\n'=1", "a\r\n'@x", "a\t'+1", "a;'\uff1d1"),
+        *("a; b", "a=b;c-d", "a,b"),
+    ]
 
 
 def test_files_of_a_job_that_is_not_there_are_not_there(site: Browser) -> None:

@@ -1,11 +1,14 @@
 """CSV as spreadsheets read it: RFC 4180, UTF-8, with no cell that a spreadsheet would run.
 
-A cell that begins like a formula gets an apostrophe in front; numbers are left alone. ``bom``
-puts the three bytes in front by which Excel knows UTF-8.
+A cell that begins like a formula gets an apostrophe in front; numbers are left alone. So does what
+follows a semicolon, a tab or a line's end in a cell: where the comma is the decimal sign,
+spreadsheets part cells there, whatever the quotes say. ``bom`` puts the three bytes in front by
+which Excel knows UTF-8.
 """
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -14,6 +17,7 @@ from litestar import Response
 TYPE: Final = "text/csv"
 BOM: Final = b"\xef\xbb\xbf"
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_WITHIN: Final = re.compile('([;\t\r\n]"*)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])')
 
 Cell = str | int | bool | None
 
@@ -34,7 +38,8 @@ def guarded(cell: Cell) -> str | int | None:
     if isinstance(cell, str):
         # A NUL would end the cell, or the file, for some readers.
         cell = cell.replace("\0", "\ufffd")
-        return f"'{cell}" if cell.startswith(_FORMULA) else cell
+        cell = f"'{cell}" if cell.startswith(_FORMULA) else cell
+        return _WITHIN.sub(r"\1'", cell)
     return cell
 
 
