@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 from ledger.errors import LedgerError
 from ledger.reader import Reader, View
-from schemas.answers import LedgerState, Receipted
+from schemas.answers import Receipted
 
 
 class House(Protocol):
@@ -58,10 +58,6 @@ class Asked:
     def now(self, view: View) -> int:
         """Unix seconds: the clock's, or the last entry's where the size is pinned."""
         return view.logged_at if self.now_s is None else self.now_s
-
-    def state(self, view: View) -> LedgerState:
-        """The tree that an answer from ``view`` is made from."""
-        return view.state()
 
 
 SCOPE_KEY = "ledger.asked"

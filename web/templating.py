@@ -23,7 +23,7 @@ from web.i18n import (
     speaking,
 )
 from web.static_files import HERE, StaticFiles
-from web.telling import amounts, explanations, formats, labels, meanings, plain, sentences, story
+from web.telling import amounts, formats, labels, plain, sentences, story, vocabulary
 from web.telling.sentences import called, calling
 
 HTML: Final = "text/html"
@@ -74,12 +74,11 @@ class Pages:
             static=static.address,
             demonstration=False,
             source_language=DEFAULT,
-            check_explained=explanations.check_explained,
+            code_meaning=vocabulary.code_meaning,
             countdown=sentences.countdown,
             days=formats.days,
             hardware=formats.hardware,
             event_text=sentences.event_text,
-            finding_explained=explanations.finding_explained,
             headline=sentences.headline,
             job_title=sentences.job_title,
             lateness=sentences.lateness,
@@ -87,8 +86,6 @@ class Pages:
             part_name=sentences.part_name,
             plan_status=sentences.plan_status,
             published_title=sentences.published_title,
-            role_meaning=meanings.role_meaning,
-            workload_meaning=meanings.workload_meaning,
             seal_status=sentences.seal_status,
             share=charts.share,
         )

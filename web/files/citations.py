@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.answers import JobShown, LedgerState
+from web.figures.embedding import JOB_HEIGHT, Target, frame
 from web.i18n import gettext
 from web.telling.formats import day
 from web.telling.sentences import called, job_title
@@ -150,7 +151,4 @@ def embed(cited: Cited, language: str) -> str:
     """HTML that shows a card of the job on another site, live."""
     base, _, name = cited.url.rpartition("/jobs/")
     title = gettext("APSCI ledger: job %(id)s") % {"id": name}
-    return (
-        f'<iframe src="{base}/embed/{language}/jobs/{name}" title="{title}"'
-        ' width="100%" height="320" loading="lazy"></iframe>'
-    )
+    return frame(Target("job", name, language, None).embed(base), title=title, height=JOB_HEIGHT)

@@ -1,14 +1,14 @@
 """What the codes mean, in a sentence or two for somebody who reads them for the first time.
 
-The words for a code are in ``labels``; what the charter finds, and how weights are checked, in
-``explanations``; here is what stands under the rest. Marked for the catalogue, translated where
-they are shown. This module knows no count and no ledger.
+The words for a code are in ``labels``; here is what stands behind it, for the vocabulary that has
+it (``vocabulary.code_meaning``). Marked for the catalogue, translated where they are shown. This
+module judges no job and knows no count and no ledger.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
-from web.i18n import gettext, noted
+from web.i18n import noted
 
 WORKLOADS: Final[Mapping[str, str]] = {
     "forward_pass": noted(
@@ -99,18 +99,57 @@ ROLES: Final[Mapping[str, str]] = {
     "operator": noted("Runs the machines and this log."),
 }
 
+CHECKS: Final[Mapping[str, str]] = {
+    "oms_root": noted(
+        "The cluster hashed every file of the model before the job and again after it, and put"
+        " each set of hashes under one digest in the manner of OpenSSF Model Signing. Equal digests"
+        " mean equal weights, down to the last bit."
+    ),
+    "readonly_mount": noted(
+        "The weights lay on a disk that the job could read and not write. The cluster attests that"
+        " it stayed so from start to end."
+    ),
+    "tee_attestation": noted(
+        "The job ran inside hardware that measures what is loaded into it and signs the measurement"
+        " with a key of its maker. The signed measurements before and after name the same weights."
+    ),
+}
+"""How it was established that the weights are what they were, by ``weights_check``."""
 
-def meaning(code: str, of: Mapping[str, str]) -> str:
-    """What a code means, in the language in use; empty where that is not known."""
-    words = of.get(code)
-    return gettext(words) if words else ""
-
-
-def role_meaning(role: str) -> str:
-    """What an author of this role may say in the log, in the language in use."""
-    return meaning(role, ROLES)
-
-
-def workload_meaning(workload: str) -> str:
-    """What a kind of work does; empty for a code that is not known."""
-    return meaning(workload, WORKLOADS)
+FINDINGS: Final[Mapping[str, str]] = {
+    "R1_weight_delta": noted(
+        "The weights after the job were not those from before it. On this cluster models are"
+        " studied, never changed."
+    ),
+    "R1_optimizer_on_uploaded_model": noted(
+        "The submission asks to train the uploaded model itself. Separate probes and autoencoders"
+        " may be trained beside it; the model may not."
+    ),
+    "R1_forbidden_workload": noted(
+        "This kind of work ends in a changed model or carries one away. The charter lists such"
+        " kinds by name and allows none of them."
+    ),
+    "R1_digest_mismatch": noted(
+        "The weights that were loaded do not have the digest that the submission committed to."
+    ),
+    "R2_egress_ceiling": noted(
+        "The submission asks to let out more than the charter allows one job. A ceiling keeps"
+        " weights from being carried away in pieces."
+    ),
+    "R2_unmetered_egress": noted(
+        "The submission sets no ceiling for what may leave the cluster, so nobody could say"
+        " whether too much did."
+    ),
+    "R3_missing_record": noted(
+        "Something that the record must hold is not there. Without a record there is no run."
+    ),
+    "R3_private_run_requested": noted(
+        "The submission asks to run without a public record. There is no such run on this cluster."
+    ),
+    "Q_quota": noted("The submission asks for more GPUs than the cluster has."),
+    "Q_malformed": noted(
+        "What the submission says in one place does not go with what it says in another, or names"
+        " something that the charter does not know."
+    ),
+}
+"""Why a submission with this finding is rejected, by its code."""

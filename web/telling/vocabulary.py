@@ -14,7 +14,7 @@ from ledger.records.lifecycle import State
 from schemas import statements, values
 from schemas.reference import Vocabulary, Word
 from web.i18n import LANGUAGES, gettext, speaking
-from web.telling import explanations, meanings
+from web.telling import meanings
 from web.telling.field_words import words_of
 from web.telling.labels import kind_label, label
 
@@ -40,8 +40,8 @@ _OF: Final[Mapping[type[StrEnum], str]] = {codes: name for name, codes in _ENUMS
 _MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "workload_type": meanings.WORKLOADS,
     "state": meanings.STATES,
-    "rejection_code": explanations.FINDINGS,
-    "weights_check": explanations.CHECKS,
+    "rejection_code": meanings.FINDINGS,
+    "weights_check": meanings.CHECKS,
     "role": meanings.ROLES,
 }
 _RECORDS: Final[Mapping[str, str]] = {"role": "registry/1", "reason": "disclosed"}
