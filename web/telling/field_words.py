@@ -52,7 +52,7 @@ _WORDS: Final[Mapping[str, FieldWords]] = {
     # what the ledger itself writes
     "genesis/origin": FieldWords(noted("Name of the log"), noted("It stands in every checkpoint.")),
     "genesis/vkey": FieldWords(
-        noted("The log's key"), noted("What every checkpoint is verified with.")
+        noted("The log's public key"), noted("What every checkpoint is verified with.")
     ),
     "genesis/authors": FieldWords(
         noted("First authors"), noted("Who may speak from the beginning, with their keys.")
