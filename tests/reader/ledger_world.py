@@ -38,6 +38,18 @@ _AUTHORS = (
 )
 
 
+PLAN: dict[str, Any] = {
+    "workload_type": "eval_suite",
+    "gradient_scope": "none",
+    "optimizer_targets": [],
+    "accelerator": "nvidia_h200",
+    "gpu_count": 8,
+    "wall_limit_seconds": 7_200,
+    "egress_ceiling_bytes": 1_000_000,
+}
+"""The public fields of a submission that has nothing special."""
+
+
 class Clock:
     """Seconds that pass when the test says so."""
 
@@ -150,15 +162,6 @@ class World:
         **public: object,
     ) -> bytes:
         """The submission of a job, by default about a model that no other job studies."""
-        usual = {
-            "workload_type": "eval_suite",
-            "gradient_scope": "none",
-            "optimizer_targets": [],
-            "accelerator": "nvidia_h200",
-            "gpu_count": 8,
-            "wall_limit_seconds": 7_200,
-            "egress_ceiling_bytes": 1_000_000,
-        }
         sealed = {
             "title": self.canary(job, "title") if title is None else title,
             "purpose": self.canary(job, "purpose") if purpose is None else purpose,
@@ -167,7 +170,7 @@ class World:
             "code": {"digest": {"sha256": "ab" * 32}, "name": self.canary(job, "code")},
         }
         return self.statement(
-            author, "submitted", "job-submitted/1", usual | public, job=job, sealed=sealed
+            author, "submitted", "job-submitted/1", PLAN | public, job=job, sealed=sealed
         )
 
     def run(

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from ledger_world import World
+from ledger_world import PLAN, World
 
 from ledger.errors import NotFound
 from ledger.reader import Reader
@@ -19,22 +19,13 @@ def submit(
 ) -> int:
     """A submission with a model of the test's own; its index."""
     author = more.pop("author", "alpha")
-    public = {
-        "workload_type": "eval_suite",
-        "gradient_scope": "none",
-        "optimizer_targets": [],
-        "accelerator": "nvidia_h200",
-        "gpu_count": 8,
-        "wall_limit_seconds": 7_200,
-        "egress_ceiling_bytes": 1_000_000,
-    }
     sealed = {
         "title": world.canary(job, "title"),
         "model.name": name,
         "model.weights_digest": {"sha256": weights} if weights else None,
     }
     body = world.statement(
-        author, "submitted", "job-submitted/1", public, job=job, sealed=sealed | more
+        author, "submitted", "job-submitted/1", PLAN, job=job, sealed=sealed | more
     )
     return world.log(body)[0].index
 

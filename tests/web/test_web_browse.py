@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from browser import Browser
-from ledger_world import HOSTILE, START, World, words_of
+from ledger_world import HOSTILE, PLAN, START, World, words_of
 from site_map import languages
 
 from ledger.reader import View
@@ -265,15 +265,7 @@ def test_a_digest_has_one_spelling(site: Browser, kind: str, name: str) -> None:
 def test_what_members_wrote_is_text_on_every_page(fresh: World, shop: Browser) -> None:
     sealed = {"title": HOSTILE, "model.name": HOSTILE, "model.revision": HOSTILE}
     sealed["model.weights_digest"] = {"sha256": SHA}
-    public = {
-        "workload_type": "lora",
-        "gradient_scope": "none",
-        "optimizer_targets": [],
-        "accelerator": "nvidia_h200",
-        "gpu_count": 8,
-        "wall_limit_seconds": 7_200,
-        "egress_ceiling_bytes": 1_000_000,
-    }
+    public = {**PLAN, "workload_type": "lora"}
     logged = fresh.log(
         fresh.statement("beta", "submitted", "job-submitted/1", public, job="bad", sealed=sealed),
         fresh.statement(
