@@ -17,7 +17,7 @@ from typing import Final, Self
 from benchmarks.logs import Kept
 from benchmarks.places import CannotMeasure, environment
 from benchmarks.progress import Counter
-from benchmarks.serving import START_LIMIT_S, STOP_LIMIT_S, free_port, time_each
+from benchmarks.serving import START_LIMIT_S, free_port, stop, time_each
 from ledger.assembly import Ledger
 from ledger.reader import View
 from ledger.storage.shapes import JobFilter
@@ -156,12 +156,12 @@ class Datasette:
         try:
             self._wait()
         except BaseException:
-            self._stop()
+            stop(self._process)
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop()
+        stop(self._process)
 
     def command(self) -> list[str]:
         """What is started."""
@@ -188,11 +188,3 @@ class Datasette:
             if time.perf_counter() - begun > START_LIMIT_S:
                 raise CannotMeasure("Datasette did not answer in time")
             time.sleep(0.05)
-
-    def _stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()

@@ -64,7 +64,7 @@ class Server:
         try:
             self._wait(begun)
         except BaseException:
-            self._stop()
+            stop(self._process)
             raise
         self.started_s = time.perf_counter() - begun
         return self
@@ -75,7 +75,7 @@ class Server:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stop()
+        stop(self._process)
 
     @property
     def address(self) -> str:
@@ -150,13 +150,15 @@ class Server:
     def _last_line(self) -> str:
         return _last(self._log.read_text("utf-8", "replace"))
 
-    def _stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """End a process, by force where it does not end when it is asked to."""
+    process.terminate()
+    try:
+        process.wait(STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def get(path: str) -> bytes:
