@@ -1,6 +1,7 @@
 """The box on the pages and the page "verify": what a reader can do there, and what never leaves."""
 
 import gzip
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -56,6 +57,11 @@ def test_what_verifies_is_less_than_30_kb_with_its_cryptography() -> None:
     assert sum(len((SCRIPTS / name).read_bytes()) for name in modules) < LIMIT
     every = b"".join(file.read_bytes() for file in SCRIPTS.glob("*.js"))
     assert len(gzip.compress(every)) < LIMIT / 2
+
+
+def test_the_vendored_file_is_the_one_that_its_readme_tells_of() -> None:
+    digest = hashlib.sha256((SCRIPTS / "noble-ed25519.js").read_bytes()).hexdigest()
+    assert f"`{digest}`" in (SCRIPTS / "README.md").read_text("utf-8")
 
 
 def test_the_scripts_say_nothing_themselves(open_tab: OpenTab, world: World) -> None:
