@@ -32,6 +32,7 @@ from ledger.worker import Worker
 
 APP: Final = "web.app:create_app"
 ORPHAN_CHECK_S: Final = 1.0
+SIGNAL_CHECK_S: Final = 1.0
 READY_CHECK_S: Final = 0.05
 FAILED: Final = 2
 
@@ -159,7 +160,10 @@ def worker() -> None:
         try:
             click.echo(f"opening what is due in {ledger.origin}; {_next(ledger)}")
             sys.stdout.flush()
-            stop.wait()
+            # A signal that comes just before an endless wait would not end it: Python runs its
+            # handler between two instructions, and there would be no next one.
+            while not stop.wait(SIGNAL_CHECK_S):
+                pass
         finally:
             sweeper.stop()
     finally:
