@@ -153,6 +153,8 @@ def _egress_used(rows: Rows, _today: str) -> str:
             over,
         ) % {"n": number(over), "all": number(total)}
     high = next(high for high, seen in _running(rows) if 2 * seen >= total)
+    if not high:
+        return gettext("No job went above its egress ceiling; at least half carried out nothing")
     return gettext(
         "No job went above its egress ceiling; at least half used no more than %(high)s%% of it"
     ) % {"high": high}
