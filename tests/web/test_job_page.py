@@ -66,6 +66,26 @@ def test_a_corrected_field_says_so_where_it_stands_and_in_a_list(
     assert row.index("nvidia") > row.index("<strong>16</strong>")
 
 
+def test_a_job_that_was_corrected_without_end_has_a_page_all_the_same(
+    fresh: World, shop: Browser
+) -> None:
+    index = fresh.log(fresh.submission("one"))[0].index
+    said = {"corrects": index, "field": "gpu_count", "reason": "A slip."}
+    given = [said | {"value": str(number)} for number in range(1_000, 1_220)]
+    fresh.log(
+        *(
+            fresh.statement("alpha", "corrected", "job-corrected/1", each, job="one")
+            for each in given
+        )
+    )
+    page = shop.get(f"/en/jobs/{fresh.job_id('one')}").text
+    assert page.count('<li class="t-') == page.count("</strong></td>") == 200
+    assert page.count("The 200 latest are shown.") == 2
+    assert page.count('<p class="correction">') == 5
+    assert "<strong>1,219</strong>" in page
+    assert shop.get(f"/jobs/{fresh.job_id('one')}.csv").text.count("\n") == 223
+
+
 def test_a_correction_is_not_known_before_it_was_logged(site: Browser, world: World) -> None:
     with world.reader.at() as view:
         found = [e for e in view.events(world.job_id("early")) if e.kind == "corrected"]
