@@ -127,11 +127,13 @@ def answers(world: World) -> list[str]:
         *(f"/jobs/{job}.json" for job in jobs),
         *(f"/jobs/{job}{suffix}" for job in jobs for suffix in (".proof", ".csv", ".bib")),
         *(f"/jobs/{job}.csl.json" for job in jobs),
+        *(f"/jobs/{job}{suffix}" for job in jobs for suffix in (".intoto.json", ".cdx.json")),
         *(f"/api/v1/entries/{index}" for index in (0, size - 1)),
         *(f"/api/v1/entries/{index}/proof" for index in (0, size - 1)),
         f"/api/v1/entries/3/proof?size={size - 1}",
         "/entries/3.json",
         "/entries/3.proof",
+        "/entries/1.dsse.json",
     ]
 
 

@@ -39,6 +39,8 @@ LATIN = {
     # what stands in addresses and in the feed
     *("api", "v1", "members", "feeds", "published.json", "at", "state"),
     *("apsci", "index", "discloses", "reason"),
+    # formats of other trades
+    *("CycloneDX", "in-toto"),
     # of the page that verifies: endings of files, and a specification
     *("json", "tlog-policy"),
     # what the reader of a list has typed
