@@ -8,15 +8,16 @@ from typing import Any, Final, TypeVar
 
 from litestar import Response, Router, get
 from litestar.params import FromPath
+from msgspec import Struct
 
 from ledger.errors import NotFound
 from ledger.reader import View
 from ledger.records.charter import Code
 from ledger.storage.shapes import JobFilter
-from schemas.answers import ArtifactShown, CorrectionShown, ModelShown
+from schemas.answers import ArtifactShown, CorrectionShown, ModelShown, RuleCount
 from schemas.reference import FieldShown, Rejection, Vocabulary, WithheldShown, WorkloadShown
 from web import browse, dictionary, query, vocabulary
-from web.api import BASE, LIST, Asking, list_page, show
+from web.api import BASE, LIST, Asking, list_page, show, whole_list
 from web.doors import asked
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ def _newest_first(
     count: Callable[[View], int],
     cursor: Callable[[T], int],
     *,
+    row: type[Struct],
     known: Sequence[str] = (),
 ) -> Response[bytes]:
     """One page of a list that ``read`` (a view, below what, how many) returns newest first."""
@@ -43,6 +45,7 @@ def _newest_first(
             found[:limit],
             cursor=cursor(found[limit - 1]) if len(found) > limit else None,
             count=count(view) if wants_count else None,
+            row=row,
         )
 
 
@@ -59,10 +62,10 @@ def show_member(request: Asking, name: FromPath[str]) -> Response[bytes]:
 def list_workloads(request: Asking) -> Response[bytes]:
     """Every kind of work of the taxonomy, allowed or forbidden, and what was run under it."""
     asking = asked(request.scope)
-    query.check_known(asking.params, ())
+    query.check_known(asking.params, LIST)
     with asking.view() as view:
         found: tuple[WorkloadShown, ...] = browse.workloads(view, asking.house)
-        return list_page(asking, view, found, cursor=None, count=len(found))
+        return whole_list(asking, view, found, row=WorkloadShown)
 
 
 @get("/rejections", sync_to_thread=True)
@@ -76,17 +79,24 @@ def list_rejections(request: Asking) -> Response[bytes]:
     def count(view: View) -> int:
         return view.count_jobs(JobFilter(state="rejected", rejection_code=code))
 
-    return _newest_first(request, read, count, lambda each: each.submitted_index, known=("code",))
+    return _newest_first(
+        request,
+        read,
+        count,
+        lambda each: each.submitted_index,
+        row=Rejection,
+        known=("code",),
+    )
 
 
 @get("/rejections/codes", sync_to_thread=True)
 def list_codes(request: Asking) -> Response[bytes]:
     """How many jobs each code of the rules has rejected."""
     asking = asked(request.scope)
-    query.check_known(asking.params, ())
+    query.check_known(asking.params, LIST)
     with asking.view() as view:
         found = browse.rule_counts(view)
-        return list_page(asking, view, found, cursor=None, count=len(found))
+        return whole_list(asking, view, found, row=RuleCount)
 
 
 @get("/models", sync_to_thread=True)
@@ -96,7 +106,9 @@ def list_models(request: Asking) -> Response[bytes]:
     def read(view: View, below: int | None, limit: int) -> tuple[ModelShown, ...]:
         return view.models(below=below, limit=limit)
 
-    return _newest_first(request, read, View.count_models, lambda each: each.first_disclosed_index)
+    return _newest_first(
+        request, read, View.count_models, lambda each: each.first_disclosed_index, row=ModelShown
+    )
 
 
 @get("/models/{name:str}", sync_to_thread=True)
@@ -116,7 +128,9 @@ def list_artifacts(request: Asking) -> Response[bytes]:
     def read(view: View, below: int | None, limit: int) -> tuple[ArtifactShown, ...]:
         return view.artifacts(below=below, limit=limit)
 
-    return _newest_first(request, read, View.count_artifacts, lambda each: each.place)
+    return _newest_first(
+        request, read, View.count_artifacts, lambda each: each.place, row=ArtifactShown
+    )
 
 
 @get("/artifacts/{name:str}", sync_to_thread=True)
@@ -136,7 +150,9 @@ def list_corrections(request: Asking) -> Response[bytes]:
     def read(view: View, below: int | None, limit: int) -> tuple[CorrectionShown, ...]:
         return view.corrections(below=below, limit=limit)
 
-    return _newest_first(request, read, View.count_corrections, lambda each: each.index)
+    return _newest_first(
+        request, read, View.count_corrections, lambda each: each.index, row=CorrectionShown
+    )
 
 
 @get("/withheld", sync_to_thread=True)
@@ -146,28 +162,30 @@ def list_withheld(request: Asking) -> Response[bytes]:
     def read(view: View, below: int | None, limit: int) -> tuple[WithheldShown, ...]:
         return view.withheld(below=below, limit=limit)
 
-    return _newest_first(request, read, View.count_withheld, lambda each: each.index)
+    return _newest_first(
+        request, read, View.count_withheld, lambda each: each.index, row=WithheldShown
+    )
 
 
 @get("/vocab", sync_to_thread=True)
 def list_vocabularies(request: Asking) -> Response[bytes]:
     """Every vocabulary of codes, with its words in every language."""
     asking = asked(request.scope)
-    query.check_known(asking.params, ())
+    query.check_known(asking.params, LIST)
     found: list[Vocabulary] = [vocabulary.vocabulary(name) for name in vocabulary.NAMES]
     with asking.view() as view:
-        return list_page(asking, view, found, cursor=None, count=len(found))
+        return whole_list(asking, view, found, row=Vocabulary)
 
 
 @get("/vocab/{name:str}", sync_to_thread=True)
 def show_vocabulary(request: Asking, name: FromPath[str]) -> Response[bytes]:
     """The codes of one field; as ``fields`` the whole dictionary."""
     asking = asked(request.scope)
-    query.check_known(asking.params, ())
+    query.check_known(asking.params, LIST if name == "fields" else ())
     with asking.view() as view:
         if name == "fields":
             fields: tuple[FieldShown, ...] = dictionary.all_shown()
-            return list_page(asking, view, fields, cursor=None, count=len(fields))
+            return whole_list(asking, view, fields, row=FieldShown)
         if name not in vocabulary.NAMES:
             raise NotFound(f"there is no vocabulary of that name; there are fields, {_NAMES}")
         return show(view, vocabulary.vocabulary(name))

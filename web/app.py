@@ -29,6 +29,7 @@ from web.answer import Answer, Scope
 from web.doors import House
 from web.front import Front, is_machine
 from web.i18n import preferred
+from web.rates import RateLimits, parse_networks
 from web.static_files import StaticFiles
 from web.templating import HTML, Pages
 from web.words import answers as words_api
@@ -37,7 +38,12 @@ DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
 
 def create_app(
-    house: House | None = None, *, public_url: str | None = None, contact: str | None = None
+    house: House | None = None,
+    *,
+    public_url: str | None = None,
+    contact: str | None = None,
+    websub_hub: str | None = None,
+    rates: RateLimits | None = None,
 ) -> Front:
     """The site of ``house``; without one, of the ledger that the settings name.
 
@@ -46,6 +52,7 @@ def create_app(
     """
     static = StaticFiles()
     templates = Pages(static)
+    hub = websub_hub or (None if house else load_settings().websub_hub)
 
     def problem_answer(scope: Scope, error: BaseException) -> Answer:
         return _problem_answer(templates, scope, error)
@@ -80,7 +87,7 @@ def create_app(
             words_api.ROUTER,
             *pages.routers(),
         ],
-        state=State({"pages": templates}),
+        state=State({"pages": templates, "websub_hub": hub}),
         lifespan=[lifespan],
         exception_handlers={HTTPException: on_error, Exception: on_error},
         openapi_config=None,
@@ -92,8 +99,16 @@ def create_app(
         contact=contact or (None if house else load_settings().contact),
         static=static,
         problem=problem_answer,
+        rates=rates or (RateLimits(0) if house else _own_rates()),
     )
     return front
+
+
+def _own_rates() -> RateLimits:
+    settings = load_settings()
+    return RateLimits(
+        settings.rate_per_minute, trusted=parse_networks(settings.trusted_proxies or "")
+    )
 
 
 @contextmanager

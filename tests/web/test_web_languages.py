@@ -43,6 +43,8 @@ LATIN = {
     *("CycloneDX", "in-toto"),
     # of the page that verifies: endings of files, and a specification
     *("json", "tlog-policy"),
+    # of the contract of the interface
+    *("JSON", "OpenAPI", "Schema"),
     # what the reader of a list has typed
     *("canary", "refusals"),
     # of the pages of words: names of rules, licences, formats and tools
