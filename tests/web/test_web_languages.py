@@ -37,6 +37,17 @@ LATIN = {
     *("DuckDB", "Datasette", "Ed25519", "Excel", "Google", "LibreOffice", "R", "ULID"),
     *("curl", "jq", "sha256", "signed-note", "sqlite-utils", "tlog-checkpoint"),
     # what stands in addresses and in the feed
+    *(
+        "Atom",
+        "WebSub",
+        "atom",
+        "submitted",
+        "rejected",
+        "overdue",
+        "corrections",
+        "checkpoints",
+        "failed",
+    ),
     *("api", "v1", "members", "feeds", "published.json", "at", "state"),
     *("apsci", "index", "discloses", "reason"),
     # formats of other trades
