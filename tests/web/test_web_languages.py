@@ -51,7 +51,7 @@ LATIN = {
     *("api", "v1", "members", "feeds", "published.json", "at", "state"),
     *("apsci", "index", "discloses", "reason"),
     # formats of other trades
-    *("CycloneDX", "in-toto"),
+    *("CycloneDX", "Python", "in-toto"),
     # of the page that verifies: endings of files, and a specification
     *("json", "tlog-policy"),
     # of the contract of the interface
