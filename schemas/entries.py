@@ -12,6 +12,7 @@ from schemas.statements import Role, Signature, Statement
 from schemas.values import (
     AuthorName,
     Base64Seed,
+    DigestSet,
     Index,
     Line,
     Sha256Hex,
@@ -98,3 +99,17 @@ class DisclosedEntry(Wire, frozen=True):
     closed: dict[str, Sha256Hex] | UnsetType = UNSET
     opened_by: Index | UnsetType = UNSET
     withheld_by: Index | UnsetType = UNSET
+
+
+class ManifestEntry(Wire, frozen=True):
+    """What the ledger published as files: the SHA-256 of their list, which ``name`` names.
+
+    They hold what the log held at ``tree_size`` entries.
+    """
+
+    format: Literal["apsci-ledger/1"]
+    kind: Literal["manifest"]
+    logged_at: Time
+    name: Annotated[str, Meta(pattern=r"^[a-z][A-Za-z0-9._/-]{0,199}\Z")]
+    digest: DigestSet
+    tree_size: Annotated[int, Meta(ge=1, lt=2**53)]

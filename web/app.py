@@ -115,7 +115,13 @@ def _own_rates() -> RateLimits:
 def _own_house() -> Iterator[House]:
     settings = load_settings()
     ledger = Ledger(settings)
-    worker = Worker(ledger.embargo, clock=ledger.clock, sweep_seconds=settings.sweep_seconds)
+    worker = Worker(
+        ledger.embargo,
+        clock=ledger.clock,
+        sweep_seconds=settings.sweep_seconds,
+        nightly=ledger.bulk.make,
+        nightly_at=settings.export_at,
+    )
     try:
         if settings.runs_inline_worker:
             worker.start()

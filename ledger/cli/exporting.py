@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ledger.assembly import Ledger
 from ledger.cli.common import (
     CommandFailed,
     Disproved,
@@ -11,8 +12,10 @@ from ledger.cli.common import (
     open_store,
     settings_with_log,
 )
+from ledger.errors import LedgerError
 from ledger.exports import ExportFailed, export, sets
 from ledger.exports.partial import SUMS
+from ledger.settings import Settings
 
 
 @click.command("export", short_help="Write everything that is public as bulk files.")
@@ -37,6 +40,9 @@ def export_command(folder: Path | None, size: int | None, checked: Path | None) 
     Reads one snapshot, beside any server. A set that is there is kept, one that was interrupted is
     taken up where it was left, and none appears before it is whole. `--check` exits with 1 where a
     file is not what it was.
+
+    The digest of SHA256SUMS becomes an entry of the log. On SQLite the server is the one writer:
+    beside one, its worker logs it when it next makes files.
     """
     if checked is not None:
         if folder is not None or size is not None:
@@ -61,6 +67,22 @@ def export_command(folder: Path | None, size: int | None, checked: Path | None) 
     click.echo(f"{folder / name}: {len(made.files)} files, {made.bytes} bytes")
     click.echo(f"{made.tree_size} entries, root {made.root}")
     click.echo(f"SHA-256 of {SUMS}: {made.manifest}")
+    click.echo(_logged(settings, folder))
+
+
+def _logged(settings: Settings, folder: Path) -> str:
+    """Have the log remember what was made, where this process may write to it."""
+    try:
+        ledger = Ledger(settings.model_copy(update={"export_dir": folder}))
+    except LedgerError as error:
+        return f"not in the log yet: {error}"
+    try:
+        ledger.bulk.log_manifests()
+    except LedgerError as error:
+        return f"not in the log yet: {error}"
+    finally:
+        ledger.close()
+    return "its manifest is an entry of the log"
 
 
 def _check(folder: Path) -> None:

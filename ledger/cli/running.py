@@ -153,7 +153,13 @@ def worker() -> None:
     ledger = open_for_writing(settings)
     stop = threading.Event()
     try:
-        sweeper = Worker(ledger.embargo, clock=ledger.clock, sweep_seconds=settings.sweep_seconds)
+        sweeper = Worker(
+            ledger.embargo,
+            clock=ledger.clock,
+            sweep_seconds=settings.sweep_seconds,
+            nightly=ledger.bulk.make,
+            nightly_at=settings.export_at,
+        )
         signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
         sweeper.start()
         try:

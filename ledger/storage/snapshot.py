@@ -118,6 +118,13 @@ class Snapshot(CatalogueReads):
         rows = self._connection.execute(query.order_by(ENTRIES.c.leaf_index))
         return [StoredEntry(*row) for row in rows]
 
+    def entries_of_kind(self, kind: str, *, start: int) -> list[StoredEntry]:
+        """Every entry of a kind from ``start`` on, in log order; reads all that lies there."""
+        rows = self._driver.fetch(
+            f"{_ENTRIES} WHERE leaf_index >= ? AND kind = ? ORDER BY leaf_index", (start, kind)
+        )
+        return [StoredEntry(*row) for row in rows]
+
     def entry_bytes(self, start: int, stop: int) -> list[bytes]:
         """The bytes of the entries ``start`` <= index < ``stop``, in order."""
         rows = self._driver.fetch(f"SELECT data FROM entries {_FROM_TO}", (start, stop))  # noqa: S608 - ours

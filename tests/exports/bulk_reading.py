@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import zstandard
 
+PUBLIC_URL = "https://ledger.example"
 TABLES = ("jobs", "events", "artifacts")
 FILES = {
     "SHA256SUMS",

@@ -9,11 +9,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reader"))  # ledger_world lies there
 
+from bulk_reading import PUBLIC_URL
 from ledger_world import World, with_history
 
 from ledger.exports import export
-
-PUBLIC_URL = "https://ledger.example"
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

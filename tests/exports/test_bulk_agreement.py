@@ -9,8 +9,7 @@ from typing import Any
 import frictionless
 import mlcroissant
 import pytest
-from bulk_reading import FILES, TABLES, contents, csv_rows, entry_lines, parquet, sqlite
-from conftest import PUBLIC_URL
+from bulk_reading import FILES, PUBLIC_URL, TABLES, contents, csv_rows, entry_lines, parquet, sqlite
 from ledger_world import HOSTILE, World, with_history, words_of
 
 from ledger.errors import NotFound

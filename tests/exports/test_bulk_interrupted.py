@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bulk_reading import FILES
-from conftest import PUBLIC_URL
+from bulk_reading import FILES, PUBLIC_URL
 from ledger_world import World
 
 from ledger.exports import ExportFailed, ExportRunning, export, flat, partial, sets
