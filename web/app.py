@@ -10,6 +10,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
 from ledger.assembly import Ledger
+from ledger.assembly.announcing import announcing
 from ledger.settings import load_settings
 from ledger.worker import Worker
 from web import (
@@ -125,8 +126,10 @@ def _own_house() -> Iterator[House]:
     try:
         if settings.runs_inline_worker:
             worker.start()
+        telling = announcing(settings, ledger.reader)
         try:
-            yield ledger
+            with telling if settings.runs_inline_worker else nullcontext():
+                yield ledger
         finally:
             if settings.runs_inline_worker:
                 worker.stop()

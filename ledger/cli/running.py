@@ -24,6 +24,7 @@ from granian.log import LogLevels
 from granian.server.common import AbstractServer
 
 from ledger.assembly import Ledger
+from ledger.assembly.announcing import announcing
 from ledger.cli.common import CommandFailed, open_for_writing, settings_with_log, start_log
 from ledger.errors import LedgerError
 from ledger.records.deadline import format_time
@@ -165,7 +166,8 @@ def worker() -> None:
         try:
             click.echo(f"opening what is due in {ledger.origin}; {_next(ledger)}")
             sys.stdout.flush()
-            stop.wait()
+            with announcing(settings, ledger.reader):
+                stop.wait()
         finally:
             sweeper.stop()
     finally:
