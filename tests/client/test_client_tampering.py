@@ -147,9 +147,7 @@ def test_an_answer_from_another_tree_and_a_filter_that_is_ignored(open_ledger: O
         asked = request.url.copy_remove_param("member")
         return httpx.get(asked, trust_env=False).content
 
-    found = _caught(
-        open_ledger, "/api/v1/jobs", everybody, lambda it: list(it.jobs(member="alpha"))
-    )
+    found = _caught(open_ledger, "/api/v1/jobs", everybody, lambda it: list(it.jobs(member="beta")))
     assert isinstance(found, Misbehaviour)
     assert "not one that was asked for" in str(found)
 
