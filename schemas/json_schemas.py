@@ -1,9 +1,9 @@
 """JSON Schema (2020-12) of every shape of this room, made from the types themselves.
 
-``documents()`` is what ``scripts/json_schemas`` writes into ``schemas/json`` and what a test holds those
-files to. Each file is whole: what it refers to stands in its ``$defs``. ``$id`` is a path, so that
-the same bytes are right on every site that serves them. What goes out may gain fields, so only the
-shapes that come in refuse unknown ones.
+``documents()`` is what ``scripts/json_schemas`` writes into ``schemas/json``, and what a test holds
+those files to. Each file is whole: what it refers to stands in its ``$defs``. ``$id`` is a path, so
+that the same bytes are right on every site that serves them. What goes out may gain fields, so only
+the shapes that come in refuse unknown ones.
 """
 
 import pkgutil
@@ -48,15 +48,18 @@ def file_name(shape: type[Struct]) -> str:
     return sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", shape.__name__).lower()
 
 
-def components(types: Iterable[Any], *, ref_template: str) -> tuple[list[Json], dict[str, Json]]:
+def components(
+    types: Iterable[Any], *, ref_template: str, by_schema: bool = True
+) -> tuple[list[Json], dict[str, Json]]:
     """The schema of each type, and by its name that of every shape that they refer to.
 
-    Beyond what msgspec says: a statement's fields follow from the schema that it names, patterns
-    are ECMA-262's, where a dollar sign is the very end, and descriptions have no indent.
+    Beyond what msgspec says: a statement's fields follow from the schema that it names (with
+    ``by_schema``; not every reader of OpenAPI understands it), patterns are ECMA-262's, where a
+    dollar sign is the very end, and descriptions have no indent.
     """
     given = list(types)
     found, parts = msgspec.json.schema_components(given, ref_template=ref_template)
-    if "Statement" in parts:
+    if by_schema and "Statement" in parts:
         public = [each.public for each in SCHEMAS.values()]
         sealed = [each.sealed for each in SCHEMAS.values() if each.sealed]
         more = [*given, *public, *sealed]

@@ -46,8 +46,7 @@ class Operation:
     """One address and method. ``path`` is below ``/api/v1``, ``gives`` the shape of its data.
 
     ``rows`` says that the data is a list, of which ``fields`` may choose unless ``gives`` is text.
-    ``whole`` says that the data is a short list without pages. ``other`` is a second shape that
-    the data may have, a list of them.
+    ``whole`` says that the data is a short list without pages.
     """
 
     path: str
@@ -59,7 +58,6 @@ class Operation:
     whole: bool = False
     takes: tuple[Parameter, ...] = ()
     places: tuple[Parameter, ...] = ()
-    other: type[Struct] | None = None
     method: str = "get"
     media: str = JSON
 
@@ -72,10 +70,8 @@ class Operation:
     def query(self) -> tuple[Parameter, ...]:
         """Its query parameters but ``at``, which every one has."""
         if not self.rows:
-            listing: tuple[Parameter, ...] = (*PAGING, FIELDS) if self.other else ()
-        else:
-            listing = PAGING if self.gives is str else (*PAGING, FIELDS)
-        return (*self.takes, *listing)
+            return self.takes
+        return (*self.takes, *(PAGING if self.gives is str else (*PAGING, FIELDS)))
 
 
 PAGING: Final = (LIMIT, CURSOR, COUNT)
@@ -109,10 +105,12 @@ _DIGEST: Final[Json] = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
 _MODEL: Final = Parameter("model", noted("`sha256:` and the digest of its weights"), _DIGEST)
 _ARTIFACT: Final = Parameter("artifact", noted("`sha256:` and its digest"), _DIGEST)
 _SERIES: Final = Parameter("series", noted("The name of a series"), codes(SERIES))
-_LIST: Final = Parameter(
-    "list", noted("The name of a list of codes"), codes((*vocabulary.NAMES, "fields"))
+_LIST: Final = Parameter("list", noted("The name of a list of codes"), codes(vocabulary.NAMES))
+_SLUG: Final = Parameter(
+    "slug",
+    noted("The address of a page of words"),
+    codes(slug for slug in LIBRARY.documents if slug != "glossary"),
 )
-_SLUG: Final = Parameter("slug", noted("The address of a page of words"), codes(LIBRARY.documents))
 
 OPERATIONS: Final = (
     Operation(
@@ -242,8 +240,13 @@ OPERATIONS: Final = (
     ),
     Operation(
         "/vocab/{list}", "showVocabulary", "words",
-        noted("One list of codes; `fields` gives the whole data dictionary"),
-        reference.Vocabulary, places=(_LIST,), other=reference.FieldShown,
+        noted("One list of codes"),
+        reference.Vocabulary, places=(_LIST,),
+    ),
+    Operation(
+        "/vocab/fields", "listFields", "words",
+        noted("The whole data dictionary: every field of every record"),
+        reference.FieldShown, rows=True,
     ),
     Operation(
         "/words", "listWords", "words", noted("The pages of words of this site"),
@@ -251,8 +254,12 @@ OPERATIONS: Final = (
     ),
     Operation(
         "/words/{slug}", "showWords", "words",
-        noted("One page of words, in all languages; `glossary` gives the terms"),
-        words.DocumentShown, places=(_SLUG,), other=words.TermShown,
+        noted("One page of words, in all languages"),
+        words.DocumentShown, places=(_SLUG,),
+    ),
+    Operation(
+        "/words/glossary", "listTerms", "words", noted("The terms of the glossary"),
+        words.TermShown, rows=True,
     ),
     Operation(
         "/statements", "submitStatement", "writing", noted("Send one signed statement"),

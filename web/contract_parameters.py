@@ -56,7 +56,7 @@ LIMIT: Final = Parameter(
 CURSOR: Final = Parameter(
     "cursor",
     noted("Where to go on, from `page.cursor`; not to be computed"),
-    {"type": "string", "format": "ledger-cursor", "pattern": "^[A-Za-z0-9_-]{1,40}$"},
+    {"type": "string", "format": "ledger-cursor", "minLength": 3, "maxLength": 40},
 )
 COUNT: Final = Parameter(
     "count",

@@ -15,7 +15,7 @@ from typing import Final
 from litestar.exceptions import MethodNotAllowedException
 
 from ledger.errors import NotFound
-from web import jobs_csv, log_files, static_files, writing
+from web import bulk_files, jobs_csv, log_files, static_files, writing
 from web.answer import (
     FOREVER,
     REVALIDATE,
@@ -28,6 +28,7 @@ from web.answer import (
     Send,
     collect,
 )
+from web.bulk_files import BulkFiles
 from web.cache import ByteCache
 from web.codings import BEST, IDENTITY, PREFERRED, VARIES, Coder, accepted, tag_in
 from web.doors import SCOPE_KEY, Asked, House
@@ -73,7 +74,7 @@ PREFLIGHT: Final[tuple[Header, ...]] = (
 TREE_SIZE: Final = b"ledger-tree-size"
 UNLIMITED: Final = (log_files.PREFIX, static_files.PREFIX, ADDRESS)
 """Files: nothing is made for who asks for one, so nothing is counted."""
-MACHINE: Final = ("/api/", "/feeds/", "/log/", "/oembed", "/schemas/")
+MACHINE: Final = ("/api/", "/feeds/", "/log/", "/bulk/", "/oembed", "/schemas/")
 _LANGUAGES = "|".join(map(re.escape, LANGUAGES))
 _TIMED = re.compile(
     rf"(?:/(?:{_LANGUAGES})(?:/embargo|/status|/members/[^/]+|/jobs(?:/[^/]+)?)?"
@@ -129,6 +130,7 @@ class Front:
         self._house: House | None = None
         self._newest: Newest | None = None
         self._log: LogFiles | None = None
+        self._bulk: BulkFiles | None = None
         self._lists = JobsCsv()
         self._schemas = SchemaFiles(public_url=public_url)
 
@@ -137,6 +139,7 @@ class Front:
         self._house = house
         self._newest = Newest(house.reader)
         self._log = LogFiles(house, self._newest)
+        self._bulk = BulkFiles(house)
 
     def close(self) -> None:
         """Let the house go, when the server stops."""
@@ -165,7 +168,7 @@ class Front:
             if not path.startswith(UNLIMITED):
                 common = (*common, *self._rates.headers(scope))
             await found.send(send, common, head=method == "HEAD")
-        elif path.startswith(log_files.PREFIX):
+        elif path.startswith(log_files.PREFIX) or self._schemas.has(path):
             refusal = self._problem(scope, MethodNotAllowedException(headers={"allow": "GET"}))
             await refusal.send(send, self._common(path))
         else:
@@ -194,6 +197,9 @@ class Front:
         if path.startswith(log_files.PREFIX):
             assert self._log is not None
             return self._log.ready(path) or await self._log.read(path)
+        if path.startswith(bulk_files.PREFIX):
+            assert self._bulk is not None
+            return await self._bulk.read(scope)
         if path.startswith(static_files.PREFIX):
             file = self._static.read(path)
             had = _had(scope, file.tag)

@@ -87,10 +87,9 @@ def encoded(public_url: str) -> bytes:
 def document(public_url: str) -> Json:
     """The document; every reference in it leads to its own components."""
     types = [each.gives for each in OPERATIONS if each.gives not in {None, str}]
-    types += [each.other for each in OPERATIONS if each.other]
     types += [answers.LineAnswer, answers.LineProblem, SignedStatement]
     types += [answers.Page, answers.LedgerState, answers.Problem]
-    _, parts = components(dict.fromkeys(types), ref_template=REF)
+    _, parts = components(dict.fromkeys(types), ref_template=REF, by_schema=False)
     paths: dict[str, Json] = {}
     for each in OPERATIONS:
         paths.setdefault(each.address, {})[each.method] = _operation(each)
@@ -139,6 +138,10 @@ def _operation(each: Operation) -> Json:
             if each.media == NDJSON
             else {JSON: {"schema": _ref("SignedStatement")}}
         )
+        made["externalDocs"] = {
+            "description": "What a statement says under each schema that it can name.",
+            "url": "/schemas/signed-statement.json",
+        }
         made["requestBody"] = {"required": True, "content": content}
     return made
 
@@ -151,8 +154,10 @@ def _parameter(parameter: Parameter, place: str, operation: Operation) -> Json:
         "required": parameter.required or place == "path",
         "schema": parameter.schema,
     }
+    if place == "query":
+        made["allowEmptyValue"] = True
     if parameter is FIELDS:
-        row = operation.other or operation.gives
+        row = operation.gives
         assert row is not None
         assert row is not str
         made["schema"] = {
@@ -211,13 +216,6 @@ def _body(each: Operation) -> Json:
     one = _ref(each.gives.__name__)
     if each.whole:
         return _envelope({"type": "array", "items": one}, is_list=False)
-    if each.other:
-        return {
-            "anyOf": [
-                _envelope(one, is_list=False),
-                _envelope(_rows(each.other), is_list=True),
-            ]
-        }
     return _envelope(one, is_list=False)
 
 

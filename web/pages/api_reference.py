@@ -70,7 +70,7 @@ def _shown(group: str) -> list[OperationShown]:
             parameters=tuple(_parameter(*found, each) for found in all_parameters(each)),
             schemas=tuple(
                 (shape.__name__, f"{ADDRESS}{file_name(shape)}.json")
-                for shape in (each.gives, each.other)
+                for shape in (each.gives,)
                 if shape is not None and issubclass(shape, Struct)
             ),
             statuses=openapi.statuses(each),
@@ -82,7 +82,7 @@ def _shown(group: str) -> list[OperationShown]:
 def _parameter(place: str, parameter: Parameter, operation: Operation) -> ParameterShown:
     schema = parameter.schema
     codes = tuple(schema.get("enum", ()))
-    row = operation.other or operation.gives
+    row = operation.gives
     if parameter.listed and row is not None:
         codes = names_of(row)
     bounds = (schema["minimum"], schema["maximum"]) if "maximum" in schema else None
