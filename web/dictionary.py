@@ -81,7 +81,7 @@ RECORDS: Final = {
     "job-withheld/1": noted("The committee keeps fields closed"),
     "job-corrected/1": noted("A correction"),
     "registry/1": noted("A key is added or retired"),
-    "manifest": noted("Bulk files are published"),
+    "manifest": noted("A list of bulk files"),
     "genesis": noted("The beginning of the log"),
     "job": noted("A job in lists, in the API and in CSV"),
 }

@@ -72,7 +72,7 @@ PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-max-age", b"86400"),
 )
 TREE_SIZE: Final = b"ledger-tree-size"
-UNLIMITED: Final = (log_files.PREFIX, static_files.PREFIX, ADDRESS)
+UNLIMITED: Final = (log_files.PREFIX, static_files.PREFIX, bulk_files.PREFIX, ADDRESS)
 """Files: nothing is made for who asks for one, so nothing is counted."""
 MACHINE: Final = ("/api/", "/feeds/", "/log/", "/bulk/", "/oembed", "/schemas/")
 _LANGUAGES = "|".join(map(re.escape, LANGUAGES))

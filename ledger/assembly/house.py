@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 
 from ledger import keys
 from ledger.assembly.bulk import BulkFiles
@@ -74,11 +75,16 @@ class Ledger:
         return self._writer.embargo
 
     @property
+    def bulk_dir(self) -> Path:
+        """Where bulk files are made and served from."""
+        return self.settings.export_dir
+
+    @property
     def bulk(self) -> BulkFiles:
         """What makes bulk files and logs them."""
         return BulkFiles(
             store=self.store,
-            folder=self.settings.export_dir,
+            folder=self.bulk_dir,
             public_url=self.settings.public_url,
             append=self._writer.sequencer.submit,
         )

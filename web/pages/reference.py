@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Response, get
 
-from web import browse, dictionary, query, vocabulary
+from web import browse, bulk_files, dictionary, query, vocabulary
 from web.api import BASE
 from web.doors import asked
 from web.field_words import words_of
@@ -88,4 +88,6 @@ def show_data(request: Asking) -> Response[Any]:
             twin=f"{BASE}/jobs",
             public_url=asking.public_url,
             overview=view.overview(),
+            # At a quoted size a page is the same for ever; which files there are is not.
+            bulk=None if asking.pinned else bulk_files.newest(asking.house.bulk_dir),
         )
