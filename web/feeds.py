@@ -108,7 +108,9 @@ class _Page:
     ) -> None:
         self._asking, self._view, self._source, self._form = asking, view, found, form
         self._base = asking.public_url
-        self._hub: str | None = request.app.state.websub_hub if found.is_announced else None
+        # The hub is told of exactly these addresses: whoever subscribed to another would wait.
+        is_topic = found.is_announced and not asking.params and asking.path == found.path + form
+        self._hub: str | None = request.app.state.websub_hub if is_topic else None
         self._kept: dict[str, str | int | None] = {
             **found.filters,
             "lang": asking.params.get("lang"),

@@ -434,4 +434,6 @@ def test_a_hub_is_named_where_there_is_one(fresh: World) -> None:
         assert f'<{hub}>; rel="hub"' in reply.headers["link"]
         assert f'<{PUBLIC_URL}/feeds/published.json>; rel="self"' in reply.headers["link"]
         assert _links(ET.fromstring(shop.get("/feeds/published.atom").text))["hub"] == hub
-        assert "hubs" not in shop.get("/feeds/jobs.json?state=failed").json()
+        for untold in ("jobs.json?state=failed", "overdue.json", "published.json?lang=zh-Hans"):
+            assert "hubs" not in shop.get(f"/feeds/{untold}").json()
+            assert 'rel="hub"' not in shop.get(f"/feeds/{untold}").headers["link"]
