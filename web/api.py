@@ -178,9 +178,9 @@ def list_entries(request: Asking) -> Response[bytes]:
     asking = asked(request.scope)
     query.check_known(asking.params, ("start", *LIST))
     limit = query.limit(asking.params)
-    start = query.decode_cursor(asking.params)
-    if start is None:
-        start = query.integer(asking.params, "start") or 0
+    first = query.integer(asking.params, "start") or 0
+    following = query.decode_cursor(asking.params)
+    start = first if following is None else following
     wants_count = query.wants_count(asking.params)
     with asking.view() as view:
         entries: tuple[EntryShown, ...] = view.entries(start=start, limit=limit)

@@ -187,6 +187,14 @@ def test_the_fields_of_a_list_can_be_chosen(
         assert reply.json()["allowed"] == names
 
 
+def test_a_start_is_checked_beside_a_cursor_too(site: Browser) -> None:
+    first = site.get("/api/v1/entries?start=3&limit=2").json()
+    second = site.get(first["page"]["next"]).json()
+    assert [each["index"] for each in (*first["data"], *second["data"])] == [3, 4, 5, 6]
+    reply = site.get(first["page"]["next"].replace("start=3", f"start={2**53}"))
+    assert (reply.status, reply.json()["field"]) == (400, "start")
+
+
 def test_a_list_that_is_empty_refuses_an_unknown_field_too(site: Browser) -> None:
     assert site.get("/api/v1/jobs?at=1&fields=job_id").json()["data"] == []
     assert site.get("/api/v1/jobs?at=1&fields=jobid").status == 400
