@@ -56,6 +56,8 @@ LATIN = {
     *("json", "tlog-policy"),
     # of the contract of the interface
     *("JSON", "OpenAPI", "Schema"),
+    # forms of the bulk files
+    *("Croissant", "Data", "NDJSON", "Package", "Parquet", "SQLite", "schema.org"),
     # what the reader of a list has typed
     *("canary", "refusals"),
     # of the pages of words: names of rules, licences, formats and tools
