@@ -40,6 +40,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "verify-proof": "receipts:verify_proof_command",
     "fsck": "repairing:fsck",
     "rebuild": "repairing:rebuild_command",
+    "export": "exporting:export_command",
     "import-trace": "replaying:import_trace_command",
     "migrate": "looking:migrate",
     "settings": "looking:settings_command",

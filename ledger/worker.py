@@ -1,4 +1,6 @@
-"""Wakes the embargo: at the next deadline, and at least once a minute. Knows APScheduler.
+"""Wakes the embargo at the next deadline, and at least once a minute. Knows APScheduler.
+
+Once a day it has bulk files made, where it is given what makes them.
 
 The scheduler holds no truth. Its one job is in memory, remembers nothing over a restart and is
 never dropped for being late; what is due is asked of the log at every pass.
@@ -12,6 +14,7 @@ from time import monotonic
 from typing import Final
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 
 from ledger.embargo import Embargo
@@ -19,15 +22,35 @@ from ledger.errors import LedgerError
 
 log = logging.getLogger(__name__)
 
+Nightly = Callable[[Callable[..., None]], object]
+"""Work that calls what it is given every now and then, and lets through what that raises."""
+
 JOB_ID: Final = "embargo"
+NIGHTLY_ID: Final = "nightly"
+
+
+class _Stopping(Exception):
+    """The worker is to end."""
 
 
 class Worker:
-    """Sweeps in the background until it is stopped."""
+    """Sweeps in the background until it is stopped.
+
+    ``nightly`` is run at ``nightly_at``, a time of day in UTC as ``03:00``, beside the sweeps. What
+    it raises is logged, and the next night comes all the same.
+    """
 
     def __init__(
-        self, embargo: Embargo, *, clock: Callable[[], int], sweep_seconds: int = 60
+        self,
+        embargo: Embargo,
+        *,
+        clock: Callable[[], int],
+        sweep_seconds: int = 60,
+        nightly: Nightly | None = None,
+        nightly_at: str | None = None,
     ) -> None:
+        self._nightly = nightly
+        self._nightly_at = nightly_at
         self._embargo = embargo
         self._clock = clock
         self._sweep_seconds = sweep_seconds
@@ -41,6 +64,15 @@ class Worker:
         """Sweep at once, then whenever something is due."""
         self._scheduler.start()
         self._schedule(in_seconds=0)
+        if self._nightly is not None and self._nightly_at is not None:
+            hour, minute = map(int, self._nightly_at.split(":"))
+            self._scheduler.add_job(
+                self.run_nightly,
+                CronTrigger(hour=hour, minute=minute, timezone=UTC),
+                id=NIGHTLY_ID,
+                misfire_grace_time=None,
+                coalesce=True,
+            )
         self._watch.start()
 
     def stop(self) -> None:
@@ -74,6 +106,22 @@ class Worker:
             finally:
                 if self._scheduler.running and not self._stopping.is_set():
                     self._schedule(in_seconds=self.next_wake() - self._clock())
+
+    def run_nightly(self) -> None:
+        """What is to be done once a day; a failure is logged, and tried again a day later."""
+        assert self._nightly is not None
+        try:
+            self._nightly(self._go_on)
+        except _Stopping:
+            log.info("the bulk files wait for the next start")
+        except (LedgerError, OSError) as error:
+            log.error("the bulk files were not made: %s", error)  # noqa: TRY400 - the message says it all
+        except Exception as error:  # noqa: BLE001 - as in a sweep
+            log.error("the bulk files were not made: %s", type(error).__name__)  # noqa: TRY400 - as above
+
+    def _go_on(self, *_progress: object) -> None:
+        if self._stopping.is_set():
+            raise _Stopping
 
     def next_wake(self) -> int:
         """When to sweep again, in Unix seconds: the next deadline, within a minute."""

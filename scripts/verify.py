@@ -732,12 +732,18 @@ class Shown(NamedTuple):
     root: bytes
 
 
+class Listed(NamedTuple):
+    """What the replay needs of ``manifest``: at which size the files were made that it lists."""
+
+    tree_size: int
+
+
 class Row(NamedTuple):
     """One entry, read: ``kind`` is "" where it has no readable one."""
 
     kind: str
     logged_at: int | None
-    body: Said | Decided | Shown | dict[str, Any] | None
+    body: Said | Decided | Shown | Listed | dict[str, Any] | None
     problems: tuple[tuple[str, str], ...]
 
 
@@ -903,12 +909,20 @@ def read_decision(entry: dict[str, Any]) -> Decided:
     return Decided(refers_to, string(entry["job_id"]), charter, len(entry["findings"]))
 
 
+def read_manifest(entry: dict[str, Any]) -> Listed:
+    """Check the shape of an entry that holds the digest of a list of bulk files."""
+    exact(entry, COMMON | {"digest", "name", "tree_size"})
+    string(entry["name"])
+    _digest(exact(entry["digest"], frozenset({"sha256"}))["sha256"])
+    return Listed(integer(entry["tree_size"]))
+
+
 def read_entry(data: bytes, keys: Keys | None) -> Row:
     """Read one entry by itself; whatever is wrong with it becomes a problem of its row."""
     problems: list[tuple[str, str]] = []
     kind = ""
     logged_at: int | None = None
-    body: Said | Decided | Shown | dict[str, Any] | None = None
+    body: Said | Decided | Shown | Listed | dict[str, Any] | None = None
     try:
         entry, one_spelling = parse_json(data)
         if not one_spelling:
@@ -927,6 +941,8 @@ def read_entry(data: bytes, keys: Keys | None) -> Row:
             body = read_disclosed(entry)
         elif kind == "genesis":
             body = exact(entry, COMMON | {"authors", "charter", "origin", "vkey"})
+        elif kind == "manifest":
+            body = read_manifest(entry)
     except (Malformed, ValueError, TypeError) as error:
         problems.append(("malformed-entry", str(error)))
     return Row(kind, logged_at, body, tuple(problems))
@@ -1085,6 +1101,10 @@ class Replay:
             self._decided(index, row.kind, body, due)
         elif isinstance(body, Shown):
             self._shown(index, body, due)
+        elif isinstance(body, Listed):
+            if not 1 <= body.tree_size <= index:
+                size = body.tree_size
+                self.findings.add("manifest-too-large", index, f"files of {size} entries")
         elif isinstance(body, dict):
             self._genesis(index, body)
         elif not row.problems:

@@ -70,7 +70,7 @@ def test_the_readme_names_first_the_two_commands_that_need_nothing_before_them()
     assert list(dict.fromkeys(commands))[:2] == ["scripts/demo", "scripts/test"]
 
 
-@pytest.mark.parametrize("name", ["bench", "check", "demo", "lock", "test"])
+@pytest.mark.parametrize("name", ["bench", "check", "demo", "json_schemas", "lock", "test"])
 def test_every_script_can_be_started_by_its_name(name: str) -> None:
     script = ROOT / "scripts" / name
     assert script.stat().st_mode & 0o111

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from litestar import Request, Response, Router, get
 from litestar.params import FromPath
+from msgspec import Struct
 
 from ledger.reader import View
 from schemas.answers import (
@@ -22,7 +23,7 @@ from schemas.answers import (
     Page,
     Shown,
 )
-from web import query
+from web import query, rows
 from web.doors import Asked, asked
 from web.query import ParameterRefused
 from web.search.filters import JOB_FILTERS, job_filter
@@ -32,7 +33,10 @@ Asking = Request[Any, Any, Any]
 
 BASE: Final = "/api/v1"
 JSON: Final = "application/json"
-LIST: Final = ("limit", "cursor", "count")
+PAGING: Final = ("limit", "cursor", "count")
+"""The parameters of every list."""
+LIST: Final = (*PAGING, rows.FIELDS)
+"""The same where the rows of a list have fields."""
 ENTRIES_BYTES: Final = 4 * 2**20
 """Of entries one page ends at: a thousand of the largest would be 60 MB."""
 ENTRIES_AT_ONCE: Final = 64
@@ -52,20 +56,53 @@ def show(view: View, data: object) -> Response[bytes]:
 
 
 def list_page(
-    asking: Asked, view: View, data: Sequence[T], *, cursor: int | None, count: int | None
+    asking: Asked,
+    view: View,
+    data: Sequence[T],
+    *,
+    cursor: int | None,
+    count: int | None,
+    row: type[Struct] | None = None,
 ) -> Response[bytes]:
     """One page of a list; ``cursor`` is the log index that the next one begins with.
 
-    The next page's address names the tree size, so that a crawl sees one ledger from end to end.
+    ``row`` is the shape of what is listed, from which ``fields`` may choose. The next page's
+    address names the tree size, so that a crawl sees one ledger from end to end.
     """
     opaque = None if cursor is None else query.encode_cursor(cursor)
+    given: dict[str, str | int | None] = dict(asking.params)
+    links = {"self": query.address(asking.path, given)}
+    if "cursor" in given:
+        links["first"] = query.address(asking.path, {**given, "at": view.size, "cursor": None})
     following = None
     if opaque is not None:
-        params: dict[str, str | int | None] = {**asking.params, "at": view.size, "cursor": opaque}
-        following = query.address(asking.path, params)
+        following = query.address(asking.path, {**given, "at": view.size, "cursor": opaque})
+        links["next"] = following
+    names = rows.chosen(asking.params, row) if row else None
+    shown: Sequence[Any] = data if names is None else rows.only(names, data)  # type: ignore[arg-type] # of ``row``
     page = Page(next=following, cursor=opaque, count=count)
-    answer = Listed(data=tuple(data), page=page, ledger=view.state())
-    return respond(answer, links={"next": following} if following else None)
+    answer = Listed(data=tuple(shown), page=page, ledger=view.state())
+    return respond(answer, links=links)
+
+
+def whole_list(
+    asking: Asked, view: View, data: Sequence[T], *, row: type[Struct] | None = None
+) -> Response[bytes]:
+    """A page of a list that is at hand whole; its cursor counts places in it, from 0.
+
+    Such a list is short, so a page of it is as long as one can be where no limit is given.
+    """
+    limit = query.limit(asking.params, default=query.MAX_LIMIT)
+    start = query.decode_cursor(asking.params) or 0
+    wants_count = query.wants_count(asking.params)
+    return list_page(
+        asking,
+        view,
+        data[start : start + limit],
+        cursor=start + limit if start + limit < len(data) else None,
+        count=len(data) if wants_count else None,
+        row=row,
+    )
 
 
 def newest_first(
@@ -74,6 +111,7 @@ def newest_first(
     count: Callable[[View], int],
     cursor: Callable[[T], int],
     *,
+    row: type[Struct],
     known: Sequence[str] = (),
 ) -> Response[bytes]:
     """One page of a list that ``read`` (a view, below what, how many) returns newest first."""
@@ -89,6 +127,7 @@ def newest_first(
             found[:limit],
             cursor=cursor(found[limit - 1]) if len(found) > limit else None,
             count=count(view) if wants_count else None,
+            row=row,
         )
 
 
@@ -103,7 +142,9 @@ def list_jobs(request: Asking) -> Response[bytes]:
     def count(view: View) -> int:
         return view.count_jobs(job_filter(params, view.titles()))
 
-    return newest_first(request, read, count, lambda job: job.submitted_index, known=JOB_FILTERS)
+    return newest_first(
+        request, read, count, lambda job: job.submitted_index, row=JobShown, known=JOB_FILTERS
+    )
 
 
 @get("/facets", sync_to_thread=True)
@@ -141,6 +182,7 @@ def list_events(request: Asking, job_id: FromPath[str]) -> Response[bytes]:
             rest[:limit],
             cursor=rest[limit].index if len(rest) > limit else None,
             count=len(events) if wants_count else None,
+            row=Event,
         )
 
 
@@ -148,10 +190,10 @@ def list_events(request: Asking, job_id: FromPath[str]) -> Response[bytes]:
 def prove_job(request: Asking, job_id: FromPath[str]) -> Response[bytes]:
     """The inclusion proof of every entry about one job."""
     asking = asked(request.scope)
-    query.check_known(asking.params, ())
+    query.check_known(asking.params, LIST)
     with asking.view() as view:
         proofs: tuple[InclusionProof, ...] = view.job_proofs(job_id)
-        return list_page(asking, view, proofs, cursor=None, count=len(proofs))
+        return whole_list(asking, view, proofs, row=InclusionProof)
 
 
 @get("/entries", sync_to_thread=True)
@@ -160,9 +202,9 @@ def list_entries(request: Asking) -> Response[bytes]:
     asking = asked(request.scope)
     query.check_known(asking.params, ("start", *LIST))
     limit = query.limit(asking.params)
-    start = query.decode_cursor(asking.params)
-    if start is None:
-        start = query.integer(asking.params, "start") or 0
+    first = query.integer(asking.params, "start") or 0
+    following = query.decode_cursor(asking.params)
+    start = first if following is None else following
     wants_count = query.wants_count(asking.params)
     with asking.view() as view:
         entries = _entries(view, start=start, limit=limit)
@@ -173,6 +215,7 @@ def list_entries(request: Asking) -> Response[bytes]:
             entries,
             cursor=following if following < view.size else None,
             count=view.size if wants_count else None,
+            row=EntryShown,
         )
 
 
@@ -253,10 +296,10 @@ def show_embargo(request: Asking) -> Response[bytes]:
 def list_members(request: Asking) -> Response[bytes]:
     """Every registered author and its keys."""
     asking = asked(request.scope)
-    query.check_known(asking.params, ())
+    query.check_known(asking.params, LIST)
     with asking.view() as view:
         members: tuple[Member, ...] = view.members()
-        return list_page(asking, view, members, cursor=None, count=len(members))
+        return whole_list(asking, view, members, row=Member)
 
 
 ROUTER: Final = Router(

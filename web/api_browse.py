@@ -12,10 +12,10 @@ from ledger.errors import NotFound
 from ledger.reader import View
 from ledger.records.charter import Code
 from ledger.storage.shapes import JobFilter
-from schemas.answers import ArtifactShown, CorrectionShown, ModelShown
+from schemas.answers import ArtifactShown, CorrectionShown, ModelShown, RuleCount
 from schemas.reference import FieldShown, Rejection, Vocabulary, WithheldShown, WorkloadShown
 from web import browse, query
-from web.api import BASE, Asking, list_page, newest_first, show
+from web.api import BASE, LIST, Asking, newest_first, show, whole_list
 from web.doors import asked
 from web.telling import dictionary, vocabulary
 
@@ -33,10 +33,10 @@ def show_member(request: Asking, name: FromPath[str]) -> Response[bytes]:
 def list_workloads(request: Asking) -> Response[bytes]:
     """Every kind of work of the taxonomy, allowed or forbidden, and what was run under it."""
     asking = asked(request.scope)
-    query.check_known(asking.params, ())
+    query.check_known(asking.params, LIST)
     with asking.view() as view:
         found: tuple[WorkloadShown, ...] = browse.workloads(view, asking.house)
-        return list_page(asking, view, found, cursor=None, count=len(found))
+        return whole_list(asking, view, found, row=WorkloadShown)
 
 
 @get("/rejections", sync_to_thread=True)
@@ -50,17 +50,24 @@ def list_rejections(request: Asking) -> Response[bytes]:
     def count(view: View) -> int:
         return view.count_jobs(JobFilter(state="rejected", rejection_code=code))
 
-    return newest_first(request, read, count, lambda each: each.submitted_index, known=("code",))
+    return newest_first(
+        request,
+        read,
+        count,
+        lambda each: each.submitted_index,
+        row=Rejection,
+        known=("code",),
+    )
 
 
 @get("/rejections/codes", sync_to_thread=True)
 def list_codes(request: Asking) -> Response[bytes]:
     """How many jobs each code of the rules has rejected."""
     asking = asked(request.scope)
-    query.check_known(asking.params, ())
+    query.check_known(asking.params, LIST)
     with asking.view() as view:
         found = browse.rule_counts(view)
-        return list_page(asking, view, found, cursor=None, count=len(found))
+        return whole_list(asking, view, found, row=RuleCount)
 
 
 @get("/models", sync_to_thread=True)
@@ -70,7 +77,9 @@ def list_models(request: Asking) -> Response[bytes]:
     def read(view: View, below: int | None, limit: int) -> tuple[ModelShown, ...]:
         return view.models(below=below, limit=limit)
 
-    return newest_first(request, read, View.count_models, lambda each: each.first_disclosed_index)
+    return newest_first(
+        request, read, View.count_models, lambda each: each.first_disclosed_index, row=ModelShown
+    )
 
 
 @get("/models/{name:str}", sync_to_thread=True)
@@ -90,7 +99,9 @@ def list_artifacts(request: Asking) -> Response[bytes]:
     def read(view: View, below: int | None, limit: int) -> tuple[ArtifactShown, ...]:
         return view.artifacts(below=below, limit=limit)
 
-    return newest_first(request, read, View.count_artifacts, lambda each: each.place)
+    return newest_first(
+        request, read, View.count_artifacts, lambda each: each.place, row=ArtifactShown
+    )
 
 
 @get("/artifacts/{name:str}", sync_to_thread=True)
@@ -110,7 +121,9 @@ def list_corrections(request: Asking) -> Response[bytes]:
     def read(view: View, below: int | None, limit: int) -> tuple[CorrectionShown, ...]:
         return view.corrections(below=below, limit=limit)
 
-    return newest_first(request, read, View.count_corrections, lambda each: each.index)
+    return newest_first(
+        request, read, View.count_corrections, lambda each: each.index, row=CorrectionShown
+    )
 
 
 @get("/withheld", sync_to_thread=True)
@@ -120,28 +133,30 @@ def list_withheld(request: Asking) -> Response[bytes]:
     def read(view: View, below: int | None, limit: int) -> tuple[WithheldShown, ...]:
         return view.withheld(below=below, limit=limit)
 
-    return newest_first(request, read, View.count_withheld, lambda each: each.index)
+    return newest_first(
+        request, read, View.count_withheld, lambda each: each.index, row=WithheldShown
+    )
 
 
 @get("/vocab", sync_to_thread=True)
 def list_vocabularies(request: Asking) -> Response[bytes]:
     """Every vocabulary of codes, with its words in every language."""
     asking = asked(request.scope)
-    query.check_known(asking.params, ())
+    query.check_known(asking.params, LIST)
     found: list[Vocabulary] = [vocabulary.vocabulary(name) for name in vocabulary.NAMES]
     with asking.view() as view:
-        return list_page(asking, view, found, cursor=None, count=len(found))
+        return whole_list(asking, view, found, row=Vocabulary)
 
 
 @get("/vocab/{name:str}", sync_to_thread=True)
 def show_vocabulary(request: Asking, name: FromPath[str]) -> Response[bytes]:
     """The codes of one field; as ``fields`` the whole dictionary."""
     asking = asked(request.scope)
-    query.check_known(asking.params, ())
+    query.check_known(asking.params, LIST if name == "fields" else ())
     with asking.view() as view:
         if name == "fields":
             fields: tuple[FieldShown, ...] = dictionary.all_shown()
-            return list_page(asking, view, fields, cursor=None, count=len(fields))
+            return whole_list(asking, view, fields, row=FieldShown)
         if name not in vocabulary.NAMES:
             raise NotFound(f"there is no vocabulary of that name; there are fields, {_NAMES}")
         return show(view, vocabulary.vocabulary(name))

@@ -10,6 +10,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
 from ledger.assembly import Ledger
+from ledger.assembly.announcing import announcing
 from ledger.settings import load_settings
 from ledger.worker import Worker
 from web import api, api_browse, feeds, pages, permalinks, permalinks_browse, problems, query
@@ -19,6 +20,7 @@ from web.figures import embeds, stats
 from web.files import machine_files
 from web.front import Front, is_machine
 from web.i18n import preferred
+from web.rates import RateLimits, parse_networks
 from web.static_files import StaticFiles
 from web.templating import HTML, Pages
 from web.words import answers as words_api
@@ -27,7 +29,12 @@ DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
 
 def create_app(
-    house: House | None = None, *, public_url: str | None = None, contact: str | None = None
+    house: House | None = None,
+    *,
+    public_url: str | None = None,
+    contact: str | None = None,
+    websub_hub: str | None = None,
+    rates: RateLimits | None = None,
 ) -> Front:
     """The site of ``house``; without one, of the ledger that the settings name.
 
@@ -36,6 +43,7 @@ def create_app(
     """
     static = StaticFiles()
     templates = Pages(static)
+    hub = websub_hub or (None if house else load_settings().websub_hub)
 
     def problem_answer(scope: Scope, error: BaseException) -> Answer:
         return _problem_answer(templates, scope, error)
@@ -70,7 +78,7 @@ def create_app(
             words_api.ROUTER,
             *pages.routers(),
         ],
-        state=State({"pages": templates}),
+        state=State({"pages": templates, "websub_hub": hub}),
         lifespan=[lifespan],
         exception_handlers={HTTPException: on_error, Exception: on_error},
         openapi_config=None,
@@ -82,20 +90,36 @@ def create_app(
         contact=contact or (None if house else load_settings().contact),
         static=static,
         problem=problem_answer,
+        rates=rates or (RateLimits(0) if house else _own_rates()),
     )
     return front
+
+
+def _own_rates() -> RateLimits:
+    settings = load_settings()
+    return RateLimits(
+        settings.rate_per_minute, trusted=parse_networks(settings.trusted_proxies or "")
+    )
 
 
 @contextmanager
 def _own_house() -> Iterator[House]:
     settings = load_settings()
     ledger = Ledger(settings)
-    worker = Worker(ledger.embargo, clock=ledger.clock, sweep_seconds=settings.sweep_seconds)
+    worker = Worker(
+        ledger.embargo,
+        clock=ledger.clock,
+        sweep_seconds=settings.sweep_seconds,
+        nightly=ledger.bulk.make,
+        nightly_at=settings.export_at,
+    )
     try:
         if settings.runs_inline_worker:
             worker.start()
+        telling = announcing(settings, ledger.reader)
         try:
-            yield ledger
+            with telling if settings.runs_inline_worker else nullcontext():
+                yield ledger
         finally:
             if settings.runs_inline_worker:
                 worker.stop()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from ledger.errors import LedgerError
@@ -19,6 +20,11 @@ class House(Protocol):
     """Unix seconds."""
     origin: str
     vkey: str
+
+    @property
+    def bulk_dir(self) -> Path:
+        """Where the sets of bulk files lie."""
+        ...
 
     def submit(self, body: bytes) -> Future[Receipted]:
         """Queue one statement. Its future raises LedgerErrors."""

@@ -15,7 +15,7 @@ from typing import Final
 from litestar.exceptions import MethodNotAllowedException
 
 from ledger.errors import NotFound
-from web import log_files, static_files, writing
+from web import bulk_files, log_files, static_files, writing
 from web.answer import (
     FOREVER,
     REVALIDATE,
@@ -28,14 +28,18 @@ from web.answer import (
     Send,
     collect,
 )
+from web.bulk_files import BulkFiles
 from web.cache import ByteCache
 from web.doors import SCOPE_KEY, Asked, House
+from web.feed_addresses import archive_size
 from web.files import jobs_csv
 from web.files.jobs_csv import JobsCsv
 from web.i18n import LANGUAGES
 from web.log_files import LogFiles
 from web.newest import Newest
-from web.query import integer, parse_query
+from web.query import ParameterRefused, integer, parse_query
+from web.rates import RateLimits
+from web.schema_files import ADDRESS, SchemaFiles
 from web.static_files import StaticFiles, build_digest
 from web.telling.codings import BEST, IDENTITY, PREFERRED, VARIES, Coder, accepted, tag_in
 
@@ -58,7 +62,10 @@ SECURITY: Final[tuple[Header, ...]] = (
 )
 OPEN_TO_ALL: Final[tuple[Header, ...]] = (
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"Ledger-Tree-Size, ETag, Link, Location, Retry-After"),
+    (
+        b"access-control-expose-headers",
+        b"Ledger-Tree-Size, ETag, Link, Location, Retry-After, RateLimit, RateLimit-Policy",
+    ),
 )
 PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS"),
@@ -66,11 +73,13 @@ PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-max-age", b"86400"),
 )
 TREE_SIZE: Final = b"ledger-tree-size"
-MACHINE: Final = ("/api/", "/feeds/", "/log/", "/oembed")
+UNLIMITED: Final = (log_files.PREFIX, static_files.PREFIX, bulk_files.PREFIX, ADDRESS)
+"""Files: nothing is made for who asks for one, so nothing is counted."""
+MACHINE: Final = ("/api/", "/feeds/", "/log/", "/bulk/", "/oembed", "/schemas/")
 _LANGUAGES = "|".join(map(re.escape, LANGUAGES))
 _TIMED = re.compile(
     rf"(?:/(?:{_LANGUAGES})(?:/embargo|/status|/members/[^/]+|/jobs(?:/[^/]+)?)?"
-    r"|/embed/[^/]+/jobs/[^/]+|/api/v1/(?:embargo|status|members/[^/]+)|/members/[^/]+|/\.well-known/security\.txt)/?",
+    r"|/embed/[^/]+/jobs/[^/]+|/api/v1/(?:embargo|status|members/[^/]+)|/members/[^/]+|/feeds/overdue\.[a-z]+|/\.well-known/security\.txt)/?",
     re.ASCII,
 )
 _UNCOUNTED = re.compile(
@@ -107,12 +116,14 @@ class Front:
         contact: str | None,
         static: StaticFiles,
         problem: ProblemAnswer,
+        rates: RateLimits,
     ) -> None:
         self._app = app
         self._public_url = public_url
         self._contact = contact
         self._static = static
         self._problem = problem
+        self._rates = rates
         self._build = build_digest()
         self._pages: ByteCache[tuple[str, int, int]] = ByteCache(CACHE_BYTES)
         self._coder = Coder(CODED_BYTES)
@@ -120,13 +131,16 @@ class Front:
         self._house: House | None = None
         self._newest: Newest | None = None
         self._log: LogFiles | None = None
+        self._bulk: BulkFiles | None = None
         self._lists = JobsCsv()
+        self._schemas = SchemaFiles(public_url=public_url)
 
     def open(self, house: House) -> None:
         """Take the house in, when the server starts."""
         self._house = house
         self._newest = Newest(house.reader)
         self._log = LogFiles(house, self._newest)
+        self._bulk = BulkFiles(house)
 
     def close(self) -> None:
         """Let the house go, when the server stops."""
@@ -144,14 +158,18 @@ class Front:
             await Answer(204, (), b"").send(send, [*self._common(path), *PREFLIGHT])
         elif path in writing.ADDRESSES:
             found = await self._guarded(scope, self._write(scope, receive))
-            await found.send(send, self._common(path), head=method == "HEAD")
+            common = (*self._common(path), *self._rates.headers(scope))
+            await found.send(send, common, head=method == "HEAD")
         elif method in {"GET", "HEAD"}:
             found = await self._guarded(scope, self._read(scope, receive))
             is_static = path.startswith(static_files.PREFIX)
             coder = self._static_coder if is_static else self._coder
             found = await coder.coded(found, accepted(scope["headers"]))
-            await found.send(send, self._common(path, found), head=method == "HEAD")
-        elif path.startswith(log_files.PREFIX):
+            common = tuple(self._common(path, found))
+            if not path.startswith(UNLIMITED):
+                common = (*common, *self._rates.headers(scope))
+            await found.send(send, common, head=method == "HEAD")
+        elif path.startswith(log_files.PREFIX) or self._schemas.has(path):
             refusal = self._problem(scope, MethodNotAllowedException(headers={"allow": "GET"}))
             await refusal.send(send, self._common(path))
         else:
@@ -161,7 +179,11 @@ class Front:
         assert self._house is not None
         if scope["method"] != "POST":
             raise MethodNotAllowedException(headers={"allow": "POST"})
-        return await writing.ADDRESSES[scope["path"]](scope, receive, self._house)
+        self._rates.take(scope)
+        found = await writing.ADDRESSES[scope["path"]](scope, receive, self._house)
+        # Whoever signs for an author is limited by the queue alone: a cluster sends in bursts.
+        self._rates.give_back(scope)
+        return found
 
     async def _guarded(self, scope: Scope, answering: Awaitable[Answer]) -> Answer:
         try:
@@ -176,10 +198,18 @@ class Front:
         if path.startswith(log_files.PREFIX):
             assert self._log is not None
             return self._log.ready(path) or await self._log.read(path)
+        if path.startswith(bulk_files.PREFIX):
+            assert self._bulk is not None
+            return await self._bulk.read(scope)
         if path.startswith(static_files.PREFIX):
             file = self._static.read(path)
             had = _had(scope, file.tag)
             kept = (b"cache-control", FOREVER.encode())
+            return Answer(304, ((b"etag", had), kept, VARIES), b"") if had else file
+        if self._schemas.has(path):
+            file = self._schemas.read(scope)
+            had = _had(scope, file.tag)
+            kept = (b"cache-control", REVALIDATE.encode())
             return Answer(304, ((b"etag", had), kept, VARIES), b"") if had else file
         return await self._page(scope, receive)
 
@@ -203,6 +233,7 @@ class Front:
         known = self._pages.get(key)
         if isinstance(known, Answer):
             return known
+        self._rates.take(scope)
         await self._counts(asked.path)
         inner = {**scope, "method": "GET", SCOPE_KEY: asked}
         if asked.path == jobs_csv.PATH:
@@ -231,6 +262,11 @@ class Front:
         published = (await newest.get()).size
         params = parse_query(scope["query_string"])
         at = integer(params, "at", least=1)
+        archived = archive_size(scope["path"])
+        if archived is not None:
+            if at is not None:
+                raise ParameterRefused("an archive never changes: it has no at", field="at")
+            at = archived
         if at is not None and at > published:
             raise NotFound(f"the published log has {published} entries; it has no size {at} yet")
         return Asked(

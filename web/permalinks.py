@@ -7,7 +7,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from ledger.errors import NotFound
-from web import query
+from web import dsse, query
 from web.api import Asking, show
 from web.doors import Asked, asked
 from web.files import job_files
@@ -58,8 +58,8 @@ def search(request: Asking) -> Redirect:
 def job(request: Asking, name: FromPath[str]) -> Response[Any]:
     """A job: its page, or by its suffix one of its files.
 
-    ``.json``, its history as ``.csv``, its citation as ``.bib`` or ``.csl.json``, and ``.proof``,
-    the receipt of its submission.
+    ``.json``, its history as ``.csv``, its citation as ``.bib`` or ``.csl.json``, the job as
+    ``.intoto.json`` and ``.cdx.json``, and ``.proof``, the receipt of its submission.
     """
     asking = asked(request.scope)
     query.check_known(asking.params, ())
@@ -80,12 +80,19 @@ def job(request: Asking, name: FromPath[str]) -> Response[Any]:
 
 @get("/entries/{name:str}", sync_to_thread=True)
 def entry(request: Asking, name: FromPath[str]) -> Response[Any]:
-    """An entry: its page, its JSON (``.json``), or its receipt (``.proof``)."""
+    """An entry: its page, or its JSON (``.json``), its receipt (``.proof``), its author's DSSE.
+
+    The last is ``.dsse.json``.
+    """
     asking = asked(request.scope)
     query.check_known(asking.params, ())
+    if name.endswith(dsse.SUFFIX):
+        number = query.parse_integer(name.removesuffix(dsse.SUFFIX), "index")
+        with asking.view() as view:
+            return dsse.respond(view.entry(number))
     bare = name.removesuffix(JSON_SUFFIX).removesuffix(PROOF_SUFFIX)
     if bare not in {name, name.removesuffix(JSON_SUFFIX), name.removesuffix(PROOF_SUFFIX)}:
-        raise NotFound("an address has one suffix, .json or .proof")
+        raise NotFound("an address has one suffix: .json, .proof or .dsse.json")
     index = query.parse_integer(bare, "index")
     if name.endswith(JSON_SUFFIX):
         with asking.view() as view:

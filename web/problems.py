@@ -31,6 +31,7 @@ from ledger.errors import (
 from schemas.answers import Problem
 from web.i18n import noted
 from web.query import FormatNotOffered, ParameterRefused
+from web.rates import RateExceeded
 
 LOG: Final = logging.getLogger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
@@ -180,6 +181,19 @@ KINDS: Final = {
             ),
         ),
         Kind(
+            "too-many-requests",
+            429,
+            noted("Too many requests from one address"),
+            noted(
+                "The server limits how many answers it makes for one address on the internet in a"
+                " minute. Files that never change and answers that it has at hand do not count."
+            ),
+            noted(
+                "Wait `retry_after` seconds. It helps to ask with `If-None-Match`, and to take"
+                " 1,000 items at once."
+            ),
+        ),
+        Kind(
             "not-offered",
             501,
             noted("This format is not made here"),
@@ -242,6 +256,7 @@ _ERRORS: Final[tuple[tuple[type[LedgerError], str], ...]] = (
     (Conflict, "conflict"),
     (NotFound, "not-found"),
     (FormatNotOffered, "not-offered"),
+    (RateExceeded, "too-many-requests"),
     (Overloaded, "overloaded"),
     (LogUnavailable, "unavailable"),
 )
@@ -291,7 +306,7 @@ def _expected(error: LedgerError, slug: str) -> Problem:
         return _problem(slug, detail, field=error.field)
     if isinstance(error, TooLarge):
         return _problem(slug, detail, limit=error.limit, size=error.size)
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | RateExceeded):
         return _problem(slug, detail, retry_after=error.retry_after_s)
     return _problem(slug, detail)
 

@@ -4,8 +4,10 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 
 from ledger import keys
+from ledger.assembly.bulk import BulkFiles
 from ledger.assembly.desk import Answers, Desk
 from ledger.embargo import Embargo
 from ledger.errors import LogUnavailable, NotFound
@@ -71,6 +73,21 @@ class Ledger:
     def embargo(self) -> Embargo:
         """What opens records; only on a ledger opened for writing."""
         return self._writer.embargo
+
+    @property
+    def bulk_dir(self) -> Path:
+        """Where bulk files are made and served from."""
+        return self.settings.export_dir
+
+    @property
+    def bulk(self) -> BulkFiles:
+        """What makes bulk files and logs them."""
+        return BulkFiles(
+            store=self.store,
+            folder=self.bulk_dir,
+            public_url=self.settings.public_url,
+            append=self._writer.sequencer.submit,
+        )
 
     def log(self, bodies: Sequence[bytes]) -> Answers:
         """Check and log posted statements and wait for their answers; see ``Desk.log``."""

@@ -24,6 +24,7 @@ from granian.log import LogLevels
 from granian.server.common import AbstractServer
 
 from ledger.assembly import Ledger
+from ledger.assembly.announcing import announcing
 from ledger.cli.common import CommandFailed, open_for_writing, settings_with_log, start_log
 from ledger.errors import LedgerError
 from ledger.records.deadline import format_time
@@ -154,7 +155,13 @@ def worker() -> None:
     ledger = open_for_writing(settings)
     stop = threading.Event()
     try:
-        sweeper = Worker(ledger.embargo, clock=ledger.clock, sweep_seconds=settings.sweep_seconds)
+        sweeper = Worker(
+            ledger.embargo,
+            clock=ledger.clock,
+            sweep_seconds=settings.sweep_seconds,
+            nightly=ledger.bulk.make,
+            nightly_at=settings.export_at,
+        )
         signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
         sweeper.start()
         try:
@@ -162,8 +169,9 @@ def worker() -> None:
             sys.stdout.flush()
             # A signal that comes just before an endless wait would not end it: Python runs its
             # handler between two instructions, and there would be no next one.
-            while not stop.wait(SIGNAL_CHECK_S):
-                pass
+            with announcing(settings, ledger.reader):
+                while not stop.wait(SIGNAL_CHECK_S):
+                    pass
         finally:
             sweeper.stop()
     finally:

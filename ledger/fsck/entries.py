@@ -17,7 +17,7 @@ DAMAGED: Final = "restore it from a backup or a mirror of the log"
 BROKEN_RULE: Final = (
     "an honest ledger does not log this: keep the database as evidence and find out who wrote it"
 )
-_KNOWN: Final = 4
+_KNOWN: Final = 5
 """Parts of a parsed entry of which one is there if its kind is known."""
 
 
@@ -65,13 +65,22 @@ class EntryCheck:
         self._logged_at = max(self._logged_at, entry.logged_at)
         if (entry.genesis is not None) != (index == 0):
             self._rule(index, f"an entry {entry.kind}, where genesis is entry 0 and no other")
-        elif (entry.signed, entry.decision, entry.disclosed, entry.genesis) == (None,) * _KNOWN:
+        elif (
+            entry.signed,
+            entry.decision,
+            entry.disclosed,
+            entry.genesis,
+            entry.manifest,
+        ) == (None,) * _KNOWN:
             self._findings.add(
                 "unknown kind",
                 f"{entry.kind}",
                 "a newer version of the ledger reads it",
                 index=index,
             )
+        if entry.manifest is not None and entry.manifest.tree_size > index:
+            size = entry.manifest.tree_size
+            self._rule(index, f"it lists files of {size} entries, before there were so many")
         self._check_decision(index, entry)
         if entry.signed is not None:
             self._check_deadline(index, entry)

@@ -61,6 +61,13 @@ class SealColumns:
         discloses, disclosed, _ = self._opened
         return discloses[np.searchsorted(disclosed, disclosures)]
 
+    def disclosures(self, size: int, snapshot: Snapshot) -> tuple[Integers, Integers]:
+        """What the disclosures below ``size`` opened, and their own indices, in log order."""
+        self._reach(size, snapshot)
+        discloses, disclosed, _ = self._opened
+        end = np.searchsorted(disclosed, size)
+        return discloses[:end], disclosed[:end]
+
     def _reach(self, size: int, snapshot: Snapshot) -> None:
         if self._size < size:
             with self._growing:

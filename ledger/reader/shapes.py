@@ -7,7 +7,14 @@ import msgspec
 from ledger.records.commitment import PartialOpening
 from ledger.records.deadline import format_time
 from ledger.records.entry import Entry, parse_entry
-from ledger.records.statement import sealed_paths
+from ledger.records.shown import (
+    decision_of,
+    disclosure_of,
+    event_of,
+    findings_shown,
+    sealed_part_of,
+    time_or_none,
+)
 from ledger.storage.shapes import (
     StoredCheckpoint,
     StoredEmbargo,
@@ -16,22 +23,25 @@ from ledger.storage.shapes import (
 )
 from schemas.answers import (
     CheckpointShown,
-    Commitment,
-    Decision,
-    Disclosure,
     EntryShown,
-    Event,
-    FindingShown,
     JobShown,
-    SealedPart,
     SealedShown,
 )
-from schemas.statements import SCHEMAS
 
-
-def time_or_none(seconds: int | None) -> str | None:
-    """The time as text; None stays None."""
-    return None if seconds is None else format_time(seconds)
+__all__ = [
+    "checkpoint_shown",
+    "decision_of",
+    "decode_entry",
+    "disclosure_of",
+    "entry_shown",
+    "event_of",
+    "findings_shown",
+    "job_shown",
+    "opening_shown",
+    "sealed_part_of",
+    "sealed_shown",
+    "time_or_none",
+]
 
 
 def checkpoint_shown(stored: StoredCheckpoint) -> CheckpointShown:
@@ -106,36 +116,6 @@ def decode_entry(stored: StoredEntry) -> Entry:
     return parse_entry(stored.data)
 
 
-def findings_shown(entry: Entry) -> tuple[FindingShown, ...] | None:
-    """What the rules found; None where the entry is no decision."""
-    if entry.decision is None:
-        return None
-    return tuple(
-        FindingShown(rule=found.rule, code=str(found.code), finding=found.finding)
-        for found in entry.decision.findings
-    )
-
-
-def decision_of(index: int, entry: Entry) -> Decision:
-    """The judgement that a decision entry holds."""
-    return Decision(index=index, kind=entry.kind, findings=findings_shown(entry) or ())
-
-
-def disclosure_of(index: int, entry: Entry) -> Disclosure:
-    """What a disclosure entry opens, and what it says stays closed."""
-    opened = entry.disclosed
-    assert opened is not None
-    return Disclosure(
-        index=index,
-        logged_at=format_time(entry.logged_at),
-        reason=str(opened.reason),
-        fields=dict(opened.fields),
-        closed=tuple(sorted(opened.partial.closed)) if opened.partial else (),
-        opened_by=opened.opened_by,
-        withheld_by=opened.withheld_by,
-    )
-
-
 def opening_shown(entry: Entry) -> dict[str, Any]:
     """What a receipt carries once the log has opened its entry: exactly what the log shows."""
     opened = entry.disclosed
@@ -145,53 +125,3 @@ def opening_shown(entry: Entry) -> dict[str, Any]:
         return partial.to_dict()
     assert opened.seed is not None
     return {"fields": dict(opened.fields), "seed": msgspec.to_builtins(opened.seed)}
-
-
-def event_of(index: int, entry: Entry) -> Event:
-    """One step of a job's history."""
-    statement = entry.signed.statement if entry.signed else None
-    commitment = _commitment(entry)
-    opened = entry.disclosed
-    return Event(
-        index=index,
-        kind=entry.kind,
-        logged_at=format_time(entry.logged_at),
-        author=statement.author if statement else None,
-        made_at=statement.made_at if statement else None,
-        public=statement.public if statement else None,
-        sealed=commitment,
-        publish_by=time_or_none(entry.publish_by),
-        refers_to=entry.decision.refers_to if entry.decision else None,
-        findings=findings_shown(entry),
-        discloses=opened.discloses if opened else None,
-        reason=str(opened.reason) if opened else None,
-        opened_by=opened.opened_by if opened else None,
-        withheld_by=opened.withheld_by if opened else None,
-    )
-
-
-def sealed_part_of(index: int, entry: Entry, disclosure: Disclosure | None) -> SealedPart | None:
-    """The sealed part of an entry; None where it has none."""
-    commitment = _commitment(entry)
-    if commitment is None or entry.signed is None or entry.publish_by is None:
-        return None
-    statement = entry.signed.statement
-    schema = SCHEMAS.get(statement.schema)
-    return SealedPart(
-        index=index,
-        kind=entry.kind,
-        author=statement.author,
-        commitment=commitment,
-        paths=tuple(sorted(sealed_paths(schema))) if schema else (),
-        publish_by=format_time(entry.publish_by),
-        disclosure=disclosure,
-    )
-
-
-def _commitment(entry: Entry) -> Commitment | None:
-    if entry.signed is None:
-        return None
-    sealed = entry.signed.statement.sealed
-    if isinstance(sealed, msgspec.UnsetType):
-        return None
-    return Commitment(fields=sealed.fields, root=sealed.root)

@@ -25,6 +25,7 @@ from ledger.reader.seals import SealColumns, Seals
 from ledger.reader.searching import Search
 from ledger.reader.slices import Slice
 from ledger.reader.statistics import Jobs, jobs_of
+from ledger.reader.streams import Streams
 from ledger.reader.words import Words
 from ledger.records.deadline import format_time
 from ledger.records.entry import Genesis, parse_entry
@@ -205,7 +206,7 @@ class Reader:
         return found
 
 
-class View(Catalogue):
+class View(Catalogue, Streams):
     """The ledger at one tree size. Belongs to the thread that opened it, while it is open."""
 
     def __init__(
@@ -342,6 +343,11 @@ class View(Catalogue):
         """The beginnings of all leaf hashes."""
         return self._reader.leaves
 
+    @property
+    def _seal_columns(self) -> SealColumns:
+        """Every sealed part, as columns."""
+        return self._reader.seals
+
     def _search(self, chosen: JobFilter) -> Search:
         found = self._searches.get(chosen)
         if found is None:
@@ -350,9 +356,13 @@ class View(Catalogue):
         return found
 
     def _jobs_with_word(self, word: str) -> NDArray[Any]:
-        found = self._reader.words.texts_with(word, self.size, self._snapshot.texts_with_word)
-        opens = self._reader.seals.opened_by(found, size=self.size, snapshot=self._snapshot)
-        return self.slice.submitted_by(opens)
+        return self.slice.submitted_by(self._opened_by(self._texts_with(word)))
+
+    def _texts_with(self, word: str) -> NDArray[Any]:
+        return self._reader.words.texts_with(word, self.size, self._snapshot.texts_with_word)
+
+    def _opened_by(self, disclosures: NDArray[Any]) -> NDArray[Any]:
+        return self._reader.seals.opened_by(disclosures, size=self.size, snapshot=self._snapshot)
 
     def job(self, job_id: str) -> JobDetail:
         """Everything public about one job. Raises NotFound."""

@@ -15,7 +15,7 @@ from ledger.records import canonical
 from ledger.records.charter import Charter, Finding
 from ledger.records.commitment import PartialOpening
 from ledger.records.deadline import format_time
-from ledger.records.entry_parser import DECISION_KINDS, STATEMENT_KINDS, parse_entry
+from ledger.records.entry_parser import DECISION_KINDS, MANIFEST_KIND, STATEMENT_KINDS, parse_entry
 from ledger.records.entry_parts import (
     FORMAT,
     MAX_ENTRY,
@@ -24,6 +24,7 @@ from ledger.records.entry_parts import (
     Disclosed,
     Entry,
     Genesis,
+    Manifest,
     Reason,
 )
 from ledger.records.statement import ParsedStatement
@@ -31,6 +32,7 @@ from ledger.records.statement import ParsedStatement
 __all__ = [
     "DECISION_KINDS",
     "FORMAT",
+    "MANIFEST_KIND",
     "MAX_ENTRY",
     "STATEMENT_KINDS",
     "Author",
@@ -38,11 +40,13 @@ __all__ = [
     "Disclosed",
     "Entry",
     "Genesis",
+    "Manifest",
     "Reason",
     "check_disclosable",
     "decision_entry",
     "disclosed_entry",
     "genesis_entry",
+    "manifest_entry",
     "parse_entry",
     "statement_entry",
 ]
@@ -160,6 +164,27 @@ def disclosed_entry(
     elif seed is not None and fields is not None:
         value |= {"fields": dict(fields), "seed": canonical.encode_base64(seed)}
     return _bounded(canonical.encode(value))
+
+
+def manifest_entry(manifest: Manifest, *, logged_at: int) -> bytes:
+    """Return the leaf that holds the SHA-256 of a list of files which the ledger published.
+
+    Raises ValueRefused naming the field.
+    """
+    entry = _bounded(
+        canonical.encode(
+            {
+                "format": FORMAT,
+                "kind": MANIFEST_KIND,
+                "logged_at": format_time(logged_at),
+                "name": manifest.name,
+                "digest": {"sha256": manifest.digest.hex()},
+                "tree_size": manifest.tree_size,
+            }
+        )
+    )
+    parse_entry(entry)
+    return entry
 
 
 def check_disclosable(fields: Mapping[str, Any]) -> None:

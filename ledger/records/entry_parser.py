@@ -21,15 +21,29 @@ from ledger.records.entry_parts import (
     Disclosed,
     Entry,
     Genesis,
+    Manifest,
     Reason,
 )
 from ledger.records.statement import parse_statement
 from ledger.records.wire import convert, refused
 from schemas.statements import SCHEMAS, Signature, Statement
-from schemas.values import Base64Seed, Index, Line, Sha256Hex, Slug, Time, Ulid, Vkey, Wire
+from schemas.values import (
+    Base64Seed,
+    DigestSet,
+    Index,
+    Line,
+    Sha256Hex,
+    Slug,
+    Time,
+    Ulid,
+    Vkey,
+    Wire,
+)
 
 STATEMENT_KINDS = frozenset(kind for schema in SCHEMAS.values() for kind in schema.kinds)
 DECISION_KINDS = ("admitted", "rejected")
+
+MANIFEST_KIND = "manifest"
 
 _Salt = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{22}==\Z")]
 
@@ -84,6 +98,12 @@ class _OfDisclosure(_Common, frozen=True):
     withheld_by: Index | UnsetType = UNSET
 
 
+class _OfManifest(_Common, frozen=True):
+    name: Annotated[str, Meta(pattern=r"^[a-z][A-Za-z0-9._/-]{0,199}\Z")]
+    digest: DigestSet
+    tree_size: Annotated[int, Meta(ge=1, lt=canonical.INTEGER_LIMIT)]
+
+
 def parse_entry(data: bytes) -> Entry:
     """Return the entry that ``data`` is, strictly: one spelling, no unknown field, real times.
 
@@ -104,6 +124,8 @@ def parse_entry(data: bytes) -> Entry:
         return _parse_disclosed(value)
     if kind == "genesis":
         return _parse_genesis(value)
+    if kind == MANIFEST_KIND:
+        return _parse_manifest(value)
     unknown = convert(value, _OfUnknown, at="")
     return Entry(
         kind=unknown.kind,
@@ -209,6 +231,22 @@ def _parse_genesis(value: dict[str, Any]) -> Entry:
             vkey=shape.vkey,
             authors=shape.authors,
             charter=parse_charter(shape.charter),
+        ),
+    )
+
+
+def _parse_manifest(value: dict[str, Any]) -> Entry:
+    shape = convert(value, _OfManifest, at="")
+    return Entry(
+        kind=shape.kind,
+        logged_at=_parse_time(shape.logged_at, "logged_at"),
+        job_id=None,
+        publish_by=None,
+        value=value,
+        manifest=Manifest(
+            name=shape.name,
+            digest=bytes.fromhex(shape.digest.sha256),
+            tree_size=shape.tree_size,
         ),
     )
 

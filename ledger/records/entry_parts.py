@@ -68,8 +68,17 @@ class Disclosed:
 
 
 @dataclass(frozen=True, slots=True)
+class Manifest:
+    """What the ledger published as files: their list's name and SHA-256, made at ``tree_size``."""
+
+    name: str
+    digest: bytes
+    tree_size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """A parsed leaf. Of the four parts the one of its kind is there, none for an unknown kind."""
+    """A parsed leaf. Of the five parts the one of its kind is there, none for an unknown kind."""
 
     kind: str
     logged_at: int
@@ -83,3 +92,4 @@ class Entry:
     decision: Decision | None = None
     disclosed: Disclosed | None = None
     genesis: Genesis | None = None
+    manifest: Manifest | None = None

@@ -15,7 +15,15 @@ from ledger.errors import Conflict, LedgerError, NotFound, OutOfOrder, ValueRefu
 from ledger.records.canonical import INTEGER_LIMIT
 from ledger.records.charter import Charter
 from ledger.records.deadline import format_time, latest_review, parse_time, publish_by
-from ledger.records.entry import Reason, decision_entry, disclosed_entry, statement_entry
+from ledger.records.entry import (
+    MANIFEST_KIND,
+    Manifest,
+    Reason,
+    decision_entry,
+    disclosed_entry,
+    manifest_entry,
+    statement_entry,
+)
 from ledger.records.lifecycle import State, next_state
 from ledger.records.proposal import Disclosure, Proposal
 from ledger.records.statement import ParsedStatement
@@ -35,7 +43,7 @@ from schemas.statements import (
 )
 from schemas.values import Wire
 
-Work = Proposal | Disclosure
+Work = Proposal | Disclosure | Manifest
 
 
 class Placed(Struct, frozen=True):
@@ -91,6 +99,8 @@ class Plan:
         """Lay out the entries of one work. Raises what its refusal is, having changed nothing."""
         if isinstance(work, Disclosure):
             return Placed(self._disclose(work), created=True)
+        if isinstance(work, Manifest):
+            return Placed(self._list_files(work), created=True)
         parsed = work.parsed
         known = self._known.statements.get(parsed.digest)
         if known is not None:
@@ -273,6 +283,17 @@ class Plan:
         )
         return index
 
+    def _list_files(self, manifest: Manifest) -> int:
+        if manifest.tree_size > self._next:
+            raise ValueRefused(
+                f"tree_size: files of {manifest.tree_size} entries, and the log has {self._next}",
+                field="tree_size",
+            )
+        index = self._next
+        data = manifest_entry(manifest, logged_at=self._logged_at)
+        self._add(data, Fact(index=index, kind=MANIFEST_KIND, logged_at=self._logged_at))
+        return index
+
     def _register(self, parsed: ParsedStatement) -> Placed:
         public = parsed.public
         assert isinstance(public, Registry)
@@ -384,6 +405,8 @@ def touched(works: Sequence[Work]) -> tuple[set[bytes], set[str], set[int]]:
         if isinstance(work, Disclosure):
             jobs.add(work.job_id)
             entries.add(work.index)
+            continue
+        if isinstance(work, Manifest):
             continue
         digests.add(work.parsed.digest)
         if work.parsed.job_id is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from ledger.errors import LedgerError, LogUnavailable, Overloaded
+from ledger.records.entry import Manifest
 from ledger.records.proposal import Disclosure
 from ledger.sequencer.plan import Work
 
@@ -148,4 +149,4 @@ class Queue(Generic[R]):
 
 
 def _size(work: Work) -> int:
-    return 0 if isinstance(work, Disclosure) else work.size
+    return 0 if isinstance(work, Disclosure | Manifest) else work.size

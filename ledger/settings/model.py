@@ -6,6 +6,7 @@ working folder alone makes a relative path absolute).
 
 import re
 from collections.abc import Iterable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import SplitResult, parse_qsl, urlsplit
@@ -74,6 +75,27 @@ class Settings(BaseSettings):
         doc="Where to report a weakness: stands in /.well-known/security.txt before the page"
         " that says whom to tell.",
     )
+    websub_hub: str | None = _setting(
+        None,
+        spelt="none",
+        allowed="an http:// or https:// address in ASCII",
+        doc="A WebSub hub: feeds name it, and it is told when there is something new in them.",
+    )
+    rate_per_minute: int = _setting(
+        6_000,
+        ge=0,
+        le=1_000_000,
+        allowed="0 to 1000000; 0 for no limit",
+        doc="How many answers each server process makes in a minute for one address; above it the"
+        " answer is 429. Files, answers at hand and accepted statements are not counted.",
+    )
+    trusted_proxies: str | None = _setting(
+        None,
+        spelt="none",
+        allowed="addresses and networks with commas between them, as 10.0.0.0/8,::1",
+        doc="The proxies in front of this server: what they say in X-Forwarded-For is believed,"
+        " and nobody else's.",
+    )
     processes: int = _setting(
         1,
         ge=1,
@@ -107,6 +129,19 @@ class Settings(BaseSettings):
         le=60,
         allowed="1 to 60",
         doc="The longest time between two looks for what is due, in seconds.",
+    )
+    export_dir: Path = _setting(
+        lambda data: data["data_dir"] / "exports",
+        spelt="<data_dir>/exports",
+        allowed="a folder's path",
+        doc="The folder of the bulk files, which the site serves under /bulk/.",
+    )
+    export_at: str | None = _setting(
+        None,
+        spelt="none",
+        allowed="a time of day in UTC, as 03:00",
+        doc="When the embargo worker makes bulk files of the newest tree, once a day; none: only"
+        " `ledger export` makes them.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info",
@@ -152,7 +187,13 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "port", "processes", "queue_records", "queue_bytes", "sweep_seconds", mode="before"
+        "port",
+        "rate_per_minute",
+        "processes",
+        "queue_records",
+        "queue_bytes",
+        "sweep_seconds",
+        mode="before",
     )
     @classmethod
     def _no_truth_for_a_number(cls, value: object) -> object:
@@ -160,7 +201,14 @@ class Settings(BaseSettings):
             raise ValueError("it is true or false, not a number")  # noqa: TRY004 - pydantic's way
         return value
 
-    @field_validator("data_dir", "key_dir")
+    @field_validator("export_at")
+    @classmethod
+    def _time_of_day(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
+            raise ValueError("it is no such time")
+        return value
+
+    @field_validator("data_dir", "key_dir", "export_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         try:
@@ -202,6 +250,26 @@ class Settings(BaseSettings):
     def _reachable(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"(mailto:|https://)[!-~]{3,200}", value):
             raise ValueError("it is not such an address")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str | None) -> str | None:
+        try:
+            for each in value.split(",") if value else ():
+                ip_network(each.strip())
+        except ValueError:
+            raise ValueError("one of them is neither") from None
+        return value
+
+    @field_validator("websub_hub")
+    @classmethod
+    def _hub_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            parts = _split(value)
+            plain = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
+            if not plain or not re.fullmatch(r"[!-~]{1,500}", value) or re.search('[#<>"]', value):
+                raise ValueError("it is not such an address")
         return value
 
     @field_validator("processes")

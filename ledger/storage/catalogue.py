@@ -1,5 +1,6 @@
 """Reads of what opened records name, of words in them, and of corrections, as of any tree size."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from ledger.records.words import is_word
@@ -7,6 +8,7 @@ from ledger.storage.driver import Driver, columns_of
 from ledger.storage.shapes import StoredArtifact, StoredCorrection, StoredModel
 from ledger.storage.tables import ARTIFACTS, CORRECTIONS, MODELS
 
+DISCLOSURES_AT_ONCE: Final = 2_048
 _MODELS: Final = f"SELECT {columns_of(MODELS)} FROM models"  # noqa: S608 - names are ours
 _ARTIFACTS: Final = f"SELECT {columns_of(ARTIFACTS)} FROM artifacts"  # noqa: S608 - the same
 _CORRECTIONS: Final = f"SELECT {columns_of(CORRECTIONS)} FROM corrections"  # noqa: S608 - the same
@@ -59,6 +61,16 @@ class CatalogueReads:
         )
         return [StoredArtifact(*row) for row in rows]
 
+    def iterate_artifacts(self, *, size: int) -> Iterator[StoredArtifact]:
+        """Every artifact in the order of disclosure, some at a time."""
+        for first in range(0, size, DISCLOSURES_AT_ONCE):
+            rows = self._driver.fetch(
+                f"{_ARTIFACTS} WHERE disclosed_index >= ? AND disclosed_index < ? "
+                "ORDER BY disclosed_index, n",
+                (first, min(first + DISCLOSURES_AT_ONCE, size)),
+            )
+            yield from (StoredArtifact(*row) for row in rows)
+
     def artifacts_named(self, digest: str, *, size: int, limit: int) -> list[StoredArtifact]:
         """Every artifact with this SHA-256, in the order of disclosure."""
         rows = self._driver.fetch(
@@ -86,6 +98,34 @@ class CatalogueReads:
             (job_id, size),
         )
         return [StoredCorrection(*row) for row in rows]
+
+    def correction_places(self, start: int, stop: int, limit: int, newest: bool) -> list[int]:
+        """The indices ``start`` <= index < ``stop`` of corrections, up to ``limit``."""
+        return self._places("leaf_index", "corrections", start, stop, limit, newest=newest)
+
+    def correction_places_of(self, author: str, *, below: int) -> list[int]:
+        """The indices below ``below`` of everything that one author corrected, in order."""
+        rows = self._driver.fetch(
+            "SELECT leaf_index FROM corrections WHERE author = ? AND leaf_index < ?"
+            " ORDER BY leaf_index",
+            (author, below),
+        )
+        return [row[0] for row in rows]
+
+    def checkpoint_places(self, start: int, stop: int, limit: int, newest: bool) -> list[int]:
+        """The last index of each tree with a published checkpoint, ``start`` <= it < ``stop``."""
+        found = self._places("size", "checkpoints", start + 1, stop + 1, limit, newest=newest)
+        return [size - 1 for size in found]
+
+    def _places(
+        self, key: str, table: str, start: int, stop: int, limit: int, *, newest: bool
+    ) -> list[int]:
+        rows = self._driver.fetch(
+            f"SELECT {key} FROM {table} WHERE {key} >= ? AND {key} < ?"  # noqa: S608 - ours
+            f" ORDER BY {key} {'DESC' if newest else ''} LIMIT ?",
+            (start, stop, limit),
+        )
+        return [row[0] for row in rows]
 
     def count_corrections(self, *, size: int) -> int:
         """How many corrections there are."""

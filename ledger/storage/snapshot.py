@@ -118,6 +118,13 @@ class Snapshot(CatalogueReads):
         rows = self._connection.execute(query.order_by(ENTRIES.c.leaf_index))
         return [StoredEntry(*row) for row in rows]
 
+    def entries_of_kind(self, kind: str, *, start: int) -> list[StoredEntry]:
+        """Every entry of a kind from ``start`` on, in log order; reads all that lies there."""
+        rows = self._driver.fetch(
+            f"{_ENTRIES} WHERE leaf_index >= ? AND kind = ? ORDER BY leaf_index", (start, kind)
+        )
+        return [StoredEntry(*row) for row in rows]
+
     def entry_bytes(self, start: int, stop: int) -> list[bytes]:
         """The bytes of the entries ``start`` <= index < ``stop``, in order."""
         rows = self._driver.fetch(f"SELECT data FROM entries {_FROM_TO}", (start, stop))  # noqa: S608 - ours
@@ -260,6 +267,17 @@ class Snapshot(CatalogueReads):
                 found[job.submitted_index] = job
         return found
 
+    def iterate_jobs(self, *, size: int) -> Iterator[StoredJob]:
+        """Every job as of ``size`` in the order of submission, a few thousand at a time."""
+        # The sign keeps the database from going by the index of versions, most of which fit.
+        for first in range(0, size, ROWS_AT_ONCE):
+            rows = self._driver.fetch(
+                f"{_JOBS} WHERE +since < ? AND until >= ?"
+                " AND submitted_index >= ? AND submitted_index < ? ORDER BY submitted_index",
+                (size, size, first, min(first + ROWS_AT_ONCE, size)),
+            )
+            yield from map(_job_of, rows)
+
     def embargoes_at(self, indices: Iterable[int]) -> dict[int, StoredEmbargo]:
         """The embargoes of the sealed entries at ``indices``, by index; others are absent."""
         rows = self._driver.fetch_in(_EMBARGOES_AT, indices)
@@ -275,6 +293,19 @@ class Snapshot(CatalogueReads):
         for some in batched(job_ids, VALUES_AT_ONCE):
             query = select(JOBS).where(JOBS.c.job_id.in_(some), _version_as_of(size))
             found.update((row.job_id, _job(row)) for row in self._connection.execute(query))
+        return found
+
+    def jobs_when(self, places: Collection[tuple[str, int]]) -> dict[tuple[str, int], StoredJob]:
+        """Jobs as they were at entries: by (job, index), as of the tree that ends there."""
+        wanted: dict[str, list[int]] = {}
+        for job_id, index in places:
+            wanted.setdefault(job_id, []).append(index)
+        found: dict[tuple[str, int], StoredJob] = {}
+        for row in self._driver.fetch_in(f"{_JOBS} WHERE job_id IN", wanted):
+            version = _job_of(row)
+            for index in wanted[version.job_id]:
+                if version.since <= index < version.until:
+                    found[version.job_id, index] = version
         return found
 
     def author_keys(self, *, size: int) -> list[StoredKey]:

@@ -9,7 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks import appending, machine, posting, proving, reading, scale, site, verifying
+from benchmarks import (
+    appending,
+    exporting,
+    machine,
+    posting,
+    proving,
+    reading,
+    scale,
+    site,
+    verifying,
+)
 from benchmarks.figures import Figure, report, table
 from benchmarks.logs import SMALLEST, Kept, kept_log
 from benchmarks.places import CannotMeasure, Places, default_folder
@@ -22,8 +32,8 @@ SECTIONS: Final = (
     verifying.SECTION,
     *reading.SECTIONS,
 )
-ALL: Final = (*SECTIONS, site.SECTION)
-"""Those that are measured by default, and the one that has to be asked for."""
+ALL: Final = (*SECTIONS, site.SECTION, exporting.SECTION)
+"""Those that are measured by default, and the two that have to be asked for."""
 QUICK_ENTRIES: Final = (10_000,)
 ENTRIES: Final = (10_000, 1_000_000)
 LARGE_ENTRIES: Final = (1_000_000,)
@@ -96,7 +106,9 @@ def _measured(
     """The wanted sections' names, and their figures, measured when they are asked for."""
     reads = [name for name in reading.SECTIONS if name in sections]
     logs: list[Kept] = []
-    if reads or {proving.SECTION, verifying.SECTION, site.SECTION} & set(sections):
+    if reads or {proving.SECTION, verifying.SECTION, site.SECTION, exporting.SECTION} & set(
+        sections
+    ):
         logs = [kept_log(places, each) for each in entries]
     if appending.SECTION in sections:
         yield [appending.SECTION], appending.measure(places, amounts)
@@ -110,6 +122,8 @@ def _measured(
         yield reads, reading.measure(places, logs, amounts, sections=reads)
     if site.SECTION in sections:
         yield [site.SECTION], site.measure(places, logs, amounts)
+    if exporting.SECTION in sections:
+        yield [exporting.SECTION], exporting.measure(logs, amounts)
 
 
 def _check(options: argparse.Namespace) -> None:

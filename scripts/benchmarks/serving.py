@@ -50,6 +50,7 @@ class Server:
             LEDGER_HOST=LOOPBACK,
             LEDGER_PORT=str(self.port),
             LEDGER_LOG_LEVEL="warning",
+            LEDGER_RATE_PER_MINUTE="0",
         )
         begun = time.perf_counter()
         with self._log.open("ab") as log:

@@ -225,3 +225,49 @@ def test_one_job_is_all_that_the_scheduler_holds(
     (job,) = worker._scheduler.get_jobs()
     assert (job.id, job.misfire_grace_time) == (JOB_ID, None)
     assert 55 < (job.next_run_time - datetime.now(UTC)).total_seconds() <= 60
+
+
+def test_once_a_day_it_does_what_it_is_given_and_outlives_its_failure(
+    make: Callable[..., Worker], sweeps: Sweeps, caplog: pytest.LogCaptureFixture
+) -> None:
+    nights: list[int] = []
+
+    def nightly(go_on: Callable[..., None]) -> None:
+        go_on("jobs", 1, 2)
+        nights.append(1)
+        raise LogUnavailable("the disk is full")
+
+    worker = make(nightly=nightly, nightly_at="03:00")
+    worker.start()
+    job = worker._scheduler.get_job(workers.NIGHTLY_ID)
+    assert (job.next_run_time.hour, job.next_run_time.minute) == (3, 0)
+    assert job.next_run_time.utcoffset() == timedelta(0)
+    job.modify(next_run_time=datetime.now(UTC))
+    until(lambda: bool(nights))
+    until(lambda: "the bulk files were not made: the disk is full" in caplog.text)
+    assert worker._scheduler.get_job(workers.NIGHTLY_ID).next_run_time.hour == 3
+
+
+def test_what_it_does_at_night_ends_when_it_is_stopped(
+    make: Callable[..., Worker], sweeps: Sweeps
+) -> None:
+    begun = threading.Event()
+
+    def nightly(go_on: Callable[..., None]) -> None:
+        begun.set()
+        while True:
+            go_on()
+            time.sleep(0.01)
+
+    worker = make(nightly=nightly, nightly_at="03:00")
+    worker.start()
+    worker._scheduler.get_job(workers.NIGHTLY_ID).modify(next_run_time=datetime.now(UTC))
+    assert begun.wait(20)
+    worker.stop()
+    assert not worker._scheduler.running
+
+
+def test_without_a_time_of_day_nothing_is_done_at_night(make: Callable[..., Worker]) -> None:
+    worker = make(nightly=lambda _go_on: None, nightly_at=None)
+    worker.start()
+    assert worker._scheduler.get_job(workers.NIGHTLY_ID) is None

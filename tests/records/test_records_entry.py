@@ -288,10 +288,11 @@ def test_disclosures_are_parsed_back_from_their_leaves() -> None:
 
 
 def test_an_entry_of_an_unknown_kind_is_read_for_its_kind_and_time_alone() -> None:
-    value = {"format": FORMAT, "kind": "manifest", "logged_at": "2026-11-21T19:00:01Z", "x": [1]}
+    value = {"format": FORMAT, "kind": "hearsay", "logged_at": "2026-11-21T19:00:01Z", "x": [1]}
     entry = parse_entry(canonical.encode(value))
-    assert (entry.kind, entry.logged_at, entry.value) == ("manifest", LOGGED, value)
+    assert (entry.kind, entry.logged_at, entry.value) == ("hearsay", LOGGED, value)
     assert (entry.signed, entry.decision, entry.disclosed, entry.genesis) == (None,) * 4
+    assert entry.manifest is None
     for field, wrong in (("format", "apsci-ledger/2"), ("kind", "A"), ("logged_at", "today")):
         with pytest.raises(ValueRefused) as refusal:
             parse_entry(canonical.encode(value | {field: wrong}))

@@ -136,8 +136,16 @@ def test_evidence_holds_a_receipt_that_convicts_by_itself(log: History, tmp_path
         assert verdict.report["index"] == index
 
 
+def test_the_manifest_of_bulk_files_is_known(log: History, tmp_path: Path) -> None:
+    listed = {"name": "bulk/2027-01-01-7/SHA256SUMS", "digest": {"sha256": "00" * 32}}
+    log.add({"kind": "manifest", "tree_size": 7, **listed})
+    verdict = run("--offline", log.write(tmp_path / "mirror"), "--vkey", KEY)
+    assert verdict.status == 0
+    assert "unknown-kind" not in verdict.report["warning_counts"]
+
+
 def test_an_unknown_kind_is_reported_and_hashed(log: History, tmp_path: Path) -> None:
-    log.add({"kind": "manifest", "digest": {"sha256": "00" * 32}})
+    log.add({"kind": "hearsay", "digest": {"sha256": "00" * 32}})
     verdict = run("--offline", log.write(tmp_path / "mirror"), "--vkey", KEY)
     assert verdict.status == 0
     assert verdict.report["warning_counts"]["unknown-kind"] == 1

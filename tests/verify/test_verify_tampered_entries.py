@@ -465,6 +465,18 @@ def a_review_more_than_half_a_year_away(log: History) -> int:
     return index
 
 
+@tampering("manifest-too-large")
+def files_of_more_entries_than_there_were(log: History) -> int:
+    index = len(log.entries)
+    listed = {"name": "bulk/2027-01-01-9/SHA256SUMS", "digest": {"sha256": "00" * 32}}
+    return log.add({"kind": "manifest", "tree_size": index + 1, **listed})
+
+
+@tampering("malformed-entry")
+def a_manifest_without_a_digest(log: History) -> int:
+    return log.add({"kind": "manifest", "tree_size": 7, "name": "bulk", "digest": {}})
+
+
 # Where it begins.
 
 

@@ -54,6 +54,7 @@ def _slugs(world: World) -> list[str]:
         "statistics",
         *(f"statistics/{name}" for name in NAMES),
         "statistics/gpu-hours-by-member?by=month",
+        "docs/api/reference",
         "docs/problems",
         *(f"docs/problems/{slug}" for slug in KINDS),
         *(f"jobs/{job}" for job in jobs),
@@ -92,7 +93,7 @@ def answers(world: World) -> list[str]:
         *(f"/api/v1/words/{slug}" for slug in LIBRARY.documents),
         f"/api/v1/consistency?from=1&to={size}",
         "/api/v1/consistency?from=7",
-        "/feeds/published.json",
+        *feeds(world),
         "/api/v1/members/alpha",
         "/members/alpha.json",
         "/api/v1/workloads",
@@ -111,6 +112,11 @@ def answers(world: World) -> list[str]:
         *(f"/api/v1/stats/{name}?by=week" for name in sorted(BY_PERIOD)),
         *(f"/api/v1/stats/{name}.csv" for name in NAMES),
         *embeds(world),
+        "/api/v1/openapi.json",
+        "/schemas/index.json",
+        "/schemas/job-shown.json",
+        "/schemas/signed-statement.json",
+        "/api/v1/jobs?fields=job_id,state&limit=3",
         "/api/v1/vocab",
         *(f"/api/v1/vocab/{name}" for name in (*vocabulary.NAMES, "fields")),
         "/robots.txt",
@@ -127,11 +133,13 @@ def answers(world: World) -> list[str]:
         *(f"/jobs/{job}.json" for job in jobs),
         *(f"/jobs/{job}{suffix}" for job in jobs for suffix in (".proof", ".csv", ".bib")),
         *(f"/jobs/{job}.csl.json" for job in jobs),
+        *(f"/jobs/{job}{suffix}" for job in jobs for suffix in (".intoto.json", ".cdx.json")),
         *(f"/api/v1/entries/{index}" for index in (0, size - 1)),
         *(f"/api/v1/entries/{index}/proof" for index in (0, size - 1)),
         f"/api/v1/entries/3/proof?size={size - 1}",
         "/entries/3.json",
         "/entries/3.proof",
+        "/entries/1.dsse.json",
     ]
 
 
@@ -144,6 +152,21 @@ def embeds(world: World) -> list[str]:
         *(f"/embed/{tag}/{each}" for tag in LANGUAGES for each in framed),
         *(f"/oembed?url=https://ledger.example/zh-Hans/{each}" for each in shown),
         f"/oembed?url=https://ledger.example/{shown[0]}&format=xml&maxwidth=300&maxheight=200",
+    ]
+
+
+def feeds(world: World) -> list[str]:
+    """Addresses of feeds, in both forms."""
+    named = ["published", "submitted", "rejected", "overdue", "corrections", "checkpoints"]
+    named += ["jobs", *(f"members/{name}" for name in ("alpha", "beta", "committee"))]
+    size = world.reader.tree_size()
+    return [
+        *(f"/feeds/{name}{form}" for name in named for form in (".json", ".atom")),
+        "/feeds/jobs.json?q=refusals&lang=zh-Hans",
+        "/feeds/jobs.atom?member=alpha&state=completed&limit=2",
+        "/feeds/submitted.json?since=5&limit=3",
+        "/feeds/submitted.atom?since=5&limit=3&lang=zh-Hans",
+        f"/feeds/published.atom?since={size}",
     ]
 
 

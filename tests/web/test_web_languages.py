@@ -38,10 +38,27 @@ LATIN = {
     *("DuckDB", "Datasette", "Ed25519", "Excel", "Google", "LibreOffice", "R", "ULID"),
     *("curl", "jq", "sha256", "signed-note", "sqlite-utils", "tlog-checkpoint"),
     # what stands in addresses and in the feed
+    *(
+        "Atom",
+        "WebSub",
+        "atom",
+        "submitted",
+        "rejected",
+        "overdue",
+        "corrections",
+        "checkpoints",
+        "failed",
+    ),
     *("api", "v1", "members", "feeds", "published.json", "at", "state"),
     *("apsci", "index", "discloses", "reason"),
+    # formats of other trades
+    *("CycloneDX", "Python", "in-toto"),
     # of the page that verifies: endings of files, and a specification
     *("json", "tlog-policy"),
+    # of the contract of the interface
+    *("JSON", "OpenAPI", "Schema"),
+    # forms of the bulk files
+    *("Croissant", "Data", "NDJSON", "Package", "Parquet", "SQLite", "schema.org"),
     # what the reader of a list has typed
     *("canary", "refusals"),
     # of the pages of words: names of rules, licences, formats and tools

@@ -43,6 +43,7 @@ def test_every_code_has_words() -> None:
         *STATEMENT_KINDS,
         *DECISION_KINDS,
         "disclosed",
+        "manifest",
         "genesis",
     ]
     assert [code for code in map(str, codes) if labels.label(code) == code.replace("_", " ")] == []

@@ -21,7 +21,15 @@ FAMILIAR = {"page|pages"}
 def test_the_pages_that_the_site_promises_are_there_in_every_language() -> None:
     promised = {
         *("about", "accessibility", "changelog", "docs", "docs/api", "docs/methodology"),
-        *("docs/threat-model", "docs/verify", "glossary", "licence", "press", "privacy"),
+        *(
+            "docs/exchange",
+            "docs/threat-model",
+            "docs/verify",
+            "glossary",
+            "licence",
+            "press",
+            "privacy",
+        ),
     }
     assert promised <= set(LIBRARY.documents)
     for translations in LIBRARY.documents.values():

@@ -14,7 +14,7 @@ from ledger.reader import View
 from ledger.reader.series import BY_PERIOD, NAMES
 from schemas.answers import Series
 from web import query
-from web.api import BASE, Asking, list_page, show
+from web.api import BASE, PAGING, Asking, show, whole_list
 from web.doors import asked
 from web.files import csv_text
 from web.query import ParameterRefused
@@ -51,9 +51,9 @@ def shown_series(view: View, name: str, by: str | None) -> Series:
 def list_series(request: Asking) -> Response[bytes]:
     """The names of all series."""
     asking = asked(request.scope)
-    query.check_known(asking.params, ())
+    query.check_known(asking.params, PAGING)
     with asking.view() as view:
-        return list_page(asking, view, NAMES, cursor=None, count=len(NAMES))
+        return whole_list(asking, view, NAMES)
 
 
 @get("/stats/{name:str}", sync_to_thread=True)

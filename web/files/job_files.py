@@ -1,4 +1,4 @@
-"""One job as files: its history as CSV, its citation as BibTeX and as CSL-JSON."""
+"""One job as files: its history as CSV, its citation, and what other formats make of it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
@@ -8,6 +8,7 @@ from litestar import Response
 
 from ledger.reader import View
 from schemas.answers import Event
+from web import cyclonedx, in_toto
 from web.doors import Asked
 from web.files import citations, csv_text
 from web.files.citations import Cited
@@ -53,6 +54,8 @@ def csl(asking: Asked, view: View, job_id: str) -> Response[bytes]:
 
 SUFFIXES: Final[Mapping[str, Callable[[Asked, View, str], Response[bytes]]]] = {
     ".csl.json": csl,
+    ".intoto.json": in_toto.statement,
+    ".cdx.json": cyclonedx.bill,
     ".bib": bibtex,
     ".csv": history,
 }

@@ -7,6 +7,7 @@ from litestar import Router
 from web.i18n import LANGUAGES
 from web.pages import (
     amended,
+    api_reference,
     documents,
     job,
     jobs,
@@ -24,6 +25,7 @@ from web.words.library import LIBRARY
 HANDLERS: list[Any] = [
     words.home,
     *documents.HANDLERS,
+    *api_reference.HANDLERS,
     words.list_problems,
     words.show_problem,
     jobs.list_jobs,

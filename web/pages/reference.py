@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Response, get
 
-from web import browse, query
+from web import browse, bulk_files, query
 from web.api import BASE
 from web.doors import asked
 from web.i18n import DEFAULT, gettext, language_of, speaking
@@ -89,4 +89,6 @@ def show_data(request: Asking) -> Response[Any]:
             twin=f"{BASE}/jobs",
             public_url=asking.public_url,
             overview=view.overview(),
+            # At a quoted size a page is the same for ever; which files there are is not.
+            bulk=None if asking.pinned else bulk_files.newest(asking.house.bulk_dir),
         )

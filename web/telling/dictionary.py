@@ -81,6 +81,7 @@ RECORDS: Final = {
     "job-withheld/1": noted("The committee keeps fields closed"),
     "job-corrected/1": noted("A correction"),
     "registry/1": noted("A key is added or retired"),
+    "manifest": noted("A list of bulk files"),
     "genesis": noted("The beginning of the log"),
     "job": noted("A job in lists, in the API and in CSV"),
 }
@@ -231,6 +232,11 @@ _WRITTEN: Final[Mapping[str, tuple[tuple[str, tuple[str, ...], bool], ...]]] = {
         ("closed", (BY_PATH, SHA256), True),
         ("opened_by", (ENTRY_NUMBER,), True),
         ("withheld_by", (ENTRY_NUMBER,), True),
+    ),
+    "manifest": (
+        ("name", (TEXT,), False),
+        ("digest", (DIGEST,), False),
+        ("tree_size", (WHOLE_NUMBER,), False),
     ),
     "genesis": (
         ("origin", (TEXT,), False),

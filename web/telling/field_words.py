@@ -50,6 +50,15 @@ _WORDS: Final[Mapping[str, FieldWords]] = {
     "signature/key_id": FieldWords(noted("Key"), noted("The key ID of the key that signed.")),
     "signature/value": FieldWords(noted("Signature"), noted("Ed25519, in base64.")),
     # what the ledger itself writes
+    "manifest/name": FieldWords(
+        noted("List of files"), noted("The address of the list: each file's name and SHA-256.")
+    ),
+    "manifest/digest": FieldWords(
+        noted("Digest of the list"), noted("SHA-256 of the list, and so of all the files in it.")
+    ),
+    "manifest/tree_size": FieldWords(
+        noted("Tree size"), noted("The files hold what the log held at so many entries.")
+    ),
     "genesis/origin": FieldWords(noted("Name of the log"), noted("It stands in every checkpoint.")),
     "genesis/vkey": FieldWords(
         noted("The log's public key"), noted("What every checkpoint is verified with.")

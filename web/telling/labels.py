@@ -24,6 +24,7 @@ _CODES: Final[Mapping[str, str]] = {
     "egress": noted("Egress"),
     "open": noted("Early opening"),
     "disclosed": noted("Opened"),
+    "manifest": noted("Bulk files"),
     "withheld": noted("Withheld"),
     "corrected": noted("Corrected"),
     # workloads

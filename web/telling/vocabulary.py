@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from ledger.records.charter import Code
-from ledger.records.entry import DECISION_KINDS, STATEMENT_KINDS, Reason
+from ledger.records.entry import DECISION_KINDS, MANIFEST_KIND, STATEMENT_KINDS, Reason
 from ledger.records.lifecycle import State
 from schemas import statements, values
 from schemas.reference import Vocabulary, Word
@@ -33,7 +33,7 @@ _ENUMS: Final[Mapping[str, type[StrEnum]]] = {
     "content_access": values.ContentAccess,
     "output_type": values.OutputType,
 }
-KINDS: Final = ("genesis", *sorted(STATEMENT_KINDS), *DECISION_KINDS, "disclosed")
+KINDS: Final = ("genesis", *sorted(STATEMENT_KINDS), *DECISION_KINDS, "disclosed", MANIFEST_KIND)
 """Every kind of entry that the log can hold."""
 NAMES: Final = (*_ENUMS, "kind")
 _OF: Final[Mapping[type[StrEnum], str]] = {codes: name for name, codes in _ENUMS.items()}

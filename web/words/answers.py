@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from ledger.errors import NotFound
 from schemas.words import DocumentShown, TermShown, TextShown
 from web import query
-from web.api import Asking, list_page, show
+from web.api import LIST, Asking, show, whole_list
 from web.doors import asked
 from web.words.facts import facts_of
 from web.words.library import LIBRARY
@@ -34,25 +34,25 @@ def _shown(slug: str, facts: dict[str, str]) -> DocumentShown:
 def list_documents(request: Asking) -> Response[bytes]:
     """Every page of words, in all languages."""
     asking = asked(request.scope)
-    query.check_known(asking.params, ())
+    query.check_known(asking.params, LIST)
     with asking.view() as view:
         facts = facts_of(asking, view)
         shown = [_shown(slug, facts) for slug in LIBRARY.documents]
-        return list_page(asking, view, shown, cursor=None, count=len(shown))
+        return whole_list(asking, view, shown, row=DocumentShown)
 
 
 @get("/{slug:path}", sync_to_thread=True)
 def show_document(request: Asking, slug: FromPath[str]) -> Response[bytes]:
     """One page of words, in all languages; of the glossary, its terms."""
     asking = asked(request.scope)
-    query.check_known(asking.params, ())
     name = str(slug).strip("/")
+    query.check_known(asking.params, LIST if name == "glossary" else ())
     if name not in LIBRARY.documents:
         raise NotFound("there is no such page of words")
     with asking.view() as view:
         if name == "glossary":
             terms = [TermShown(t.id, dict(t.words), dict(t.meanings)) for t in LIBRARY.terms]
-            return list_page(asking, view, terms, cursor=None, count=len(terms))
+            return whole_list(asking, view, terms, row=TermShown)
         return show(view, _shown(name, facts_of(asking, view)))
 
 

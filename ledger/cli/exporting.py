@@ -1,0 +1,116 @@
+"""``ledger export``: all that the log shows at one size, as files; and whether files are sound."""
+
+from pathlib import Path
+
+import click
+
+from ledger.assembly import Ledger
+from ledger.cli.common import (
+    CommandFailed,
+    Disproved,
+    Progress,
+    open_store,
+    settings_with_log,
+)
+from ledger.errors import LedgerError
+from ledger.exports import ExportFailed, export, sets
+from ledger.exports.partial import SUMS
+from ledger.settings import Settings
+
+
+@click.command("export", short_help="Write everything that is public as bulk files.")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder that holds the sets of files; over LEDGER_EXPORT_DIR.",
+)
+@click.option(
+    "--at", "size", type=click.IntRange(min=1), help="A published tree size; default: the newest."
+)
+@click.option(
+    "--check",
+    "checked",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Compare a set with its SHA256SUMS instead of making one.",
+)
+def export_command(folder: Path | None, size: int | None, checked: Path | None) -> None:
+    """Write the entries, the tables and the proofs of one published tree into a folder of its own.
+
+    Reads one snapshot, beside any server. A set that is there is kept, one that was interrupted is
+    taken up where it was left, and none appears before it is whole. `--check` exits with 1 where a
+    file is not what it was.
+
+    The digest of SHA256SUMS becomes an entry of the log. On SQLite the server is the one writer:
+    beside one, its worker logs it when it next makes files.
+    """
+    if checked is not None:
+        if folder is not None or size is not None:
+            raise click.UsageError("--check goes with neither --to nor --at")
+        _check(checked)
+        return
+    settings = settings_with_log()
+    folder = (folder or settings.export_dir).absolute()
+    store = open_store(settings)
+    shown = _Shown()
+    try:
+        name = export(store, folder, public_url=settings.public_url, size=size, progress=shown)
+    except OSError as error:
+        where = error.filename or folder
+        raise ExportFailed(
+            f"{where}: {error.strerror}; nothing was published, and the next run goes on from here"
+        ) from None
+    finally:
+        shown.finish()
+        store.close()
+    made = sets.read_set(folder / name)
+    click.echo(f"{folder / name}: {len(made.files)} files, {made.bytes} bytes")
+    click.echo(f"{made.tree_size} entries, root {made.root}")
+    click.echo(f"SHA-256 of {SUMS}: {made.manifest}")
+    click.echo(_logged(settings, folder))
+
+
+def _logged(settings: Settings, folder: Path) -> str:
+    """Have the log remember what was made, where this process may write to it."""
+    try:
+        ledger = Ledger(settings.model_copy(update={"export_dir": folder}))
+    except LedgerError as error:
+        return f"not in the log yet: {error}"
+    try:
+        ledger.bulk.log_manifests()
+    except LedgerError as error:
+        return f"not in the log yet: {error}"
+    finally:
+        ledger.close()
+    return "its manifest is an entry of the log"
+
+
+def _check(folder: Path) -> None:
+    try:
+        found = list(sets.check(folder))
+    except OSError as error:
+        raise CommandFailed(f"{error.filename or folder}: {error.strerror}") from None
+    for line in found:
+        click.echo(line)
+    if found:
+        raise Disproved(f"{folder} is not what was published: {len(found)} differences")
+    made = sets.read_set(folder.resolve())
+    click.echo(f"sound: {len(made.files)} files of {made.tree_size} entries")
+    click.echo(f"SHA-256 of {SUMS}: {made.manifest}")
+
+
+class _Shown:
+    """A counter for each file on a terminal; in a log, a line for each says that it is made."""
+
+    def __init__(self) -> None:
+        self._what = ""
+        self._progress = Progress("")
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what != self._what:
+            self.finish()
+            self._what, self._progress = what, Progress(what)
+        self._progress(done, total)
+
+    def finish(self) -> None:
+        self._progress.finish()

@@ -1,0 +1,75 @@
+"""The bulk files of a log, made in a process of their own: how long, and how much memory.
+
+    python -m benchmarks.exporting FOLDER      seconds and peak bytes of one export
+
+The log is read as any other process beside a server would, and its manifest is not logged.
+"""
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from benchmarks.figures import Figure
+from benchmarks.logs import Kept
+from benchmarks.places import CannotMeasure, environment, module
+from benchmarks.progress import say
+from benchmarks.scale import Scale
+from ledger.exports import export
+from ledger.settings import load_settings
+from ledger.storage.store import Store
+
+SECTION: Final = "data"
+TIME: Final = "all bulk files of a log"
+MEMORY: Final = "the same: memory at the peak"
+_UNIT_BYTES: Final = 1 if sys.platform == "darwin" else 1024
+
+
+def measure(logs: Sequence[Kept], scale: Scale) -> Iterator[Figure]:
+    """The figures of this section, in seconds and in MiB."""
+    for log in logs:
+        taken = []
+        for number in range(scale.rounds):
+            say(f"{SECTION}: round {number + 1} of {scale.rounds}, {log.entries:,} entries")
+            taken.append(_export(log))
+        seconds, peaks = (tuple(each) for each in zip(*taken, strict=True))
+        yield Figure(SECTION, TIME, "s", seconds, entries=log.entries)
+        yield Figure(SECTION, MEMORY, "MiB", peaks, entries=log.entries)
+
+
+def _export(log: Kept) -> tuple[float, float]:
+    """Seconds and MiB of one export, whose files are thrown away."""
+    with tempfile.TemporaryDirectory(dir=log.settings.data_dir) as folder:
+        done = subprocess.run(
+            module("exporting", folder),
+            env=environment(log.settings),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise CannotMeasure("the bulk files could not be made: " + done.stderr[-300:])
+    seconds, peak = done.stdout.split()
+    return float(seconds), int(peak) / 2**20
+
+
+def main(arguments: list[str]) -> int:
+    """Export the log of the environment's settings, and print what it took."""
+    settings = load_settings()
+    store = Store(settings.database_url)
+    try:
+        begun = time.perf_counter()
+        export(store, Path(arguments[0]), public_url=settings.public_url)
+        took = time.perf_counter() - begun
+    finally:
+        store.close()
+    print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT_BYTES)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

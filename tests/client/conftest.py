@@ -1,0 +1,56 @@
+"""A ledger with a history behind a real server process, and clients that read it."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "reader"))  # ledger_world lies there
+sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))  # and serving there
+
+from ledger_world import World, with_history
+from serving import served
+from tampering import Open
+
+from ledger.client import Ledger
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("client")
+    url = None
+    if request.param == "postgresql":
+        server: str = request.getfixturevalue("postgresql_server")
+        name = f"client_{folder.name}"
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}"'.encode())
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        url = server.replace("@/postgres?", f"@/{name}?")
+    with World(folder, url) as made:
+        yield with_history(made)
+
+
+@pytest.fixture(scope="module")
+def address(world: World) -> Iterator[str]:
+    """Where the world is served, by a process of its own."""
+    with served(world) as found:
+        yield found
+
+
+@pytest.fixture
+def open_ledger(world: World, address: str, tmp_path: Path) -> Iterator[Open]:
+    """Opens clients of the served world that know its key and keep their state with the test."""
+    opened: list[Ledger] = []
+
+    def open_it(**named: object) -> Ledger:
+        known = {"vkey": world.ledger.vkey, "state": tmp_path / "state.json", **named}
+        opened.append(Ledger(address, **known))  # type: ignore[arg-type]
+        return opened[-1]
+
+    yield open_it
+    for each in opened:
+        each.close()

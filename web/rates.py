@@ -1,0 +1,142 @@
+"""How many answers one address on the network may have made for it: a token bucket each.
+
+What costs nothing is not counted: files, what is at hand already, and "nothing has changed". The
+buckets are this process's own, and at most ``MOST_BUCKETS``: the one that has rested longest goes
+first, and comes back full. Nothing of an address is kept but its bucket, and nothing is logged.
+
+Headers are those of draft-ietf-httpapi-ratelimit-headers-10. The limit is
+``RateLimit-Policy: "default";q=600;w=60``, and ``RateLimit: "default";r=599;t=1`` says that 599 are
+left and that in a second one more is.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from time import monotonic
+from typing import Final
+
+from ledger.errors import LedgerError
+from web.answer import Header, Scope
+
+MOST_BUCKETS: Final = 50_000
+WINDOW_S: Final = 60
+IPV6_PREFIX: Final = 64
+"""What one subscriber has at least: addresses below it cost nothing to change."""
+
+Network = IPv4Network | IPv6Network
+
+
+class RateExceeded(LedgerError):
+    """No token is left for an address; the next one is there after ``retry_after_s`` seconds."""
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RateLimits:
+    """A bucket of ``per_minute`` tokens for each address, refilled at that rate; 0 is no limit.
+
+    ``trusted`` are the networks of our own proxies: only what they say in ``X-Forwarded-For`` is
+    believed, and of it the last address that is not one of theirs.
+    """
+
+    def __init__(
+        self,
+        per_minute: int,
+        *,
+        trusted: Sequence[Network] = (),
+        clock: Callable[[], float] = monotonic,
+        most: int = MOST_BUCKETS,
+    ) -> None:
+        self._per_minute = per_minute
+        self._trusted = tuple(trusted)
+        self._clock = clock
+        self._most = most
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, scope: Scope) -> None:
+        """Take one token for the client. Raises RateExceeded where none is left."""
+        if not self._per_minute:
+            return
+        client = self.client(scope)
+        left = self._left(client)
+        if left < 1:
+            wait = max(1, math.ceil((1 - left) * WINDOW_S / self._per_minute))
+            raise RateExceeded(
+                f"this server makes {self._per_minute} answers a minute for one address; the next"
+                f" one in {wait} s",
+                retry_after_s=wait,
+            )
+        self._put(client, left - 1)
+
+    def give_back(self, scope: Scope) -> None:
+        """Undo one ``take``: what was done for the client was worth it."""
+        if self._per_minute:
+            client = self.client(scope)
+            self._put(client, min(float(self._per_minute), self._left(client) + 1))
+
+    def headers(self, scope: Scope) -> Iterable[Header]:
+        """What is left for the client; nothing where there is no limit."""
+        if not self._per_minute:
+            return
+        left = self._left(self.client(scope))
+        until = math.ceil((1 - left % 1) * WINDOW_S / self._per_minute)
+        yield b"ratelimit-policy", b'"default";q=%d;w=%d' % (self._per_minute, WINDOW_S)
+        yield b"ratelimit", b'"default";r=%d;t=%d' % (int(left), until)
+
+    def client(self, scope: Scope) -> str:
+        """Whose bucket it is: an IPv4 address, or the network of an IPv6 one."""
+        peer = scope.get("client")
+        found = peer[0] if peer else ""
+        if self._trusted and self._is_trusted(found):
+            for each in reversed(_forwarded(scope)):
+                found = each
+                if not self._is_trusted(each):
+                    break
+        return _subscriber(found)
+
+    def _left(self, client: str) -> float:
+        known = self._buckets.get(client)
+        if known is None:
+            return float(self._per_minute)
+        tokens, since = known
+        grown = (self._clock() - since) * self._per_minute / WINDOW_S
+        return min(float(self._per_minute), tokens + grown)
+
+    def _put(self, client: str, tokens: float) -> None:
+        self._buckets[client] = (tokens, self._clock())
+        self._buckets.move_to_end(client)
+        while len(self._buckets) > self._most:
+            self._buckets.popitem(last=False)
+
+    def _is_trusted(self, text: str) -> bool:
+        try:
+            address = ip_address(text)
+        except ValueError:
+            return False
+        return any(address in network for network in self._trusted)
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Addresses and networks with commas between them. Raises ValueError."""
+    return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
+
+
+def _forwarded(scope: Scope) -> list[str]:
+    """Every address of ``X-Forwarded-For``, the client's claim first and the nearest proxy last."""
+    values = [value for name, value in scope["headers"] if name.lower() == b"x-forwarded-for"]
+    return [each.strip() for each in b",".join(values).decode("latin-1").split(",") if each.strip()]
+
+
+def _subscriber(text: str) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text[:64]
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(IPv6Network((address, IPV6_PREFIX), strict=False))
+    return str(address)
