@@ -33,7 +33,7 @@ from ledger.worker import Worker
 
 APP: Final = "web.app:create_app"
 ORPHAN_CHECK_S: Final = 1.0
-SIGNAL_CHECK_S: Final = 1.0
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 READY_CHECK_S: Final = 0.05
 FAILED: Final = 2
 
@@ -153,7 +153,6 @@ def worker() -> None:
     """
     settings = settings_with_log()
     ledger = open_for_writing(settings)
-    stop = threading.Event()
     try:
         sweeper = Worker(
             ledger.embargo,
@@ -162,20 +161,23 @@ def worker() -> None:
             nightly=ledger.bulk.make,
             nightly_at=settings.export_at,
         )
-        signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+        # Waited for and not handled: Python runs a handler between two instructions, and there is
+        # no next one after an endless wait. Threads that are started from here on leave them alone.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         sweeper.start()
         try:
             click.echo(f"opening what is due in {ledger.origin}; {_next(ledger)}")
             sys.stdout.flush()
-            # A signal that comes just before an endless wait would not end it: Python runs its
-            # handler between two instructions, and there would be no next one.
             with announcing(settings, ledger.reader):
-                while not stop.wait(SIGNAL_CHECK_S):
-                    pass
+                stopped_by = signal.sigwait(STOPPING)
+                # Whoever asks twice does not want to wait for the pass that is running.
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         finally:
             sweeper.stop()
     finally:
         ledger.close()
+    if stopped_by == signal.SIGINT:
+        raise KeyboardInterrupt
 
 
 @click.command("publish-due", short_help="Open everything whose deadline has come, once.")
