@@ -5,6 +5,7 @@ each answer is made from the entries below its size alone.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
@@ -32,25 +33,25 @@ SAME_BYTES: Final = 1_000
 _HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
-class Catalogue:
+class Catalogue(ABC):
     """Models, artifacts and corrections at one tree size."""
 
     _snapshot: Snapshot
     size: int
 
     @property
+    @abstractmethod
     def slice(self) -> Slice:
         """The jobs as of this size, as columns."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def _leaves(self) -> Leaves:
         """The beginnings of all leaf hashes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _once(self, what: tuple[object, ...], count: Callable[[], T]) -> T:
         """The count called ``what`` at this size, made once."""
-        raise NotImplementedError
 
     # --- models ---
 

@@ -8,6 +8,7 @@ item follows from the entries up to it alone.
 Only what has become overdue has no entry of its own: see ``overdue``.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -76,25 +77,25 @@ class Stored:
         return self.read(start, min(below, self.size), limit, False)
 
 
-class Streams:
+class Streams(ABC):
     """The part of a view that feeds are made from."""
 
     _snapshot: Snapshot
     size: int
 
     @property
+    @abstractmethod
     def slice(self) -> Slice:
         """The jobs as of this size, as columns."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def _seal_columns(self) -> SealColumns:
         """Every sealed part, as columns."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _sealed_parts(self) -> Seals:
         """The sealed parts as of this size."""
-        raise NotImplementedError
 
     # --- where the items stand ---
 
@@ -188,13 +189,13 @@ class Streams:
             since = np.maximum(since, said)
         return since
 
+    @abstractmethod
     def _texts_with(self, word: str) -> Indices:
         """The entries below this size that opened a text with a word beginning so."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _opened_by(self, disclosures: Indices) -> Indices:
         """The sealed entries that ``disclosures`` opened."""
-        raise NotImplementedError
 
     def _disclosures(self) -> tuple[Indices, Indices]:
         return self._seal_columns.disclosures(self.size, self._snapshot)
