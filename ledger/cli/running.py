@@ -161,23 +161,36 @@ def worker() -> None:
             nightly=ledger.bulk.make,
             nightly_at=settings.export_at,
         )
-        # Waited for and not handled: Python runs a handler between two instructions, and there is
-        # no next one after an endless wait. Threads that are started from here on leave them alone.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        signals = _signals_to_stop()
         sweeper.start()
         try:
             click.echo(f"opening what is due in {ledger.origin}; {_next(ledger)}")
             sys.stdout.flush()
             with announcing(settings, ledger.reader):
-                stopped_by = signal.sigwait(STOPPING)
+                stopped_by = signals.recv(1)[0]
                 # Whoever asks twice does not want to wait for the pass that is running.
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
         finally:
             sweeper.stop()
     finally:
         ledger.close()
     if stopped_by == signal.SIGINT:
         raise KeyboardInterrupt
+
+
+def _signals_to_stop() -> socket.socket:
+    """Where the number of each signal that asks to stop arrives, from now on, as one byte.
+
+    Python runs a handler between two instructions of the main thread, and after the beginning of
+    an endless wait there is no next one. The byte is written at once, whichever thread is hit.
+    """
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    signal.set_wakeup_fd(writing.detach())
+    for number in STOPPING:
+        signal.signal(number, lambda _number, _frame: None)
+    return reading
 
 
 @click.command("publish-due", short_help="Open everything whose deadline has come, once.")
