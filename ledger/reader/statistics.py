@@ -24,7 +24,7 @@ Rows = tuple[tuple[Cell, ...], ...]
 GRACE_S: Final = 300
 """An opening counts as late when it comes later than this after its deadline."""
 MEMBER_SHARE_PERCENT: Final = 20
-"""The charter's mark for one member's share of all GPU-hours."""
+"""The consortium's mark for one member's share of all GPU-hours."""
 GAPS_FILLED: Final = 600
 """Periods without a job are listed too, unless the first and the last lie further apart."""
 

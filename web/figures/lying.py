@@ -32,8 +32,8 @@ def member_share(source: Source) -> Figure:
     mark = gettext("%(n)s line") % {"n": f"{MARK_PERCENT}%"}
     definition = gettext(
         "Each member's part of the GPU-hours of all jobs that have ended since the log began. The"
-        " line is the charter's mark for one member, 20%. It is drawn here and does not decide on"
-        " admission."
+        " line is the consortium's mark for one member, 20%. It is drawn here and does not decide"
+        " on admission."
     )
     return source.figure(
         gettext("Percent of all GPU-hours, and GPU-hours"),

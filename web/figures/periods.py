@@ -72,7 +72,7 @@ def share_by_month(source: Source) -> Figure:
     ]
     definition = gettext(
         "Each member's part of the GPU-hours of all jobs that ended in a month. The line is the"
-        " charter's mark for one member, 20%. It is drawn here and does not decide on admission."
+        " consortium's mark for one member, 20%. It is drawn here and does not decide on admission."
     )
     return source.figure(
         gettext("Percent of the GPU-hours of the month"),
