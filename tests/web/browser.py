@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from web.front import Front
 
 T = TypeVar("T")
-WAIT_S = 30
+WAIT_S = 120
 
 
 @dataclass(frozen=True)

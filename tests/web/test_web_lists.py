@@ -12,11 +12,12 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
-from browser import Browser
+from browser import Browser, Reply
 from ledger_world import HOSTILE, World
 
 from ledger.reader import View
 from ledger.reader.columns import Columns
+from web.app import create_app
 from web.files import jobs_csv
 from web.files.jobs_csv import FileAnswer
 from web.search import narrowing
@@ -365,7 +366,8 @@ def test_who_reads_slowly_keeps_only_so_many_files(
 
     async def three() -> list[int]:
         first = [asyncio.create_task(site.ask("GET", "/jobs.csv?bom=0")) for _ in range(2)]
-        await both.wait()
+        async with asyncio.timeout(60):
+            await both.wait()
         refused = await site.ask("GET", "/jobs.csv?bom=0")
         assert refused.headers["retry-after"] == "30"
         going_on.set()
@@ -429,26 +431,30 @@ def test_what_is_sealed_is_found_by_no_word_of_it(fresh: World, shop: Browser) -
 def test_pages_wait_for_the_columns_and_proofs_do_not(
     fresh: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from browser import Browser as Fresh  # noqa: PLC0415 - a second site of the same world
-
-    from web.app import create_app  # noqa: PLC0415
-
     fresh.log(fresh.submission("one"))
+    job = fresh.job_id("one")
     go_on = threading.Event()
     real = Columns.at
 
     def slow(self: Columns, *rest: object) -> object:
-        go_on.wait(20)
+        go_on.wait()
         return real(self, *rest)  # type: ignore[arg-type]
 
+    async def both(shop: Browser) -> Reply:
+        page = asyncio.create_task(shop.ask("GET", "/en/jobs"))
+        try:
+            for target in ("/log/checkpoint", f"/jobs/{job}.proof", "/api/v1/entries/1/proof"):
+                proof = await shop.ask("GET", target)
+                assert proof.status == 200, target
+            assert not page.done()
+        finally:
+            go_on.set()
+        return await page
+
     monkeypatch.setattr(Columns, "at", slow)
-    with Fresh(create_app(fresh.ledger, public_url="https://x")) as shop:
-        job = fresh.job_id("one")
-        for target in ("/log/checkpoint", f"/jobs/{job}.proof", "/api/v1/entries/1/proof"):
-            assert shop.get(target).status == 200
-        threading.Timer(0.2, go_on.set).start()
-        assert _count_in(shop.get("/en/jobs").text) == 1
-        assert go_on.is_set()
+    with Browser(create_app(fresh.ledger, public_url="https://x")) as shop:
+        page = shop.run(both(shop))
+        assert _count_in(page.text) == 1
 
 
 def test_every_filter_has_a_name_and_a_form_in_the_answer(site: Browser, titled: World) -> None:

@@ -41,7 +41,15 @@ COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(JobShown))
 
 
 class Turn:
-    """One of the ``MOST`` lists, for as long as anybody holds it, however that ends."""
+    """One of the ``MOST`` lists. It ends when it is ended, or when nobody holds it any more."""
+
+    def __init__(self, taken: "weakref.WeakSet[Turn]") -> None:
+        self._taken = taken
+        taken.add(self)
+
+    def end(self) -> None:
+        """Let the next one have it. Once or more often."""
+        self._taken.discard(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +68,15 @@ class FileAnswer(Answer):
     async def send(self, send: Send, more: Iterable[Header] = (), *, head: bool = False) -> None:
         """Send the file in pieces; without them where only the head was asked for."""
         headers = [*self.headers, *more, (b"content-length", b"%d" % self.length)]
-        with self.file as file:
-            await send({"type": "http.response.start", "status": self.status, "headers": headers})
-            while not head and (piece := file.read(CHUNK)):
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
+        try:
+            with self.file as file:
+                start = {"type": "http.response.start", "status": self.status, "headers": headers}
+                await send(start)
+                while not head and (piece := file.read(CHUNK)):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+        finally:
+            self.turn.end()
+        await send({"type": "http.response.body", "body": b""})
 
 
 class JobsCsv:
@@ -85,14 +97,13 @@ class JobsCsv:
                 f"{MOST} lists are being written or read; ask again in a while",
                 retry_after_s=RETRY_AFTER_S,
             )
-        turn = Turn()
-        self._turns.add(turn)
-        loop = asyncio.get_running_loop()
-        # The thread holds the turn too: a client that goes away leaves it writing.
+        turn = Turn(self._turns)
+        writing = self._threads.submit(write, asked)
         try:
-            file, length = await loop.run_in_executor(self._threads, _write, asked, turn)
-        except Exception:
-            self._turns.discard(turn)
+            file, length = await asyncio.wrap_future(writing)
+        except BaseException:
+            # A client that goes away leaves the thread writing: the turn ends with that.
+            writing.add_done_callback(lambda _: turn.end())
             raise
         name = f"apsci-jobs-{asked.size}.csv"
         headers = (
@@ -100,6 +111,7 @@ class JobsCsv:
             (b"content-disposition", f'attachment; filename="{name}"'.encode()),
         )
         if length <= IN_MEMORY:
+            turn.end()
             with file:
                 return Answer(200, headers, file.read())
         return FileAnswer(200, headers, b"", file=file, length=length, turn=turn)
@@ -123,10 +135,6 @@ def write(asked: Asked) -> tuple[IO[bytes], int]:
         file.close()
         raise
     return file, length
-
-
-def _write(asked: Asked, _turn: Turn) -> tuple[IO[bytes], int]:
-    return write(asked)
 
 
 def _wants_bom(asked: Asked) -> bool:
