@@ -16,7 +16,7 @@ from ledger_world import World
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-START_S = 60
+START_S = 120
 STOP_S = 10
 
 
@@ -58,7 +58,7 @@ def _wait(server: "subprocess.Popen[bytes]", address: str) -> None:
     patience = time.monotonic() + START_S
     while True:
         try:
-            with urllib.request.urlopen(address, timeout=5):
+            with urllib.request.urlopen(address, timeout=120):
                 return
         except (URLError, OSError):
             assert server.poll() is None, f"the server ended with {server.returncode}"

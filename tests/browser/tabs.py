@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 WIDE = 1280
 PHONE = 390
-PATIENCE_MS = 15_000
+PATIENCE_MS = 120_000
 
 Colours = Literal["light", "dark"]
 

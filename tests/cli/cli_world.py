@@ -120,12 +120,12 @@ def process(
             if running.poll() is None:
                 running.send_signal(signal.SIGTERM)
                 try:
-                    running.wait(20)
+                    running.wait(120)
                 except subprocess.TimeoutExpired:
                     running.kill()
 
 
-def eventually_gone(path_holder: int, *, within_s: float = 10) -> bool:
+def eventually_gone(path_holder: int, *, within_s: float = 120) -> bool:
     """Whether a process ends by itself in time."""
     until = time.monotonic() + within_s
     while time.monotonic() < until:

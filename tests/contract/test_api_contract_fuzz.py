@@ -54,10 +54,10 @@ def _served(settings: Any, now: int) -> Iterator[str]:
         start_new_session=True,
     )
     try:
-        patience = time.monotonic() + 60
+        patience = time.monotonic() + 120
         while True:
             try:
-                with urllib.request.urlopen(f"{address}/log/checkpoint", timeout=5):
+                with urllib.request.urlopen(f"{address}/log/checkpoint", timeout=120):
                     break
             except (URLError, OSError):
                 assert server.poll() is None, f"the server ended with {server.returncode}"
@@ -67,7 +67,7 @@ def _served(settings: Any, now: int) -> Iterator[str]:
     finally:
         server.terminate()
         try:
-            server.wait(10)
+            server.wait(120)
         except subprocess.TimeoutExpired:
             os.killpg(server.pid, signal.SIGKILL)
             server.wait()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 START = "import sys; sys.path[:0] = sys.argv[1:3]; import _demo; sys.exit(_demo.main(sys.argv[3:]))"
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 @dataclass

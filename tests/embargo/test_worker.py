@@ -146,18 +146,18 @@ def test_stopping_waits_for_the_pass_and_never_for_ever(
 
     def ask() -> None:
         asking.set()
-        assert go_on.wait(20)
+        assert go_on.wait(120)
 
     sweeps.asked = ask
     worker = make()
     worker.start()
-    assert asking.wait(20)
+    assert asking.wait(120)
     stopping = threading.Thread(target=worker.stop)
     stopping.start()
     stopping.join(0.2)
     assert stopping.is_alive()
     go_on.set()
-    stopping.join(20)
+    stopping.join(120)
     assert not stopping.is_alive()
     assert sweeps.passes == 1
 
@@ -262,7 +262,7 @@ def test_what_it_does_at_night_ends_when_it_is_stopped(
     worker = make(nightly=nightly, nightly_at="03:00")
     worker.start()
     worker._scheduler.get_job(workers.NIGHTLY_ID).modify(next_run_time=datetime.now(UTC))
-    assert begun.wait(20)
+    assert begun.wait(120)
     worker.stop()
     assert not worker._scheduler.running
 

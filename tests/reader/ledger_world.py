@@ -150,7 +150,7 @@ class World:
 
     def log(self, *bodies: bytes) -> list[Accepted]:
         """Post ``bodies`` and expect each to be accepted."""
-        return [_accepted(each) for each in self.ledger.submit_batch(bodies).result(timeout=30)]
+        return [_accepted(each) for each in self.ledger.submit_batch(bodies).result(timeout=120)]
 
     def submission(
         self,

@@ -209,7 +209,7 @@ def test_what_loads_in_the_background_is_there_for_who_asks(random_world: World)
     assert reader.loaded is None
     with reader.loading():
         assert reader.loaded is not None
-        reader.loaded.result(timeout=30)
+        reader.loaded.result(timeout=120)
         assert reader.columns.size == reader.tree_size()
     with reader.at() as view:
         check(view.slice, as_of(rows_of(random_world), view.size))

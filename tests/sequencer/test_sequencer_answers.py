@@ -414,7 +414,7 @@ def test_a_flood_before_the_checks_is_refused(
     ledger = Ledger(small, clock=clock)
     gate = threading.Event()
     real = ledger.intake.check
-    monkeypatch.setattr(ledger.intake, "check", lambda body: (gate.wait(30), real(body))[1])
+    monkeypatch.setattr(ledger.intake, "check", lambda body: (gate.wait(120), real(body))[1])
     waiting = [ledger.submit(kit.submitted(kit.ulid(n))) for n in range(4)]
     assert type(kit.refusal(ledger.submit(kit.submitted(ONE)))) is Overloaded
     batch: Future[Any] = ledger.submit_batch([kit.submitted(ONE)])
@@ -438,7 +438,7 @@ def test_closing_answers_what_waits_and_refuses_what_comes(
         _until(lambda: ledger._writer.desk._closed)
         assert not any(future.done() for future in waiting)
         late = ledger.submit(kit.submitted(kit.ulid(99)))
-    closing.join(30)
+    closing.join(120)
     assert not closing.is_alive()
     assert all(isinstance(future.result(0), Receipted) for future in waiting)
     assert type(kit.refusal(late)) is LogUnavailable
@@ -456,7 +456,7 @@ def test_a_client_that_gave_up_holds_up_no_one(
     ledger = Ledger(settings, clock=clock)
     gate = threading.Event()
     real = ledger.intake.check
-    monkeypatch.setattr(ledger.intake, "check", lambda body: (gate.wait(30), real(body))[1])
+    monkeypatch.setattr(ledger.intake, "check", lambda body: (gate.wait(120), real(body))[1])
     futures = [ledger.submit(kit.submitted(kit.ulid(n))) for n in range(20)]
     cancelled = [future for future in futures if future.cancel()]
     assert cancelled
@@ -496,7 +496,7 @@ def test_a_ticket_can_be_waited_for_with_patience() -> None:
 
 
 def _until(condition: Any) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)

@@ -175,6 +175,6 @@ def test_the_head_has_one_writer_at_a_time(database_url: str, tmp_path: Path) ->
         waiting.join(0.2)
         assert waiting.is_alive()
         order.append(("first", 1))
-    waiting.join(20)
+    waiting.join(120)
     assert order == [("first", 1), ("second", 1)]
     store.close()

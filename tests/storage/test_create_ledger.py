@@ -136,7 +136,7 @@ def test_of_two_that_create_at_once_one_does(
     real = genesis_entry
 
     def together(**given: Any) -> bytes:
-        both.wait(20)  # both have seen an empty database and an empty folder
+        both.wait(120)  # both have seen an empty database and an empty folder
         return real(**given)
 
     monkeypatch.setattr(founding, "genesis_entry", together)

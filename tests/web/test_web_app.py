@@ -36,7 +36,7 @@ def test_what_is_due_is_opened_by_the_server_itself(
         job = world.job_id("one")
     monkeypatch.setenv("LEDGER_DATA_DIR", str(tmp_path / "data"))
     with Browser(create_app()) as site:
-        for _ in range(200):
+        for _ in range(2_400):
             if site.get("/api/v1/embargo").json()["data"]["disclosed"]:
                 break
             time.sleep(0.05)

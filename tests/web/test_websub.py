@@ -16,7 +16,7 @@ from ledger.settings import Settings
 from web.app import create_app
 
 PUBLIC_URL = "https://ledger.example"
-WAIT_S = 20
+WAIT_S = 120
 
 
 class Hub:
