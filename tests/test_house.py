@@ -77,7 +77,7 @@ def test_every_script_can_be_started_by_its_name(name: str) -> None:
     assert script.read_text("utf-8").startswith("#!/usr/bin/env python3\n")
 
 
-@pytest.mark.parametrize("lock", ["bench", "build", "run", "test"])
+@pytest.mark.parametrize("lock", ["build", "run", "test"])
 def test_every_locked_version_has_hashes_and_names_no_place_to_get_it_from(lock: str) -> None:
     text = ROOT.joinpath("scripts", "locks", f"{lock}.txt").read_text("utf-8")
     pins = [pin for pin in re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE) if pin.strip()]
@@ -96,7 +96,7 @@ def test_what_serves_another_group_holds_all_that_it_holds() -> None:
     for group, serving in _setup.SERVES.items():
         for other in serving:
             assert pins(group) - pins(other) == set(), (group, other)
-    assert pins("bench") - pins("test")
+    assert pins("test") - pins("run")
 
 
 def test_every_dependency_of_the_project_is_locked_and_explained_in_the_readme() -> None:
