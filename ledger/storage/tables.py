@@ -2,7 +2,8 @@
 
 Append-only by trigger (see the migrations): ``entries``, ``tiles``, ``checkpoints``,
 ``disclosures``, ``openings``. One mutable row: ``log_head``, whose lock makes its holder the one
-writer. Everything else is a projection that can be dropped and rebuilt from the entries.
+writer. What witnesses said (``cosignatures``, ``quorums``, ``witnesses``) changes and can be asked
+for again. Everything else is a projection that can be dropped and rebuilt from the entries.
 
 Times are Unix seconds. ``leaf_index`` counts from 0.
 """
@@ -242,6 +243,50 @@ class JobTextRow(SQLModel, table=True):
     words: str = Field(sa_column=Column(Text, nullable=False))
 
 
+class CosignatureRow(SQLModel, table=True):
+    """What one witness, ``name+hex8``, said of the checkpoint of one size; every line verified.
+
+    The first line is kept beside the newest: the first bounds when the tree existed, the newest
+    shows that it is still the newest tree of which the witness knows. Times are the witness's.
+    """
+
+    __tablename__ = "cosignatures"
+    size: int = Field(sa_column=_big(primary_key=True))
+    witness: str = Field(sa_column=Column(Text, primary_key=True))
+    first_at: int = Field(sa_column=_big())
+    first_line: str = Field(sa_column=Column(Text, nullable=False))
+    newest_at: int = Field(sa_column=_big())
+    newest_line: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class QuorumRow(SQLModel, table=True):
+    """A size whose cosignatures met a policy, named by its digest, and when that was noticed."""
+
+    __tablename__ = "quorums"
+    policy: str = Field(sa_column=Column(Text, primary_key=True))
+    size: int = Field(sa_column=_big(primary_key=True))
+    met_at: int = Field(sa_column=_big())
+
+
+class WitnessRow(SQLModel, table=True):
+    """How one witness is getting on: the largest size that it cosigned, and what went wrong last.
+
+    ``sent`` counts the requests of ``day``, in days since 1970 by UTC. ``failures`` in a row put
+    off the next request until ``retry_at``. ``error`` is a code, never an address or an answer.
+    """
+
+    __tablename__ = "witnesses"
+    witness: str = Field(sa_column=Column(Text, primary_key=True))
+    size: int = Field(sa_column=_big())
+    cosigned_at: int | None = Field(sa_column=_big(nullable=True))
+    day: int = Field(sa_column=_big())
+    sent: int = Field(sa_column=_big())
+    failures: int = Field(sa_column=_big())
+    retry_at: int = Field(sa_column=_big())
+    error: str | None = Field(sa_column=Column(Text, nullable=True))
+    error_at: int | None = Field(sa_column=_big(nullable=True))
+
+
 def _table(row: type[SQLModel]) -> Table:
     return cast("Table", row.__table__)  # type: ignore[attr-defined]
 
@@ -259,6 +304,9 @@ MODELS = _table(ModelRow)
 ARTIFACTS = _table(ArtifactRow)
 CORRECTIONS = _table(CorrectionRow)
 JOB_TEXTS = _table(JobTextRow)
+COSIGNATURES = _table(CosignatureRow)
+QUORUMS = _table(QuorumRow)
+WITNESSES = _table(WitnessRow)
 
 APPEND_ONLY = (ENTRIES, TILES, CHECKPOINTS, DISCLOSURES, OPENINGS)
 PROJECTIONS = (JOBS, EMBARGOES, AUTHOR_KEYS, MODELS, ARTIFACTS, CORRECTIONS, JOB_TEXTS)
