@@ -106,12 +106,14 @@ def _own_rates() -> RateLimits:
 def _own_house() -> Iterator[House]:
     settings = load_settings()
     ledger = Ledger(settings)
+    bulk = ledger.bulk
     worker = Worker(
         ledger.embargo,
         clock=ledger.clock,
         sweep_seconds=settings.sweep_seconds,
-        nightly=ledger.bulk.make,
+        nightly=bulk.make,
         nightly_at=settings.export_at,
+        beside=bulk.log_manifests,
     )
     try:
         if settings.runs_inline_worker:

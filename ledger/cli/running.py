@@ -153,13 +153,15 @@ def worker() -> None:
     """
     settings = settings_with_log()
     ledger = open_for_writing(settings)
+    bulk = ledger.bulk
     try:
         sweeper = Worker(
             ledger.embargo,
             clock=ledger.clock,
             sweep_seconds=settings.sweep_seconds,
-            nightly=ledger.bulk.make,
+            nightly=bulk.make,
             nightly_at=settings.export_at,
+            beside=bulk.log_manifests,
         )
         signals = _signals_to_stop()
         sweeper.start()
