@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "fsck": "repairing:fsck",
     "rebuild": "repairing:rebuild_command",
     "export": "exporting:export_command",
+    "mirror": "mirroring:mirror_command",
     "import-trace": "replaying:import_trace_command",
     "migrate": "looking:migrate",
     "settings": "looking:settings_command",

@@ -118,6 +118,16 @@ class Snapshot(CatalogueReads):
         rows = self._connection.execute(query.order_by(ENTRIES.c.leaf_index))
         return [StoredEntry(*row) for row in rows]
 
+    def last_about_jobs(self, start: int, stop: int, *, size: int) -> list[tuple[str, int]]:
+        """(job, index) of the entries between that are the last about their job below ``size``."""
+        return self._driver.fetch(
+            "SELECT e.job_id, e.leaf_index FROM entries e WHERE e.leaf_index >= ?"
+            " AND e.leaf_index < ? AND e.job_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries l"
+            " WHERE l.job_id = e.job_id AND l.leaf_index > e.leaf_index AND l.leaf_index < ?)"
+            " ORDER BY e.leaf_index",
+            (start, stop, size),
+        )
+
     def entries_of_kind(self, kind: str, *, start: int) -> list[StoredEntry]:
         """Every entry of a kind from ``start`` on, in log order; reads all that lies there."""
         rows = self._driver.fetch(
