@@ -36,7 +36,7 @@ LATIN = {
     *("GET", "HEAD", "POST", "tlog-proof", "tlog-tiles", "verify.py", "B", "kB", "MB", "TB"),
     *("BibTeX", "CSL-JSON", "CSV", "HTML", "NVIDIA", "kWh"),
     *("DuckDB", "Datasette", "Ed25519", "Excel", "Google", "LibreOffice", "R", "ULID"),
-    *("curl", "jq", "sha256", "signed-note", "sqlite-utils", "tlog-checkpoint"),
+    *("curl", "jq", "sha256", "signed-note", "tlog-checkpoint"),
     # what stands in addresses and in the feed
     *(
         "Atom",
@@ -58,7 +58,17 @@ LATIN = {
     # of the contract of the interface
     *("JSON", "OpenAPI", "Schema"),
     # forms of the bulk files
-    *("Croissant", "Data", "NDJSON", "Package", "Parquet", "SQLite", "schema.org"),
+    *(
+        "Croissant",
+        "Data",
+        "NDJSON",
+        "Package",
+        "Parquet",
+        "SQLite",
+        "UTF-8",
+        "pandas",
+        "schema.org",
+    ),
     # what the reader of a list has typed
     *("canary", "refusals"),
     # of the pages of words: names of rules, licences, formats and tools
