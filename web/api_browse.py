@@ -168,7 +168,9 @@ def show_status(request: Asking) -> Response[bytes]:
     asking = asked(request.scope)
     query.check_known(asking.params, ())
     with asking.view() as view:
-        return show(view, browse.status(view, asking.house, now=asking.now(view)))
+        return show(
+            view, browse.status(view, asking.house, now=asking.now(view), pinned=asking.pinned)
+        )
 
 
 _NAMES: Final = ", ".join(vocabulary.NAMES)

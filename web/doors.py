@@ -44,7 +44,8 @@ class Asked:
     """One request to read: at which tree size, when, and with which parameters.
 
     ``size`` is the newest published one, or the one that ``?at=`` names; then it is ``pinned``,
-    ``now_s`` is None, and time is what the log itself says it was.
+    ``now_s`` is None, and time is what the log itself says it was. ``mark`` tells apart what
+    witnesses have said of one tree, where the answer depends on it.
     """
 
     house: House
@@ -56,6 +57,7 @@ class Asked:
     size: int
     pinned: bool
     now_s: int | None
+    mark: str = ""
 
     def view(self) -> AbstractContextManager[View]:
         """The ledger as of ``size``."""

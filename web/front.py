@@ -88,6 +88,10 @@ _UNCOUNTED = re.compile(
     re.ASCII,
 )
 """Addresses of proofs and of single things, which count no jobs."""
+_WITNESSED = re.compile(
+    rf"/(?:jobs|entries)/[^/]+\.proof|/(?:{_LANGUAGES})/(?:log|status)|/api/v1/status", re.ASCII
+)
+"""Addresses whose answers change with what witnesses say, and not with the tree alone."""
 
 
 def policy_of(path: str) -> str:
@@ -125,7 +129,7 @@ class Front:
         self._problem = problem
         self._rates = rates
         self._build = build_digest()
-        self._pages: ByteCache[tuple[str, int, int]] = ByteCache(CACHE_BYTES)
+        self._pages: ByteCache[tuple[str, int, int, str]] = ByteCache(CACHE_BYTES)
         self._coder = Coder(CODED_BYTES)
         self._static_coder = Coder(STATIC_BYTES, quality=BEST)
         self._house: House | None = None
@@ -223,13 +227,13 @@ class Front:
         tick = asked.now_s // TICK_S if timed and asked.now_s is not None else 0
         # The path is decoded and may hold a question mark; no query string holds a line break.
         address = f"{scope['path']}\n{scope['query_string'].decode('latin-1')}"
-        tag = self._tag(address, asked.size, tick)
+        tag = self._tag(address, asked.size, tick, asked.mark)
         kept = (b"cache-control", (FOREVER if asked.pinned else REVALIDATE).encode())
         made_at = (TREE_SIZE, b"%d" % asked.size)
         had = _had(scope, tag)
         if had is not None:
             return Answer(304, ((b"etag", had), kept, made_at, VARIES), b"")
-        key = (address, asked.size, tick)
+        key = (address, asked.size, tick, asked.mark)
         known = self._pages.get(key)
         if isinstance(known, Answer):
             return known
@@ -259,7 +263,8 @@ class Front:
         house, newest = self._house, self._newest
         assert house is not None
         assert newest is not None
-        published = (await newest.get()).size
+        found = await newest.get()
+        published = found.checkpoint.size
         params = parse_query(scope["query_string"])
         at = integer(params, "at", least=1)
         archived = archive_size(scope["path"])
@@ -279,6 +284,7 @@ class Front:
             size=at or published,
             pinned=at is not None,
             now_s=None if at is not None else house.clock(),
+            mark=found.mark if at is None and _WITNESSED.fullmatch(scope["path"]) else "",
         )
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -291,8 +297,8 @@ class Front:
 
         await self._app(scope, receive, with_headers)
 
-    def _tag(self, address: str, size: int, tick: int) -> bytes:
-        made_from = f"{self._build} {self._public_url} {size} {tick} {address}"
+    def _tag(self, address: str, size: int, tick: int, mark: str) -> bytes:
+        made_from = f"{self._build} {self._public_url} {size} {tick}{mark and f'+{mark}'} {address}"
         return b'"%s"' % hashlib.sha256(made_from.encode()).hexdigest()[:20].encode()
 
     def _common(self, path: str, made: Answer | None = None) -> Iterable[Header]:

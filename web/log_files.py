@@ -43,7 +43,8 @@ class LogFiles:
             return self._vkey
         tile = _tile(name)
         newest = await self._newest.get()
-        data = await asyncio.to_thread(self._house.reader.file, tile, size=newest.size)
+        size = newest.checkpoint.size
+        data = await asyncio.to_thread(self._house.reader.file, tile, size=size)
         found = answer(200, data, BYTES, cache_control=FOREVER)
         self._cache.put(path, found, size=found.size)
         return found

@@ -34,7 +34,7 @@ def _receipt(asking: Asked, index: int | None, job_id: str | None, name: str) ->
             assert job_id is not None
             index = view.submission_of(job_id)
         return Response(
-            view.receipt(index),
+            view.receipt(index, cosigned=not asking.pinned),
             media_type=PROOF_TYPE,
             headers={"Content-Disposition": f'attachment; filename="{name}.tlog-proof"'},
         )

@@ -49,6 +49,8 @@ class BulkFiles:
     folder: Path
     public_url: str
     append: Callable[[Sequence[Manifest]], Ticket[Logged]]
+    shown_size: Callable[[], int | None] = lambda: None
+    """The newest tree size that the public gets; None: whichever is signed."""
     refused: dict[str, str] = field(default_factory=dict)
     """Sets that are not logged as they lie there, by name: what is wrong with each."""
     _settled: set[tuple[str, int, int]] = field(default_factory=set)
@@ -58,7 +60,13 @@ class BulkFiles:
 
         Raises what ``export`` raises, and OSError where the disk refuses.
         """
-        name = export(self.store, self.folder, public_url=self.public_url, progress=progress)
+        name = export(
+            self.store,
+            self.folder,
+            public_url=self.public_url,
+            size=self.shown_size(),
+            progress=progress,
+        )
         self.log_manifests(progress)
         return name
 

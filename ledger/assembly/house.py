@@ -9,6 +9,7 @@ from pathlib import Path
 from ledger import keys
 from ledger.assembly.bulk import BulkFiles
 from ledger.assembly.desk import Answers, Desk
+from ledger.assembly.standard import read_standard, witnessing_of
 from ledger.embargo import Embargo
 from ledger.errors import LogUnavailable, NotFound
 from ledger.intake import Intake
@@ -18,6 +19,7 @@ from ledger.sequencer.signer import CheckpointSigner, SignerMemory
 from ledger.settings import Settings
 from ledger.storage.store import Store
 from ledger.vault import Vault
+from ledger.witnessing import Witnessing
 from schemas.answers import Receipted
 
 
@@ -49,8 +51,9 @@ class Ledger:
             self.store.migrate()
             if self.store.is_empty():
                 raise NotFound("this database holds no ledger yet: run `ledger init`")  # noqa: TRY301 - the handler below lets go of what is open
-            self.reader = Reader(self.store)
-            genesis = self.reader.genesis()
+            genesis = Reader(self.store).genesis()
+            self.standard = read_standard(settings, genesis.vkey)
+            self.reader = Reader(self.store, standard=self.standard)
             self.origin = genesis.origin
             self.vkey = genesis.vkey
             self.charter = genesis.charter
@@ -75,6 +78,11 @@ class Ledger:
         return self._writer.embargo
 
     @property
+    def witnessing(self) -> Witnessing | None:
+        """What asks the witnesses of the policy; None without one. Needs no key."""
+        return witnessing_of(self.settings, self.store, self.standard, clock=self.clock)
+
+    @property
     def bulk_dir(self) -> Path:
         """Where bulk files are made and served from."""
         return self.settings.export_dir
@@ -87,6 +95,7 @@ class Ledger:
             folder=self.bulk_dir,
             public_url=self.settings.public_url,
             append=self._writer.sequencer.submit,
+            shown_size=self.reader.tree_size,
         )
 
     def log(self, bodies: Sequence[bytes]) -> Answers:

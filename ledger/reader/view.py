@@ -21,6 +21,7 @@ from ledger.reader.loader import GoOn, Loader
 from ledger.reader.log_files import LogFiles
 from ledger.reader.memory import Memory
 from ledger.reader.overview import overview
+from ledger.reader.publication import Publication, Shown
 from ledger.reader.seals import SealColumns, Seals
 from ledger.reader.searching import Search
 from ledger.reader.slices import Slice
@@ -34,6 +35,7 @@ from ledger.storage.shapes import JobFilter, StoredCheckpoint
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Store
 from ledger.tlog.merkle import tree_root
+from ledger.tlog.standard import Standard
 from ledger.tlog.tiles import Tile
 from schemas.answers import (
     CheckpointShown,
@@ -51,7 +53,7 @@ from schemas.answers import (
     Published,
     Series,
 )
-from schemas.reference import WithheldShown
+from schemas.reference import WithheldShown, WitnessingShown
 
 T = TypeVar("T")
 
@@ -66,8 +68,9 @@ ARRAYS_KEPT: Final = 2
 class Reader:
     """Opens views on a store. Thread-safe; one instance a process."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, standard: Standard | None = None) -> None:
         self._store = store
+        self._publication = Publication(standard)
         self._files = LogFiles(store)
         self._newest: StoredCheckpoint | None = None
         self._genesis: Genesis | None = None
@@ -82,9 +85,14 @@ class Reader:
         self._arrays: Memory[int, Jobs] = Memory(ARRAYS_KEPT)
 
     def newest(self) -> StoredCheckpoint:
-        """The newest published checkpoint. Raises NotFound before the first one."""
+        """The newest published checkpoint; see ``Publication.shown``."""
         with self._store.snapshot() as snapshot:
             return self._newest_in(snapshot)
+
+    def shown(self) -> Shown:
+        """The newest tree that is shown, and the note for ``/log/checkpoint``."""
+        with self._store.snapshot() as snapshot:
+            return self._publication.published(snapshot)
 
     def tree_size(self) -> int:
         """The size of the newest published tree."""
@@ -157,6 +165,11 @@ class Reader:
             self._seals.at(size, snapshot)
 
     @property
+    def publication(self) -> Publication:
+        """Which checkpoint the public gets."""
+        return self._publication
+
+    @property
     def files(self) -> LogFiles:
         """The log as files."""
         return self._files
@@ -197,9 +210,7 @@ class Reader:
         return self._counts
 
     def _newest_in(self, snapshot: Snapshot) -> StoredCheckpoint:
-        found = snapshot.newest_checkpoint()
-        if found is None:
-            raise NotFound("this ledger has published no checkpoint yet")
+        found = self._publication.shown(snapshot)
         with self._lock:
             if self._newest is None or found.size > self._newest.size:
                 self._newest = found
@@ -279,22 +290,32 @@ class View(Catalogue, Streams):
             signed=self.checkpoint is not None,
         )
 
-    def receipt(self, index: int) -> bytes:
+    def receipt(self, index: int, *, cosigned: bool = False) -> bytes:
         """The ``.tlog-proof`` of the entry at ``index``, with its opening once that is public.
 
-        Raises NotFound for an entry that this tree does not have, and for a size at which no
-        checkpoint was published.
+        Its checkpoint is this size's; where ``cosigned``, rather the smallest that met the witness
+        policy, if one does that holds the entry. Raises NotFound for an entry that this tree does
+        not have, and for a size at which no checkpoint was published.
         """
         stored = proofs.stored_entry(self._snapshot, index, size=self.size)
-        if self.checkpoint is None:
-            raise NotFound(f"no checkpoint was published at the size {self.size}")
+        found = self._reader.publication.covering(self._snapshot, index) if cosigned else None
+        if found is None:
+            if self.checkpoint is None:
+                raise NotFound(f"no checkpoint was published at the size {self.size}")
+            found = self.checkpoint, self.checkpoint.note
+        checkpoint, note = found
         return proofs.receipt(
             self._snapshot,
             stored,
-            note=self.checkpoint.note,
-            size=self.size,
-            node=self._reader.files.nodes(self.size),
+            note=note,
+            size=checkpoint.size,
+            node=self._reader.files.nodes(checkpoint.size),
+            opened_below=self.size,
         )
+
+    def witnessing(self) -> WitnessingShown | None:
+        """How the witnesses are getting on now, whatever this size; None without a policy."""
+        return self._reader.publication.witnessing(self._snapshot)
 
     def consistency(self, old_size: int, new_size: int) -> ConsistencyProof:
         """The proof that the tree of ``new_size`` begins with that of ``old_size``.

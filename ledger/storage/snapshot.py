@@ -27,6 +27,7 @@ from ledger.storage.tables import (
     OPENINGS,
 )
 from ledger.storage.versions import read_versions
+from ledger.storage.witnessed import WitnessReads
 
 ROWS_AT_ONCE: Final = 2_048
 _ENTRIES: Final = f"SELECT {columns_of(ENTRIES)} FROM entries"  # noqa: S608 - names are ours
@@ -53,7 +54,7 @@ _CHECKPOINT = (
 )
 
 
-class Snapshot(CatalogueReads):
+class Snapshot(CatalogueReads, WitnessReads):
     """Everything that can be read; made by ``Store.snapshot`` and ``Appending.snapshot``."""
 
     def __init__(self, connection: Connection) -> None:

@@ -1,0 +1,128 @@
+"""Which signed checkpoint the public gets: the newest, or the newest that met the witness policy.
+
+Pages and answers show the newest signed tree, or where the policy is closed the newest that met it.
+``/log/checkpoint`` and receipts carry cosignatures as soon as there are enough.
+"""
+
+from dataclasses import dataclass
+
+from ledger.errors import LogUnavailable, NotFound
+from ledger.records.deadline import format_time
+from ledger.storage.shapes import StoredCheckpoint, StoredCosignature, StoredWitness
+from ledger.storage.snapshot import Snapshot
+from ledger.tlog.standard import Standard, identity, with_lines
+from schemas.reference import WitnessingShown, WitnessShown
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The newest tree that is shown, and the note that ``/log/checkpoint`` answers with.
+
+    ``mark`` changes whenever the witnesses have said something new that an answer could carry.
+    """
+
+    checkpoint: StoredCheckpoint
+    note: bytes
+    mark: str = ""
+
+
+class Publication:
+    """What a standard, or none, makes of the checkpoints in a snapshot."""
+
+    def __init__(self, standard: Standard | None) -> None:
+        self._standard = standard
+
+    def shown(self, snapshot: Snapshot) -> StoredCheckpoint:
+        """The checkpoint of the newest tree that is shown.
+
+        Raises NotFound before the first one; LogUnavailable where a closed policy was never met.
+        """
+        newest = _newest(snapshot)
+        standard = self._standard
+        if standard is None or not standard.closed or not standard.asks:
+            return newest
+        cosigned = _at(snapshot, snapshot.newest_quorum(standard.digest))
+        if cosigned is None:
+            raise LogUnavailable(
+                "no checkpoint has met LEDGER_POLICY yet, and LEDGER_WITNESS_MODE is closed:"
+                " `ledger status` says which witness is missing"
+            )
+        return cosigned
+
+    def published(self, snapshot: Snapshot) -> Shown:
+        """What is shown, and the note for ``/log/checkpoint``. Raises as ``shown`` does."""
+        shown = self.shown(snapshot)
+        standard = self._standard
+        if standard is None:
+            return Shown(shown, shown.note)
+        quorum = snapshot.newest_quorum(standard.digest) if standard.asks else shown.size
+        checkpoint = _at(snapshot, quorum) or shown
+        lines = snapshot.cosignatures(checkpoint.size, standard.witnesses)
+        note = with_lines(checkpoint.note, [line.newest_line for line in lines])
+        heard = ".".join(str(line.newest_at) for line in lines)
+        return Shown(shown, note, f"{checkpoint.size}.{heard}")
+
+    def covering(self, snapshot: Snapshot, index: int) -> tuple[StoredCheckpoint, bytes] | None:
+        """The smallest checkpoint that met the policy and holds the entry at ``index``.
+
+        With its note, which has each witness's first cosignature: those bound when the entry was
+        there. None where there is none yet.
+        """
+        standard = self._standard
+        if standard is None or not standard.asks:
+            return None
+        size = snapshot.quorum_covering(standard.digest, index=index)
+        checkpoint = _at(snapshot, size)
+        if checkpoint is None:
+            return None
+        lines = snapshot.cosignatures(checkpoint.size, standard.witnesses)
+        return checkpoint, with_lines(checkpoint.note, [line.first_line for line in lines])
+
+    def witnessing(self, snapshot: Snapshot) -> WitnessingShown | None:
+        """How the witnesses are getting on; None without a policy."""
+        standard = self._standard
+        if standard is None:
+            return None
+        newest = _newest(snapshot).size
+        quorum = snapshot.newest_quorum(standard.digest) if standard.asks else newest
+        lines = snapshot.cosignatures(quorum or 0, standard.witnesses)
+        states = snapshot.witness_states(standard.witnesses)
+        return WitnessingShown(
+            mode="closed" if standard.closed else "open",
+            quorum=standard.policy.quorum or "none",
+            quorum_met=quorum == newest,
+            signed_size=newest,
+            cosigned_size=quorum,
+            cosigned_at=_latest(lines),
+            witnesses=tuple(
+                _witness(each.name, states[identity(each.key)])
+                for each in standard.policy.witnesses
+            ),
+        )
+
+
+def _newest(snapshot: Snapshot) -> StoredCheckpoint:
+    found = snapshot.newest_checkpoint()
+    if found is None:
+        raise NotFound("this ledger has published no checkpoint yet")
+    return found
+
+
+def _at(snapshot: Snapshot, size: int | None) -> StoredCheckpoint | None:
+    return None if size is None else snapshot.checkpoint(size)
+
+
+def _latest(lines: list[StoredCosignature]) -> str | None:
+    return format_time(max(line.newest_at for line in lines)) if lines else None
+
+
+def _witness(name: str, state: StoredWitness) -> WitnessShown:
+    return WitnessShown(
+        name=name,
+        key=state.witness,
+        size=state.size,
+        cosigned_at=None if state.cosigned_at is None else format_time(state.cosigned_at),
+        failures=state.failures,
+        error=state.error,
+        error_at=None if state.error_at is None else format_time(state.error_at),
+    )

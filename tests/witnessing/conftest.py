@@ -1,0 +1,41 @@
+"""Witnesses that run as long as a module's tests, and a ledger of each test's own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from witness_world import Remote, World, make_world, three_witnesses
+
+
+@pytest.fixture(scope="module")
+def witnesses() -> Iterator[list[Remote]]:
+    with three_witnesses() as found:
+        yield found
+
+
+Making = Callable[..., World]
+
+
+@pytest.fixture
+def making(database_url: str, tmp_path: Path, witnesses: list[Remote]) -> Iterator[Making]:
+    """Makes the test's one world, with a policy that ends as it says."""
+    made: list[World] = []
+
+    def make(**more: Any) -> World:
+        made.append(make_world(database_url, tmp_path, witnesses, **more))
+        return made[0]
+
+    try:
+        yield make
+    finally:
+        for each in witnesses:
+            each.tell("release")
+        for world in made:
+            world.ledger.close()
+
+
+@pytest.fixture
+def world(making: Making) -> World:
+    """Two of three witnesses are enough."""
+    return making()
