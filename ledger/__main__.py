@@ -42,6 +42,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "rebuild": "repairing:rebuild_command",
     "export": "exporting:export_command",
     "mirror": "mirroring:mirror_command",
+    "witness": "witness:witness_group",
+    "webhooks": "webhooks:webhooks_group",
     "import-trace": "replaying:import_trace_command",
     "migrate": "looking:migrate",
     "settings": "looking:settings_command",

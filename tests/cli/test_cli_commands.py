@@ -50,6 +50,8 @@ def test_every_command_of_the_design_is_there() -> None:
                 "open",
                 "publish-due",
                 "export",
+                "mirror",
+                "witness",
                 "fsck",
                 "rebuild",
                 "import-trace",
