@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "worker": "running:worker",
     "status": "looking:status",
     "publish-due": "running:publish_due",
+    "witnesses": "witnesses:witnesses_command",
     "submit": "authoring:submit",
     "open": "authoring:open_command",
     "registry": "authoring:registry",

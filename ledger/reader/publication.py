@@ -32,6 +32,11 @@ class Publication:
     def __init__(self, standard: Standard | None) -> None:
         self._standard = standard
 
+    @property
+    def has_witnesses(self) -> bool:
+        """Whether the standard names any witness."""
+        return self._standard is not None and bool(self._standard.witnesses)
+
     def shown(self, snapshot: Snapshot) -> StoredCheckpoint:
         """The checkpoint of the newest tree that is shown.
 

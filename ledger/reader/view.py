@@ -313,6 +313,11 @@ class View(Catalogue, Streams):
             opened_below=self.size,
         )
 
+    @property
+    def is_witnessed(self) -> bool:
+        """Whether this ledger has a policy that names witnesses."""
+        return self._reader.publication.has_witnesses
+
     def witnessing(self) -> WitnessingShown | None:
         """How the witnesses are getting on now, whatever this size; None without a policy."""
         return self._reader.publication.witnessing(self._snapshot)

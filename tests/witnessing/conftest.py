@@ -1,20 +1,17 @@
 """Witnesses that run as long as a module's tests, and a ledger of each test's own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from witness_world import Remote, World, make_world, three_witnesses
+from witness_world import Making, Remote, World, make_world, three_witnesses
 
 
 @pytest.fixture(scope="module")
 def witnesses() -> Iterator[list[Remote]]:
     with three_witnesses() as found:
         yield found
-
-
-Making = Callable[..., World]
 
 
 @pytest.fixture

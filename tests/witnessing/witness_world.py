@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -128,6 +128,10 @@ class World:
     def status(self) -> Any:
         with self.ledger.reader.at() as view:
             return view.witnessing()
+
+
+Making = Callable[..., World]
+"""Makes a test's one world; see ``make_world`` for what it takes."""
 
 
 def policy_text(witnesses: list[Remote], rest: str = TWO_OF_THREE) -> str:

@@ -70,6 +70,7 @@ def show_log(request: Asking) -> Response[Any]:
             new_size=new_size,
             origin=asking.house.origin,
             vkey=asking.house.vkey,
+            witnessed=view.is_witnessed,
         )
 
 
