@@ -20,6 +20,8 @@ class House(Protocol):
     """Unix seconds."""
     origin: str
     vkey: str
+    mldsa_vkey: str | None
+    """The key of the second line of checkpoints, where they have one."""
 
     @property
     def bulk_dir(self) -> Path:

@@ -18,6 +18,7 @@ from ledger.sequencer.sequencer import Sequencer
 from ledger.sequencer.signer import CheckpointSigner, SignerMemory
 from ledger.settings import Settings
 from ledger.storage.store import Store
+from ledger.tlog.note import Signer
 from ledger.vault import Vault
 from ledger.witnessing import Witnessing
 from schemas.answers import Receipted
@@ -56,6 +57,7 @@ class Ledger:
             self.reader = Reader(self.store, standard=self.standard)
             self.origin = genesis.origin
             self.vkey = genesis.vkey
+            self.mldsa_vkey: str | None = None
             self.charter = genesis.charter
             self._writing = _Writing(self, verify_signatures=verify_signatures) if writer else None
         except BaseException:
@@ -134,10 +136,17 @@ class _Writing:
                 f"the key in {key_dir} is {signer.vkey}, but this log's key is {ledger.vkey}: "
                 f"point LEDGER_KEY_DIR at the keys of this ledger"
             )
+        second = _second_key(key_dir) if ledger.settings.mldsa else None
+        ledger.mldsa_vkey = second.vkey if second else None
         vault = Vault(keys.read_openings_key(key_dir / keys.OPENINGS_KEY), random=os.urandom)
         self.sequencer = Sequencer(
             ledger.store,
-            CheckpointSigner(signer, SignerMemory(key_dir / keys.SIGNER_MEMORY)),
+            CheckpointSigner(
+                signer,
+                SignerMemory(key_dir / keys.SIGNER_MEMORY),
+                second=second,
+                clock=ledger.clock,
+            ),
             charter=ledger.charter,
             charter_index=0,
             clock=ledger.clock,
@@ -162,3 +171,16 @@ class _Writing:
     def stop(self) -> None:
         self.desk.close()
         self.sequencer.stop()
+
+
+def _second_key(key_dir: Path) -> Signer:
+    """The key of the second line. Raises KeyFileError, and says how one is made."""
+    path = key_dir / keys.LOG_MLDSA_KEY
+    try:
+        return keys.read_signer(path)
+    except keys.KeyFileError as error:
+        if path.exists():
+            raise
+        raise keys.KeyFileError(
+            f"{error}; LEDGER_MLDSA is set, and `ledger keys mldsa` makes this key"
+        ) from None

@@ -180,6 +180,13 @@ class Settings(BaseSettings):
         doc="How many requests each witness gets in any 24 hours at most. Above it checkpoints are"
         " left out: the next one that is sent vouches for them too.",
     )
+    mldsa: bool = _setting(
+        False,
+        spelt="false",
+        allowed="true or false",
+        doc="Whether checkpoints bear a second line, by the ML-DSA-44 key that `ledger keys mldsa`"
+        " makes; its public half is then at /log/vkey-mldsa44.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info",
         allowed="debug, info, warning or error",

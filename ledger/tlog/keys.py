@@ -147,6 +147,16 @@ def cosigned_message(text: bytes, *, time_s: int) -> bytes:
     return b"cosignature/v1\ntime %d\n" % time_s + text
 
 
+def signature_line_bytes(key: VerifierKey) -> int:
+    """Return the length of a signature line by this key, its newline counted."""
+    blob = {
+        ED25519: 4 + _SIGNATURE_BYTES,
+        COSIGNATURE: 4 + 8 + _SIGNATURE_BYTES,
+        MLDSA44: 4 + 8 + MLDSA44_SIGNATURE_BYTES,
+    }[key.type]
+    return len(f"— {key.name} \n".encode()) + (blob + 2) // 3 * 4
+
+
 def generate_key(name: str, seed: bytes, *, key_type: int = ED25519) -> tuple[Signer, str]:
     """Return a signer and its vkey, made from 32 bytes of randomness that the caller drew."""
     signer = Signer(name, seed, key_type=key_type)
