@@ -87,19 +87,21 @@ class Folder:
         """Write a file that is not there yet. The lock keeps others from writing it meanwhile."""
         if (self.root / file.path).exists():
             return False
-        self._write(file)
+        # It is never compared again once the checkpoint covers it: so it is whole, or not there.
+        self._write(file, synced=True)
         return True
 
     def replace(self, file: File) -> None:
-        """Write a file over what is there; on the disk, name and all, when this returns."""
+        """Write a file over what is there. After a power cut the next run finds it damaged."""
         self._write(file)
+
+    def publish(self, file: File) -> None:
+        """Have the system write out what it still holds, then this file and its name."""
+        os.sync()
+        self._write(file, synced=True)
         _sync_folder((self.root / file.path).parent)
 
-    def settle(self) -> None:
-        """Have the system write out what it still holds: the new names in many folders."""
-        os.sync()
-
-    def _write(self, file: File) -> None:
+    def _write(self, file: File, *, synced: bool = False) -> None:
         path = self.root / file.path
         # Only who holds the lock writes here, so a crash leaves at most one such file a thread.
         new = path.with_name(f".{path.name}{NEW}")
@@ -114,8 +116,9 @@ class Folder:
                     shutil.copyfileobj(source, out, 2**20)
             else:
                 out.write(file.body)
-            out.flush()
-            os.fsync(out.fileno())
+            if synced:
+                out.flush()
+                os.fsync(out.fileno())
         os.replace(new, path)  # noqa: PTH105 - the one call that is atomic by name
 
 

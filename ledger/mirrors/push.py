@@ -6,7 +6,7 @@ there, and what a run wrote before it died is compared, not trusted.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -92,9 +92,8 @@ def mirror(
             has_bulk = _write_bulk(target, writer, bulk(size), progress)
             for file in about_files(_about(checkpoint, vkey, source, has_bulk=has_bulk)):
                 writer.replace(file)
-            target.settle()
             # The commit point: whoever reads the mirror meets the new tree from here on.
-            writer.replace(replace(note.file(CHECKPOINT), media_type=TEXT))
+            writer.publish(File(CHECKPOINT, note.body, TEXT))
     return Mirrored(checkpoint, old_size, writer.files, writer.bytes)
 
 

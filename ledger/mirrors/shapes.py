@@ -91,6 +91,6 @@ class Target(Protocol):
         """Write a file, whole or not at all, over what is there."""
         ...
 
-    def settle(self) -> None:
-        """Return when everything written so far outlives a power cut."""
+    def publish(self, file: File) -> None:
+        """Write a file over what is there, after everything so far: both outlive a power cut."""
         ...

@@ -76,6 +76,12 @@ class Writer:
             self._target.replace(file)
             self._count(file)
 
+    def publish(self, file: File) -> None:
+        """Write what makes all of it count, unless it is there already."""
+        if not self._is(file):
+            self._target.publish(file)
+            self._count(file)
+
     def _is(self, file: File) -> bool:
         """Whether this is what is there. A file too large for memory is known by its size."""
         if isinstance(file.body, Path):

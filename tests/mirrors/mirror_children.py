@@ -31,7 +31,7 @@ def mirror_until(pipe: Connection, data_dir: Path, folder: Path, at: str) -> Non
     """Half of the file is written beside its place, and never moved there."""
 
     class Dying(Folder):
-        def _write(self, file: File) -> None:
+        def _write(self, file: File, *, synced: bool = False) -> None:
             if file.path.startswith(at):
                 assert isinstance(file.body, bytes)
                 path = self.root / file.path
@@ -39,7 +39,7 @@ def mirror_until(pipe: Connection, data_dir: Path, folder: Path, at: str) -> Non
                 path.with_name(f".{path.name}.new").write_bytes(file.body[: file.size // 2])
                 pipe.send("dying")
                 die()
-            super()._write(file)
+            super()._write(file, synced=synced)
 
     ledger = Ledger(Settings(data_dir=data_dir, public_url="https://ledger.example"), writer=False)
     with site_of(ledger) as site:
