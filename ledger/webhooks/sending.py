@@ -11,7 +11,8 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
+from functools import cache
+from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from ipaddress import ip_address
 from time import monotonic
 from typing import Any, Final, cast
@@ -149,7 +150,7 @@ def _exchange(
         connection = raw
         if target.scheme == "https":
             # The name is the target's, though the connection went to an address.
-            connection = ssl.create_default_context().wrap_socket(raw, server_hostname=target.host)
+            connection = _context().wrap_socket(raw, server_hostname=target.host)
         with connection:
             connection.settimeout(_left(deadline))
             connection.sendall(_request(target, headers, body))
@@ -165,6 +166,8 @@ def _exchange(
         raise NotReached(f"its certificate is not accepted: {error.verify_message}") from None
     except ssl.SSLError:
         raise NotReached("no TLS connection") from None
+    except RemoteDisconnected:
+        raise NotReached("the connection was closed without an answer") from None
     except HTTPException:
         raise NotReached("what answers there does not speak HTTP") from None
     except OSError as error:
@@ -182,6 +185,12 @@ def _request(target: Target, headers: Mapping[str, str], body: bytes) -> bytes:
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     return f"POST {target.path} HTTP/1.1\r\n{head}\r\n".encode("ascii") + body
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    # Made once: reading the machine's certificates takes longer than a message.
+    return ssl.create_default_context()
 
 
 class _Bounded(io.RawIOBase):

@@ -1,5 +1,6 @@
-"""A ledger of the test's own on each engine, and receivers; ledger_world lies with the reader."""
+"""A ledger of the test's own on each engine, receivers, and a shell in its own folder."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reader"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
+from cli_world import ORIGIN, Shell
 from ledger_world import World
 from webhook_world import Receiver
 
@@ -29,3 +32,24 @@ def receivers() -> Iterator[Callable[[], Receiver]]:
 @pytest.fixture
 def receiver(receivers: Callable[[], Receiver]) -> Receiver:
     return receivers()
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Shell]:
+    """The command line in a folder of its own; log lines go where they went before."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEDGER_DATA_DIR", str(tmp_path / "data"))
+    yield Shell(tmp_path, capsys)
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
+@pytest.fixture
+def made(shell: Shell) -> Shell:
+    """A shell beside a new ledger with demonstration keys."""
+    shell.ok("init", "--origin", ORIGIN, "--demo")
+    return shell
