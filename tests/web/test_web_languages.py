@@ -34,7 +34,7 @@ LATIN = {
     *("AI", "API", "APSCI", "C2SP", "Cookie", "DPO", "DSSE", "Feed", "GPU", "H200", "HTTP"),
     *("JSON", "LoRA", "MiB", "OpenSSF", "QLoRA", "RFC", "SHA-256", "UTC", "base64"),
     *("GET", "HEAD", "POST", "tlog-proof", "tlog-tiles", "verify.py", "B", "kB", "MB", "TB"),
-    *("BibTeX", "CSL-JSON", "CSV", "HTML", "NVIDIA", "kWh"),
+    *("BibTeX", "CSL-JSON", "CSV", "HTML", "ML-DSA-44", "NVIDIA", "kWh"),
     *("DuckDB", "Datasette", "Ed25519", "Excel", "Google", "LibreOffice", "R", "ULID"),
     *("curl", "jq", "sha256", "signed-note", "tlog-checkpoint"),
     # what stands in addresses and in the feed
@@ -61,6 +61,7 @@ LATIN = {
     *(
         "Croissant",
         "Data",
+        "Frictionless",
         "NDJSON",
         "Package",
         "Parquet",
