@@ -88,11 +88,14 @@ def tools(folder: Path, *, only_stand_ins: bool) -> Path:
     for name in TOOLS:
         real = shutil.which(name)
         if only_stand_ins or real is None:
-            path = folder / name
-            command = shlex.join([sys.executable, str(HERE / "standins.py"), name])
-            path.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-            path.chmod(0o755)
+            _command(folder / name, str(HERE / "standins.py"), name)
+    _command(folder / "frictionless", "-m", "frictionless")
     return folder
+
+
+def _command(path: Path, *arguments: str) -> None:
+    path.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, *arguments])} "$@"\n')
+    path.chmod(0o755)
 
 
 def shell(code: str, *, folder: Path, commands: Path) -> str:

@@ -167,6 +167,11 @@ def _summed_by_pandas(site: Site, out: str) -> None:
     assert {member: hours for member, hours in said.items() if hours} == pytest.approx(expected)
 
 
+def _valid(_: Site, out: str) -> None:
+    words = re.findall(r"\w+", out)
+    assert ("VALID" in words, "INVALID" in words, "jobs" in words) == (True, False, True)
+
+
 PRINTED: dict[tuple[str, int], Callable[[Site, str], None]] = {
     ("fetch", 0): _fetched,
     ("fetch", 1): _in_the_log,
@@ -177,6 +182,7 @@ PRINTED: dict[tuple[str, int], Callable[[Site, str], None]] = {
     ("duckdb", 2): _artifacts,
     ("datasette", 0): _searched,
     ("pandas", 0): _summed_by_pandas,
+    ("package", 0): _valid,
 }
 """What the blocks of docs/bulk print, by heading and number below it."""
 R_CODE = """\
