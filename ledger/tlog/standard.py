@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ledger.errors import FormatError, SignatureError
 from ledger.tlog.note import (
+    MLDSA44,
     Note,
     VerifierKey,
     format_note,
@@ -58,7 +59,7 @@ def hold_to(policy: Policy, log: VerifierKey, *, closed: bool) -> Standard:
     Raises FormatError, in one line, for a policy that can have nothing to do with it: it names logs
     and not this one, has an address that is none, or asks for witnesses that have no address.
     """
-    if policy.logs and all(each.key != log for each in policy.logs):
+    if policy.logs and not any(_speaks_for(each.key, log) for each in policy.logs):
         raise FormatError(f"no log line has this log's key, {format_vkey(log)}")
     if len(policy.witnesses) > MAX_WITNESSES:
         raise FormatError(f"{len(policy.witnesses)} witnesses; at most {MAX_WITNESSES} are asked")
@@ -82,6 +83,11 @@ def hold_to(policy: Policy, log: VerifierKey, *, closed: bool) -> Standard:
         quorum=policy.quorum,
     )
     return Standard(own, closed, _digest(own))
+
+
+def _speaks_for(key: VerifierKey, log: VerifierKey) -> bool:
+    # A second key, of type 0x06, is not in the genesis entry; what tells it is the log's name.
+    return key == log or (key.type == MLDSA44 and key.name == log.name)
 
 
 def identity(key: VerifierKey) -> str:

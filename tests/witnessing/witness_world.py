@@ -100,9 +100,10 @@ class World:
         return self.size
 
     def advance(self, seconds: int) -> None:
-        self.clock.advance(seconds=seconds)
+        # The witnesses first: whoever is asked because the time has come has the same time.
         for each in self.witnesses:
-            each.tell("behave", time=self.clock.now)
+            each.tell("behave", time=self.clock.now + seconds)
+        self.clock.advance(seconds=seconds)
 
     def ask(self) -> list[Outcome]:
         """One pass over all witnesses."""
