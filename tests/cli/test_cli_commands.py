@@ -52,6 +52,7 @@ def test_every_command_of_the_design_is_there() -> None:
                 "export",
                 "mirror",
                 "witness",
+                "webhooks",
                 "fsck",
                 "rebuild",
                 "import-trace",

@@ -41,6 +41,9 @@ LATIN = {
     *(
         "Atom",
         "WebSub",
+        "Standard",
+        "Webhook",
+        "Webhooks",
         "atom",
         "submitted",
         "rejected",
