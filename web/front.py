@@ -64,12 +64,15 @@ OPEN_TO_ALL: Final[tuple[Header, ...]] = (
     (b"access-control-allow-origin", b"*"),
     (
         b"access-control-expose-headers",
-        b"Ledger-Tree-Size, ETag, Link, Location, Retry-After, RateLimit, RateLimit-Policy",
+        (
+            b"Ledger-Tree-Size, ETag, Link, Location, Retry-After, RateLimit, RateLimit-Policy,"
+            b" Accept-Ranges, Content-Range"
+        ),
     ),
 )
 PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS"),
-    (b"access-control-allow-headers", b"Content-Type, If-None-Match"),
+    (b"access-control-allow-headers", b"Content-Type, If-None-Match, If-Range, Range"),
     (b"access-control-max-age", b"86400"),
 )
 TREE_SIZE: Final = b"ledger-tree-size"
@@ -173,7 +176,7 @@ class Front:
             if not path.startswith(UNLIMITED):
                 common = (*common, *self._rates.headers(scope))
             await found.send(send, common, head=method == "HEAD")
-        elif path.startswith(log_files.PREFIX) or self._schemas.has(path):
+        elif path.startswith((log_files.PREFIX, bulk_files.PREFIX)) or self._schemas.has(path):
             refusal = self._problem(scope, MethodNotAllowedException(headers={"allow": "GET"}))
             await refusal.send(send, self._common(path))
         else:
@@ -204,7 +207,11 @@ class Front:
             return self._log.ready(path) or await self._log.read(path)
         if path.startswith(bulk_files.PREFIX):
             assert self._bulk is not None
-            return await self._bulk.read(scope)
+            file = await self._bulk.read(scope)
+            # Files know their tags; the list may have been sent in a coding, which has its own.
+            had = _had(scope, file.tag) if path == bulk_files.LISTED else None
+            rest = [each for each in file.headers if each[0] in {b"cache-control", TREE_SIZE}]
+            return Answer(304, ((b"etag", had), *rest, VARIES), b"") if had else file
         if path.startswith(static_files.PREFIX):
             file = self._static.read(path)
             had = _had(scope, file.tag)
