@@ -1,24 +1,23 @@
-"""``ledger mirror``: everything that is public as plain files, kept up to date."""
+"""``ledger mirror``: everything that is public as plain files, one's own or somebody else's."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from ledger.cli.asking import site_of
-from ledger.cli.common import Progress, open_for_reading, settings_with_log
+from ledger.cli.common import open_for_reading, settings_with_log
+from ledger.cli.pulling import Shown, keep_copy, serve
 from ledger.exports import sets
 from ledger.mirrors import Bucket, Folder, Target, mirror
 from ledger.mirrors.bucket import SCHEME
 from schemas.bulk import BulkSet
 
 
-@click.command("mirror", short_help="Write everything that is public as plain files.")
+@click.command("mirror", short_help="Write, keep or serve a copy as plain files.")
 @click.option(
     "--to",
     "place",
-    required=True,
     metavar="DIR|s3://BUCKET/PREFIX",
     help="Where the mirror lies, or is to lie: a folder or an object store.",
 )
@@ -34,7 +33,46 @@ from schemas.bulk import BulkSet
     is_flag=True,
     help="Also read every tile and bundle that is there, and compare it.",
 )
-def mirror_command(place: str, endpoint: str | None, *, compares: bool) -> None:
+@click.option(
+    "--from",
+    "source",
+    metavar="URL|DIR",
+    help="Keep a verified copy of this ledger's log instead of one's own.",
+)
+@click.option("--vkey", metavar="VKEY", help="With --from: the key of that log.")
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --from: a C2SP tlog-policy that every checkpoint has to meet.",
+)
+@click.option(
+    "--watch",
+    "every_s",
+    type=click.IntRange(min=1),
+    metavar="SECONDS",
+    help="With --from: look again every so many seconds, until stopped.",
+)
+@click.option(
+    "--serve",
+    "served",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Serve the mirror in this folder, until stopped.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="With --serve.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+def mirror_command(
+    *,
+    place: str | None,
+    endpoint: str | None,
+    source: str | None,
+    vkey: str | None,
+    policy: Path | None,
+    every_s: int | None,
+    served: Path | None,
+    host: str,
+    port: int,
+    compares: bool,
+) -> None:
     """Write the log, the feeds, the newest bulk files and a file for each job as plain files.
 
     They lie under the addresses that they have on the site, so any web server or object store can
@@ -44,8 +82,28 @@ def mirror_command(place: str, endpoint: str | None, *, compares: bool) -> None:
 
     Runs beside a server. Bulk files are taken where `ledger export` has made some. An object store
     is reached with the usual AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION.
+
+    With `--from` it is a copy of somebody else's log: nothing is kept that was not verified, and a
+    log that contradicts what it signed before ends the run with status 1 and both checkpoints in
+    the mirror's folder `evidence`.
     """
+    if served is not None:
+        if place or source:
+            raise click.UsageError("--serve goes with neither --to nor --from")
+        serve(served, host, port)
+        return
+    if place is None:
+        raise click.UsageError("give --to, or --serve")
     target = target_of(place, endpoint)
+    if source is not None:
+        keep_copy(source, target, vkey=vkey, policy=policy, every_s=every_s)
+        return
+    if vkey or policy or every_s:
+        raise click.UsageError("--vkey, --policy and --watch go with --from")
+    _push(target, compares=compares)
+
+
+def _push(target: Target, *, compares: bool) -> None:
     settings = settings_with_log()
     ledger = open_for_reading(settings)
     shown = Shown()
@@ -85,25 +143,3 @@ def _newest_set(folder: Path) -> Callable[[int], tuple[BulkSet, Path] | None]:
         return None
 
     return find
-
-
-class Shown:
-    """A counter for each part on a terminal; in a log, a line for each that is done."""
-
-    def __init__(self) -> None:
-        self._what = self._said = ""
-        self._progress = Progress("")
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Show how much of ``what`` is behind."""
-        if what != self._what:
-            self.finish()
-            self._what, self._progress = what, Progress(what)
-        self._progress(done, total)
-        if done == total and self._said != what and not sys.stderr.isatty():
-            self._said = what
-            click.echo(f"{what}: {total:,} of {total:,}", err=True)
-
-    def finish(self) -> None:
-        """End the line."""
-        self._progress.finish()

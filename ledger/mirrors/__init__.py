@@ -7,9 +7,12 @@ old tree or of the new. Nothing here renders anything or signs anything.
 
 from ledger.mirrors.bucket import Bucket
 from ledger.mirrors.folder import Folder
+from ledger.mirrors.pull import Pulled, pull
 from ledger.mirrors.push import Mirrored, mirror
+from ledger.mirrors.serving import MirrorServer
 from ledger.mirrors.shapes import MirrorDiffers, MirrorFailed, MirrorRefused, Target
 from ledger.mirrors.site import Page, Site
+from ledger.mirrors.sources import files_at
 
 __all__ = [
     "Bucket",
@@ -17,9 +20,13 @@ __all__ = [
     "MirrorDiffers",
     "MirrorFailed",
     "MirrorRefused",
+    "MirrorServer",
     "Mirrored",
     "Page",
+    "Pulled",
     "Site",
     "Target",
+    "files_at",
     "mirror",
+    "pull",
 ]

@@ -14,6 +14,7 @@ import msgspec
 
 from ledger.errors import LedgerError
 from ledger.mirrors.about import About, about_files
+from ledger.mirrors.held import first_line, require_mirror
 from ledger.mirrors.log_part import Progress, first_to_write, require_prefix, write_log
 from ledger.mirrors.shapes import (
     CHECKPOINT,
@@ -37,7 +38,6 @@ from schemas.bulk import BulkIndex, BulkSet
 
 BULK_INDEX: Final = "bulk/index.json"
 MAX_INDEX: Final = 16 << 20
-MAX_VKEY: Final = 4_096
 
 BulkOf = Callable[[int], tuple[BulkSet, Path] | None]
 """The newest set of bulk files of a tree of at most so many entries, and the folder that it is."""
@@ -72,7 +72,7 @@ def mirror(
     with target.holding():
         vkey = ask(site, f"/{VKEY}").body
         note = ask(site, f"/{CHECKPOINT}")
-        key = parse_vkey(_first_line(vkey).decode("ascii"))
+        key = parse_vkey(first_line(vkey).decode("ascii"))
         checkpoint = open_checkpoint(note.body, [key])
         old = _old_checkpoint(store, target, key, vkey, checkpoint)
         old_size = old.size if old else 0
@@ -101,13 +101,7 @@ def _old_checkpoint(
     store: Store, target: Target, key: VerifierKey, vkey: bytes, new: Checkpoint
 ) -> Checkpoint | None:
     """What the mirror is a copy of until now; None where nothing is there yet."""
-    known = target.read(VKEY, limit=MAX_VKEY)
-    if known is None and next(iter(target.sizes()), None) is not None:
-        raise MirrorRefused(
-            f"{target.name} holds files and no mirror: give a folder or prefix of its own"
-        )
-    if known is not None and _first_line(known) != _first_line(vkey):
-        raise MirrorRefused(f"{target.name} is a mirror of another log: its {VKEY} is another key")
+    require_mirror(target, vkey)
     note = target.read(CHECKPOINT, limit=MAX_CHECKPOINT_BYTES)
     if note is None:
         return None
@@ -130,11 +124,6 @@ def _old_checkpoint(
             f" beginning of this log ({error}). Keep both: they prove that somebody signed two"
         ) from None
     return old
-
-
-def _first_line(vkey: bytes) -> bytes:
-    """The log's own key; keys of other algorithms may follow."""
-    return vkey.partition(b"\n")[0]
 
 
 def _write_bulk(
@@ -186,7 +175,7 @@ def _about(checkpoint: Checkpoint, vkey: bytes, source: str, *, has_bulk: bool) 
         parts[BULK_INDEX] = "bulk files: tables, entries, proofs"
     return About(
         origin=checkpoint.origin,
-        vkey=_first_line(vkey).decode("ascii"),
+        vkey=first_line(vkey).decode("ascii"),
         tree_size=checkpoint.size,
         root=checkpoint.root.hex(),
         source=source,

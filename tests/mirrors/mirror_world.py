@@ -16,6 +16,7 @@ from ledger.assembly import Ledger
 from ledger.cli.asking import InProcessSite
 from ledger.mirrors import Folder, Mirrored, Target, mirror
 from web.app import create_app
+from web.front import Front
 
 PUBLIC_URL = "https://ledger.example"
 START = 1_700_000_000
@@ -23,8 +24,12 @@ START = 1_700_000_000
 VERIFY = Path(__file__).resolve().parents[2] / "scripts" / "verify.py"
 
 
+def app_of(ledger: Ledger) -> Front:
+    return create_app(ledger, public_url=PUBLIC_URL)
+
+
 def site_of(world: World) -> InProcessSite:
-    return InProcessSite(create_app(world.ledger, public_url=PUBLIC_URL))
+    return InProcessSite(app_of(world.ledger))
 
 
 def run(world: World, target: Target | Path, **more: Any) -> Mirrored:
@@ -35,7 +40,7 @@ def run(world: World, target: Target | Path, **more: Any) -> Mirrored:
 def run_of(ledger: Ledger, target: Target | Path, **more: Any) -> Mirrored:
     """The same of a ledger that was opened in another way."""
     place = Folder(target) if isinstance(target, Path) else target
-    with InProcessSite(create_app(ledger, public_url=PUBLIC_URL)) as site:
+    with InProcessSite(app_of(ledger)) as site:
         return mirror(ledger.store, site, place, source=PUBLIC_URL, **more)
 
 
@@ -63,18 +68,26 @@ def served(folder: Path) -> Iterator[str]:
 
     class Quiet(SimpleHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def log_message(self, *_: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    quiet = partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), quiet) as server, serving(server):
+        yield f"http://127.0.0.1:{server.server_port}"
+
+
+@contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[None]:
+    """A server that answers while the block runs."""
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
 
 
 def verified(vkey: str, *arguments: object, evidence: Path) -> str:

@@ -1,6 +1,5 @@
 """A mirror in an object store, against a real server: the same files as in a folder."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +9,7 @@ import httpx
 import pytest
 from ledger_world import World
 from mirror_children import SECRET
-from mirror_world import files, run, verified
+from mirror_world import files, run, serving, verified
 
 from ledger.exports import export, sets
 from ledger.mirrors import Bucket, MirrorDiffers, MirrorFailed, MirrorRefused
@@ -39,14 +38,8 @@ def store_that_refuses() -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server, serving(server):
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 class Recording(Bucket):
