@@ -5,6 +5,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,6 +15,9 @@ from fuzz_targets import both_policies, canonical_or_not, honest_text, law, note
 from log_builder import canonical, commitment
 from mutations import damage, damage_entries, damage_json
 from verify_runner import Verdict, run, script
+
+YOUNG = 21
+"""A size that the small log once had."""
 
 
 @contextlib.contextmanager
@@ -48,7 +52,8 @@ def script_believes_no_more_witnesses_than_the_ledger(dice: Random) -> None:
 def unlike(policy: bytes, note: bytes) -> bool:
     """Whether the ledger is stricter here: about a policy's characters, or a name's length."""
     long_name = any(len(line) > 255 for line in note.split(b"\n"))
-    return b"\r" in policy or not policy.endswith(b"\n") or not policy.isascii() or long_name
+    odd = any(byte not in b"\n\t" and not 0x20 <= byte < 0x7F for byte in policy)
+    return odd or long_name or not policy.endswith(b"\n")
 
 
 @law(40)
@@ -95,7 +100,7 @@ def script_verifies_no_damaged_receipt(dice: Random) -> None:
         if "entry" not in receipt.extra:
             return
         entry = script.canonical(receipt.extra["entry"])
-        script.receipt_facts(receipt, checkpoint, entry)
+        script.receipt_facts(receipt, checkpoint, entry, None)
         _same_receipt(honest, at, receipt, entry)
 
 
@@ -190,6 +195,74 @@ def _nothing_forged(honest: Corpus, entries: list[dict[str, Any]]) -> None:
         assert fields.items() <= sealed.items(), target
 
 
+@law(40)
+def script_takes_no_honest_pair_for_evidence(dice: Random) -> None:
+    """Three checkpoints: the log at two sizes, and a fork of it. Only pairs with the fork count."""
+    young, grown, forked = _three_checkpoints()
+    pair = dice.choice(((young, grown), (young, forked), (grown, forked)))
+    smaller, larger = sorted(pair, key=lambda each: each.size)
+    entries = forked_entries() if larger is forked else list(small().entries)
+    leaves = [script.leaf_hash(entry) for entry in entries]
+    inside, outside = (
+        [script.tree_root(leaves[low:high]) for low, high in places]
+        for places in script.pieces(smaller.size, larger.size)
+    )
+    if smaller.size == larger.size:
+        inside, outside = [], []
+    key = script.parse_vkey(KEY)
+    proof = script.Contradiction(key, smaller, larger, inside, outside).file()
+    if dice.random() < 0.5:
+        proof = canonical_or_not(damage_json(json.loads(proof), dice))
+    elif dice.random() < 0.8:
+        proof = damage(proof, dice, [young.note.raw, grown.note.raw, forked.note.raw])
+    with refused():
+        found = script.read_contradiction(proof, key)
+        texts = {found.smaller.note.text, found.larger.note.text}
+        assert forked.note.text in texts, proof
+        assert len(texts) == 2, proof
+
+
+@cache
+def _three_checkpoints() -> tuple[Any, Any, Any]:
+    entries = list(small().entries)
+    notes_of = (entries[:YOUNG], entries, forked_entries())
+    key = script.parse_vkey(KEY)
+    return tuple(script.open_checkpoint(signed(each), [key]) for each in notes_of)
+
+
+def forked_entries() -> list[bytes]:
+    """The small log with another third entry."""
+    entries = list(small().entries)
+    entries[3] = entries[4]
+    return entries
+
+
+@law(10)
+def script_verifies_no_damaged_growth(dice: Random) -> None:
+    """A reader who verified the first entries comes back and is shown something damaged."""
+    honest = small()
+    path = dice.choice([each for each in honest.files if each != "vkey"])
+    files = dict(honest.files)
+    files[path] = damage(files[path], dice, list(honest.files.values()))
+    with folder() as root:
+        state = root / "state"
+        state.write_bytes(_state_when_young())
+        more = ("--state", state, "--evidence", root / "evidence")
+        verdict = checked("--offline", write(root / "log", files), "--vkey", KEY, *more)
+    if verdict.status == 0:
+        same = files[path] == honest.files[path]
+        assert same or (path == "checkpoint" and honest_text(files[path])), (path, files[path])
+
+
+@cache
+def _state_when_young() -> bytes:
+    entries = list(small().entries[:YOUNG])
+    with folder() as root:
+        log = write(root / "log", files_of(entries, signed(entries)))
+        assert checked("--offline", log, "--vkey", KEY, "--state", root / "state").status == 0
+        return (root / "state").read_bytes()
+
+
 @law(8)
 def script_survives_any_receipt_policy_and_state(dice: Random) -> None:
     honest = small()
@@ -207,13 +280,5 @@ def script_survives_any_receipt_policy_and_state(dice: Random) -> None:
                 checked("--offline", log, "--policy", root / "policy", *more)
             case 2:
                 assert checked("--offline", log, "--state", state, *more).status == 0
-                _damage_state(state, dice)
+                state.write_bytes(damage(state.read_bytes(), dice, [*notes(), policy]))
                 checked("--offline", log, "--state", state, *more)
-
-
-def _damage_state(state: Path, dice: Random) -> None:
-    data = state.read_bytes()
-    if dice.random() < 0.5:
-        state.write_bytes(damage(data, dice, notes()))
-    else:
-        state.write_bytes(canonical_or_not(damage_json(json.loads(data), dice)))

@@ -77,7 +77,6 @@ def _opens(note: bytes) -> bool:
         ("ed25519_holds", "script_opens_no_damaged_checkpoint"),
         ("ed25519_holds", "script_verifies_no_log_of_forged_words"),
         ("inclusion_root", "script_verifies_no_damaged_receipt"),
-        ("tree_root", "script_verifies_no_damaged_log"),
     ],
 )
 def test_a_verifier_that_believes_everything_breaks_a_law(
