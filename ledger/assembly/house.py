@@ -9,7 +9,7 @@ from pathlib import Path
 from ledger import keys
 from ledger.assembly.bulk import BulkFiles
 from ledger.assembly.desk import Answers, Desk
-from ledger.assembly.standard import read_standard, witnessing_of
+from ledger.assembly.standard import begin_with, read_standard, witnessing_of
 from ledger.embargo import Embargo
 from ledger.errors import LogUnavailable, NotFound
 from ledger.intake import Intake
@@ -59,6 +59,8 @@ class Ledger:
             self.vkey = genesis.vkey
             self.mldsa_vkey: str | None = None
             self.charter = genesis.charter
+            if writer and self.standard is not None:
+                begin_with(self.store, self.standard)
             self._writing = _Writing(self, verify_signatures=verify_signatures) if writer else None
         except BaseException:
             self.store.close()

@@ -38,6 +38,16 @@ def read_standard(settings: Settings, vkey: str) -> Standard | None:
         raise SettingsError(f"LEDGER_POLICY is {path}: {error}") from None
 
 
+def begin_with(store: Store, standard: Standard) -> None:
+    """Remember what was public when the policy was read for the first time: it stays public."""
+    with store.snapshot() as reads:
+        known = reads.policy_since(standard.digest) is not None
+        newest = reads.newest_checkpoint()
+    if not known and newest is not None:
+        with store.witnessing() as writes:
+            writes.keep_policy(standard.digest, size=newest.size)
+
+
 def witnessing_of(
     settings: Settings, store: Store, standard: Standard | None, *, clock: Clock
 ) -> Witnessing | None:

@@ -40,19 +40,17 @@ class Publication:
     def shown(self, snapshot: Snapshot) -> StoredCheckpoint:
         """The checkpoint of the newest tree that is shown.
 
-        Raises NotFound before the first one; LogUnavailable where a closed policy was never met.
+        Raises NotFound before the first one; LogUnavailable where the policy is closed and no
+        writing process has begun with it.
         """
         newest = _newest(snapshot)
         standard = self._standard
         if standard is None or not standard.closed or not standard.asks:
             return newest
-        cosigned = _at(snapshot, snapshot.newest_quorum(standard.digest))
-        if cosigned is None:
-            raise LogUnavailable(
-                "no checkpoint has met LEDGER_POLICY yet, and LEDGER_WITNESS_MODE is closed:"
-                " `ledger status` says which witness is missing"
-            )
-        return cosigned
+        settled = _at(snapshot, _settled(snapshot, standard))
+        if settled is None:
+            raise LogUnavailable("LEDGER_POLICY is new and no server has read it yet")
+        return settled
 
     def published(self, snapshot: Snapshot) -> Shown:
         """What is shown, and the note for ``/log/checkpoint``. Raises as ``shown`` does."""
@@ -60,8 +58,8 @@ class Publication:
         standard = self._standard
         if standard is None:
             return Shown(shown, shown.note)
-        quorum = snapshot.newest_quorum(standard.digest) if standard.asks else shown.size
-        checkpoint = _at(snapshot, quorum) or shown
+        settled = _settled(snapshot, standard) if standard.asks else shown.size
+        checkpoint = _at(snapshot, settled) or shown
         lines = snapshot.cosignatures(checkpoint.size, standard.witnesses)
         note = with_lines(checkpoint.note, [line.newest_line for line in lines])
         heard = ".".join(str(line.newest_at) for line in lines)
@@ -76,12 +74,16 @@ class Publication:
         standard = self._standard
         if standard is None or not standard.asks:
             return None
-        size = snapshot.quorum_covering(standard.digest, index=index)
-        checkpoint = _at(snapshot, size)
-        if checkpoint is None:
-            return None
+        checkpoint = _at(snapshot, snapshot.quorum_covering(standard.digest, index=index))
+        return None if checkpoint is None else (checkpoint, self.witnessed(snapshot, checkpoint))
+
+    def witnessed(self, snapshot: Snapshot, checkpoint: StoredCheckpoint) -> bytes:
+        """A checkpoint's note; with each witness's first cosignature if it met the policy."""
+        standard = self._standard
+        if standard is None or not snapshot.is_quorum(standard.digest, checkpoint.size):
+            return checkpoint.note
         lines = snapshot.cosignatures(checkpoint.size, standard.witnesses)
-        return checkpoint, with_lines(checkpoint.note, [line.first_line for line in lines])
+        return with_lines(checkpoint.note, [line.first_line for line in lines])
 
     def witnessing(self, snapshot: Snapshot) -> WitnessingShown | None:
         """How the witnesses are getting on; None without a policy."""
@@ -104,6 +106,16 @@ class Publication:
                 for each in standard.policy.witnesses
             ),
         )
+
+
+def _settled(snapshot: Snapshot, standard: Standard) -> int | None:
+    """The newest size that met the policy, or that was public before there was this policy.
+
+    So what ``/log/checkpoint`` answers never goes back: to those who keep the last one, a log that
+    shows a smaller tree than before is a log that lies.
+    """
+    sizes = snapshot.newest_quorum(standard.digest), snapshot.policy_since(standard.digest)
+    return max((size for size in sizes if size is not None), default=None)
 
 
 def _newest(snapshot: Snapshot) -> StoredCheckpoint:

@@ -290,19 +290,22 @@ class View(Catalogue, Streams):
             signed=self.checkpoint is not None,
         )
 
-    def receipt(self, index: int, *, cosigned: bool = False) -> bytes:
+    def receipt(self, index: int, *, witnessed: bool = False, smallest: bool = False) -> bytes:
         """The ``.tlog-proof`` of the entry at ``index``, with its opening once that is public.
 
-        Its checkpoint is this size's; where ``cosigned``, rather the smallest that met the witness
-        policy, if one does that holds the entry. Raises NotFound for an entry that this tree does
+        Its checkpoint is this size's as the log signed it; where ``witnessed``, with cosignatures
+        if it met the witness policy; where ``smallest``, it is rather the smallest of those that
+        did and hold the entry, if there is one. Raises NotFound for an entry that this tree does
         not have, and for a size at which no checkpoint was published.
         """
         stored = proofs.stored_entry(self._snapshot, index, size=self.size)
-        found = self._reader.publication.covering(self._snapshot, index) if cosigned else None
+        publication = self._reader.publication
+        found = publication.covering(self._snapshot, index) if smallest else None
         if found is None:
-            if self.checkpoint is None:
+            own = self.checkpoint
+            if own is None:
                 raise NotFound(f"no checkpoint was published at the size {self.size}")
-            found = self.checkpoint, self.checkpoint.note
+            found = own, publication.witnessed(self._snapshot, own) if witnessed else own.note
         checkpoint, note = found
         return proofs.receipt(
             self._snapshot,

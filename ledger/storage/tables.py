@@ -2,9 +2,9 @@
 
 Append-only by trigger (see the migrations): ``entries``, ``tiles``, ``checkpoints``,
 ``disclosures``, ``openings``. One mutable row: ``log_head``, whose lock makes its holder the one
-writer. What witnesses said (``cosignatures``, ``quorums``, ``witnesses``) changes and can be asked
-for again. ``webhook_cursors`` and ``webhook_deliveries`` say what webhooks were told. Everything
-else is a projection that can be dropped and rebuilt from the entries.
+writer. What witnesses said (``cosignatures``, ``policies``, ``quorums``, ``witnesses``) changes;
+lines can be asked for again. ``webhook_cursors`` and ``webhook_deliveries`` say what webhooks were
+told. Everything else is a projection that can be dropped and rebuilt from the entries.
 
 Times are Unix seconds. ``leaf_index`` counts from 0.
 """
@@ -258,6 +258,17 @@ class CosignatureRow(SQLModel, table=True):
     first_line: str = Field(sa_column=Column(Text, nullable=False))
     newest_at: int = Field(sa_column=_big())
     newest_line: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class PolicyRow(SQLModel, table=True):
+    """A policy, named by its digest, and the newest signed size when this ledger first read it.
+
+    What was public before stays public: ``/log/checkpoint`` never goes back below this size.
+    """
+
+    __tablename__ = "policies"
+    policy: str = Field(sa_column=Column(Text, primary_key=True))
+    size: int = Field(sa_column=_big())
 
 
 class QuorumRow(SQLModel, table=True):

@@ -49,11 +49,21 @@ class WitnessReads:
         found = {row[1]: StoredCosignature(*row) for row in rows}
         return [found[each] for each in witnesses if each in found]
 
+    def policy_since(self, policy: str) -> int | None:
+        """The newest signed size when the policy of this digest was first read; None: never yet."""
+        rows = self._driver.fetch("SELECT size FROM policies WHERE policy = ?", (policy,))
+        size: int | None = rows[0][0] if rows else None
+        return size
+
     def newest_quorum(self, policy: str) -> int | None:
         """The greatest size that met the policy of this digest."""
         rows = self._driver.fetch("SELECT max(size) FROM quorums WHERE policy = ?", (policy,))
         size: int | None = rows[0][0]
         return size
+
+    def is_quorum(self, policy: str, size: int) -> bool:
+        """Whether the checkpoint of this size met the policy."""
+        return self.quorum_covering(policy, index=size - 1) == size
 
     def quorum_covering(self, policy: str, *, index: int) -> int | None:
         """The smallest size that met the policy and holds the entry at ``index``."""
@@ -96,6 +106,13 @@ class WitnessWrites:
         """Keep how a witness is getting on."""
         values = (getattr(state, name) for name in _STATE_COLUMNS)
         self._driver.run(_KEEP_STATE, (state.witness, *values))
+
+    def keep_policy(self, policy: str, *, size: int) -> None:
+        """Say that the policy of this digest is read, and at which signed size, the first time."""
+        self._driver.run(
+            "INSERT INTO policies (policy, size) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            (policy, size),
+        )
 
     def keep_quorums(self, policy: str, sizes: Iterable[int], *, met_at: int) -> None:
         """Say that the lines kept for ``sizes`` meet the policy of this digest."""

@@ -30,7 +30,7 @@ def shell(
 
 def receipt(world: World, index: int) -> bytes:
     with world.ledger.reader.at() as view:
-        return view.receipt(index, cosigned=True)
+        return view.receipt(index, witnessed=True, smallest=True)
 
 
 def by_script(file: Path, policy: Path) -> "subprocess.CompletedProcess[str]":
@@ -39,6 +39,7 @@ def by_script(file: Path, policy: Path) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         check=False,
+        cwd=file.parent,  # it writes evidence where it stands
     )
 
 

@@ -30,6 +30,11 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def _cosigned(world: World) -> list[int]:
+    """The largest size that each witness has cosigned, as the ledger has kept it."""
+    return [each.size for each in world.status().witnesses]
+
+
 def witnessing_of(world: World) -> Witnessing:
     found = world.ledger.witnessing
     assert found is not None
@@ -73,7 +78,7 @@ def test_on_a_quiet_day_the_newest_checkpoint_gets_a_fresh_time(world: World) ->
     size = world.log()
     first = world.clock.now
     with asking_all(witnessing_of(world)):
-        until(lambda: len(cosigners(world.note())) == 3)
+        until(lambda: _cosigned(world) == [size] * 3)
         world.advance(3_600)
         fresh = [(each.name, first + 3_600) for each in world.witnesses]
         until(lambda: cosigners(world.note()) == fresh)
@@ -103,16 +108,16 @@ def test_after_a_failure_a_witness_is_left_in_peace_until_its_time_comes(world: 
 
 def test_a_quota_leaves_checkpoints_out_and_never_the_newest_for_good(making: Making) -> None:
     world = making(witness_daily_requests=24)
+    first = world.log()
     with asking_all(witnessing_of(world)):
-        first = world.log()
-        until(lambda: size_of(world.note()) == first and world.status().quorum_met)
+        until(lambda: _cosigned(world) == [first] * 3)
         for _ in range(3):
             size = world.log()
-        assert size_of(world.note()) == first
         assert world.troubles() == [None, None, None], "not even when asked to"
         assert size_of(world.note()) == first
         world.advance(3_800)
-        until(lambda: size_of(world.note()) == size)
+        until(lambda: _cosigned(world) == [size] * 3)
+    assert size_of(world.note()) == size
     assert [each.seen for each in world.witnesses] == [
         [(0, first, 0), (first, size, each.seen[-1][2])] for each in world.witnesses
     ]

@@ -33,6 +33,12 @@ Table(
     _text("newest_line"),
 )
 Table(
+    "policies",
+    metadata,
+    _text("policy", key=True),
+    _big("size"),
+)
+Table(
     "quorums",
     metadata,
     _text("policy", key=True),
