@@ -35,7 +35,7 @@ LATIN = {
     *("JSON", "LoRA", "MiB", "OpenSSF", "QLoRA", "RFC", "SHA-256", "UTC", "base64"),
     *("GET", "HEAD", "POST", "tlog-proof", "tlog-tiles", "verify.py", "B", "kB", "MB", "TB"),
     *("BibTeX", "CSL-JSON", "CSV", "HTML", "ML-DSA-44", "NVIDIA", "kWh"),
-    *("DuckDB", "Datasette", "Ed25519", "Excel", "Google", "LibreOffice", "R", "ULID"),
+    *("DuckDB", "Datasette", "Ed25519", "Excel", "Go", "Google", "LibreOffice", "R", "ULID"),
     *("curl", "jq", "sha256", "signed-note", "tlog-checkpoint"),
     # what stands in addresses and in the feed
     *(
