@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "verify-proof": "receipts:verify_proof_command",
     "fsck": "repairing:fsck",
     "rebuild": "repairing:rebuild_command",
+    "recover": "recovering:recover_command",
     "export": "exporting:export_command",
     "mirror": "mirroring:mirror_command",
     "witness": "witness:witness_group",

@@ -121,7 +121,8 @@ def _signer(head: Head, remembered: Remembered) -> str:
         return f"has signed size {last.size}; the rest is signed when a server starts"
     return (
         f"DISAGREES: it has signed size {last.size} with root {last.root.hex()}, which this"
-        f" database does not have. Restore the newer database, or refill it from a mirror"
+        f" database does not have. Restore the newer database, or refill it from a mirror with"
+        f" `ledger recover --from URL|DIR`"
     )
 
 

@@ -263,7 +263,8 @@ class Pen:
             raise ForkRefused(
                 f"asked to sign size {size} with root {root.hex()}, but size {last.size} with "
                 f"root {last.root.hex()} is signed already: the database is older than the "
-                f"signer, or another one. Restore the newer database, or refill it from a mirror"
+                f"signer, or another one. Restore the newer database, or refill it from a mirror "
+                f"with `ledger recover --from URL|DIR`"
             )
         try:
             verify_consistency(

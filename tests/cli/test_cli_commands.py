@@ -55,6 +55,7 @@ def test_every_command_of_the_design_is_there() -> None:
                 "webhooks",
                 "fsck",
                 "rebuild",
+                "recover",
                 "import-trace",
                 "verify-proof",
                 "migrate",

@@ -1,5 +1,6 @@
 """A ledger of the test's own, on each engine; ledger_world lies beside the reader's tests."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,15 @@ from ledger_world import World
 from mirror_children import SECRET, serve_s3
 from mirror_world import START
 from processes import running
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """``ledger mirror`` as it is typed: what it says, and what it says when it cannot."""
 
-import logging
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -18,15 +17,6 @@ from ledger.assembly import Ledger
 from ledger.mirrors import Bucket, MirrorServer
 from ledger.settings import Settings
 from ledger.tlog.keys import COSIGNATURE, generate_key
-
-
-@pytest.fixture(autouse=True)
-def _log_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    level, handlers = root.level, root.handlers[:]
-    yield
-    root.setLevel(level)
-    root.handlers[:] = handlers
 
 
 @pytest.fixture
