@@ -3,6 +3,7 @@
 from random import Random
 
 import fuzz_targets
+import fuzz_targets_mldsa  # noqa: F401 - it registers its law
 import fuzz_targets_verify
 import pytest
 from fuzz_corpus import small
