@@ -1,6 +1,6 @@
 """All witnesses of a policy at once: the thread that keeps asking them, and one pass on demand.
 
-Looks for a new checkpoint five times a second and sends the newest one only: what a witness was
+Looks for a new checkpoint ten times a second and sends the newest one only: what a witness was
 too slow for is not queued, since each checkpoint vouches for all before it. Every witness has its
 own turn, so none waits for another; what is kept is kept as soon as it is there.
 """
@@ -31,7 +31,7 @@ Clock = Callable[[], int]
 
 log = logging.getLogger(__name__)
 
-LOOK_S: Final = 0.2
+LOOK_S: Final = 0.1
 TROUBLED_LOOK_S: Final = 2.0
 """Between two looks while our own database fails."""
 STOP_S: Final = 10.0
