@@ -1648,7 +1648,7 @@ class Times(NamedTuple):
 
     bytes_s: float
     tiles_s: float
-    entries_s: float
+    reading_s: float
 
 
 class Task(NamedTuple):
@@ -1710,6 +1710,11 @@ class Here:
 
     def submit(self, task: Task) -> Reading:
         """Begin to fetch; what is returned waits and reads."""
+        if not self.source.is_live:  # a disk has no latency that threads could hide
+            numbers = range(task.first, task.stop)
+            return lambda: read_bundles(
+                [fetch_bundle(self.source, number, task.size) for number in numbers], task
+            )
         coming: list[Future[Bundle]] = [
             self.pool.submit(fetch_bundle, self.source, number, task.size)
             for number in range(task.first, task.stop)
@@ -4553,9 +4558,566 @@ CHINESE = {
 }
 """Every sentence that is said anywhere above, in Chinese."""
 
-EXPLANATIONS: dict[str, dict[str, tuple[str, str]]] = {
-    lang: {code: (code, code) for code in CHECKS} for lang in LANGUAGES
-}
+
+def _words(text: str, joint: str) -> dict[str, tuple[str, str]]:
+    """Read the texts below: a code and its line, then its paragraph."""
+    found = {}
+    for block in text.strip().split("\n\n"):
+        head, *lines = block.split("\n")
+        code, line = head.split(": ", 1)
+        found[code] = (line, joint.join(lines))
+    return found
+
+
+ENGLISH = """
+log-forked: Two checkpoints that the log has signed contradict one another.
+Either both have one size and two roots, or the larger does not begin with the smaller. Both bear
+the log's signature, so no third party can have made them; split-view.json holds them with the
+hashes that show it, and `verify.py evidence` checks it anywhere. An honest operator has this only
+after restoring an old backup over a newer log, which is an incident to be told at once. Publish the
+file, and compare with others which of the two they were shown.
+
+log-shrank: The log shows fewer entries than it had signed before.
+The checkpoint in your state is larger than the one served now. Both are signed; the kept one proves
+that the larger log existed. An honest cause is an old answer from a cache or a mirror that lags:
+ask again, and ask the log itself. If it lasts, entries were taken back: publish both checkpoints.
+
+stale-checkpoint: The newest word on this log is old.
+The witnesses' newest signature (or, with --max-age and no witnesses, the log's last entry) is older
+than a day, or than --max-age. It proves no lie: witnesses may be down, or a cache old. But a server
+that freezes its log hides what came since. Ask a witness, or another reader, what they see.
+
+unsigned-checkpoint: The checkpoint bears no signature by the log's known key.
+It names the right log and is signed by somebody else, or by nobody. It proves only that this server
+cannot sign as the log. Honest causes: a new key that you have not been told of, or the wrong
+--vkey. Take the key from a second source. A key change without an announcement is a finding in
+itself.
+
+bad-checkpoint-signature: The log's signature under the checkpoint does not verify.
+A line bears the known key's name and number and is not its signature over this text. Somebody
+altered the text or the line. An honest cause is a damaged answer: fetch it again, by another way.
+
+malformed-checkpoint: The log's key has signed something that is no checkpoint.
+The signature holds, the text is not origin, size and root on three lines in their one spelling. The
+note itself proves it. It is a fault of the software at best; witnesses refuse such a note.
+
+bad-cosignature: A known witness's line does not verify.
+The checkpoint carries a line under a witness's name and key that the key did not make. Whoever
+published it did not check it. Ask the witness what it signed; a log keeps verified lines only.
+
+root-mismatch: The entries that are served do not hash to the signed root.
+All entries were fetched and hashed, and the result is not what the log has signed. Either an entry
+was altered, dropped or added after signing, or the checkpoint never stood for them. With
+entry-hash-mismatch or tile-mismatch beside it, those name the place. Fetch again by another way to
+rule out damage on it; then publish checkpoint and files.
+
+entry-hash-mismatch: An entry is not the one that was signed.
+The tile of hashes leads to the signed root, and this entry does not have its hash in it: its bytes
+were altered, or another entry put in its place. Bundle, tile and checkpoint prove it together.
+Damage on the way or on a disk looks the same: fetch it once more, or from a mirror.
+
+tile-mismatch: A tile does not hold the hashes of what is below it.
+The entries hash to the signed root, and the tile says otherwise, so proofs made from this tile
+fail. The entries are whole; the tile is damaged or made up. The operator can make it anew from
+them.
+
+malformed-bundle: A bundle of entries is cut short or too long.
+Its lengths do not add up to the entries that the checkpoint promises. A cut answer looks the same:
+fetch it again. If it stays, the server serves something other than what it has signed.
+
+unavailable-bundle: The server does not serve entries that it has signed.
+Twice it answered that there is no such bundle, although its own checkpoint covers it. A missing
+answer convinces nobody else: ask others to fetch the same address. Honest causes are a broken store
+or an update in progress. What was once signed must never be pruned.
+
+unavailable-tile: The server does not serve hashes that it has signed.
+Twice it answered that there is no such tile, although its own checkpoint covers it. Without tiles
+no reader can make a proof. Ask others to fetch the same address; then ask the operator.
+
+proof-mismatch: A receipt's path does not lead to the signed root.
+The entry, its place and the hashes of the receipt do not give the root of the checkpoint in it. The
+receipt was altered, or never was one. Ask whoever gave it to you for another, or the log.
+
+no-genesis: The log does not begin with a genesis entry.
+Entry 0 has to name the log, its key, its authors and its charter. Without it nothing after it can
+be judged. It is another kind of log, or one that was put together by hand.
+
+second-genesis: A later entry claims to be the beginning.
+There is one genesis entry, at index 0. A second one, which the log's signature covers, tries to
+give other keys or another charter. It changes nothing here, and no honest ledger writes it.
+
+genesis-key-mismatch: The log's first entry names another key than the one that signs.
+The key that you trust and the key in the genesis entry differ. Either you were given a false key,
+or the log was signed anew by somebody else. Compare the key with a printed one before anything
+else.
+
+malformed-entry: An entry has not the form of its kind.
+A field is missing, unknown, of another type or too long. The entry stands under the signed root and
+proves itself. The ledger refuses such entries, so something else wrote it, or a fault.
+
+non-canonical: An entry is not written in its one permitted spelling.
+Two spellings of one thing would have two hashes, so only one is allowed (RFC 8785 on a subset). The
+entry proves itself. Look in it for a doubled key or hidden text before you call it a fault.
+
+bad-signature: A statement is not signed by the author whom it names.
+The registry has this author's key, and the signature is not one of it over this statement. Entry
+and registry entry prove it. The operator cannot sign for an author: this is what inventing or
+editing a statement looks like. Ask the author what it had sent, and for its receipt.
+
+unknown-author: A statement names an author whom nobody registered.
+No registry entry before it gives this name a key. Nothing such a statement says can be laid to
+anybody. Honest ledgers refuse it at the door.
+
+unknown-key: A known author, with a key that nobody registered.
+The statement's key number is none of the author's. Either the key was never registered, or somebody
+else speaks in the author's name. Ask the author whether the key is its own.
+
+key-not-valid: A statement was signed with a key before or after its term.
+A key is good from the entry after the one that adds it to the one before it is retired. A key that
+was retired because it was stolen would speak here. Ask the author when it signed this.
+
+wrong-role: An author said what its role may not say.
+Members submit, the orchestrator reports runs, the gateway egress, the council keys. The signed
+statement and the registry prove it. The ledger refuses such statements.
+
+bad-registry: A registry statement that cannot be followed.
+It adds a key that exists or is not of this log, or retires one that is not there. The keys stay
+what they were. Ask the council what it meant.
+
+out-of-order: An event that cannot follow what came before it.
+A job ends before it starts, starts twice, or is submitted again. The entries about the job prove
+it. The ledger refuses such events, so they were put in by another way, or one before was left out.
+
+missing-decision: A submission without a decision right after it.
+Each submission is admitted or rejected in the next entry. Without it nobody knows whether the job
+was allowed to run. The two neighbouring entries prove it.
+
+decision-without-submission: A decision about nothing that was just submitted.
+It refers to another entry than the submission before it, or there is none. So a job was let in that
+nobody asked for in public, or the submission was taken out.
+
+bad-decision: A rejection without a reason, or an admission with one.
+Rejections carry what the charter found; admissions carry nothing. The entry proves itself. Ask the
+operator by which rule it was decided.
+
+bad-reference: An entry refers to one that is not what it says.
+It opens, corrects, withholds or cites an entry that is another author's, another job's, or of
+another kind. Both entries prove it. The ledger refuses such references.
+
+duplicate-statement: One signed statement stands in the log twice.
+The same bytes were logged again, so that one event counts double. The author signed once; it is the
+log that repeats it. Both entries prove it.
+
+manifest-too-large: A list of bulk files claims more entries than there were.
+The files cannot have been made from this log at that time. The entry proves itself.
+
+time-went-back: An entry is logged earlier than the one before it.
+Times never decrease in the log, so the clock was set back between them, or the time was chosen.
+Deadlines follow from it. Both entries prove it. Check how far: seconds are a fault, days a choice.
+
+logged-in-future: An entry is logged at a time that has not come yet.
+It is more than five minutes ahead of your own clock, which moves its deadline as far. If your clock
+is right, the log's is wrong or false. Compare your clock first; the entry keeps the proof.
+
+made-after-logged: An author's own time is later than the log's.
+The author signed a time more than five minutes after the entry's. One of the two clocks is wrong.
+If many authors disagree with the log in the same way, it is the log's, and it was set back.
+
+trust-on-first-use: The log itself named the key that it was checked with.
+Nothing else said which key is right. Take it from a second source and give it with --vkey; from the
+first run on, --state holds the log to the key.
+
+unknown-witness-type: A witness whose kind of signature is not known here.
+Its line is not counted for the quorum. Get a newer version of this script.
+
+mldsa-not-checked: An ML-DSA-44 signature could not be checked.
+Python's `cryptography` is not installed here, or has no ML-DSA; or the log did not make the line
+that the policy expects. Ed25519 lines were checked all the same. `pip install cryptography`.
+
+unknown-kind: An entry of a kind that this script does not know.
+It was hashed and not judged. A later version of the format may have it: get a newer script.
+
+unknown-schema: A statement by a schema that this script does not know.
+Its signature and its author were judged, its fields were not. Get a newer script.
+
+post-dated: An entry is dated later than witnesses had already seen it.
+A quorum had signed a checkpoint with this entry more than five minutes before the time that it
+bears. The log's clock ran ahead, or was set so, which moves the deadline later by as much. Entry,
+checkpoint and cosignatures prove it. Check that the witnesses' clocks agree with one another.
+
+back-dated: An entry is dated earlier than it can have been there.
+A quorum signed a log without it more than five minutes after the time that it bears. The log's
+clock was set back, or the entry held back. The kept checkpoint and this one prove it, each with its
+cosignatures. An honest cause is a witness that was given an old checkpoint: look at the others.
+
+back-dated-by-own-clock: An entry is older than your last visit, when it was not there.
+This script had read the whole log after the time that the entry bears, and it was not in it. It
+convinces you and nobody else: use a policy with witnesses for proof. A cache that answered with an
+old checkpoint then looks the same. --clock own makes it a failure.
+
+late-logged: A statement was logged more than a day after what it reports.
+What is sealed opens 90 days after logging, so logging late opens late. The entry proves how late.
+Imports of old records and an orchestrator that was down are honest causes. Ask who held it back.
+
+embargo-too-long: The charter's embargo is not one of 1 to 90 days.
+The genesis entry promises less than the rules of the consortium demand. It proves itself.
+
+wrong-publish-by: A deadline that is not the entry's time and the embargo.
+It has to be logged_at plus the charter's days, to the second. A later one would open late without
+ever being overdue. The entry proves itself.
+
+overdue: A sealed record was not opened by its deadline.
+Its date passed more than five minutes ago by the log's own last entry, or by the witnesses' clock,
+and no disclosure stands in the log. Nobody needs a clock of their own to prove it. A ledger that
+could not run opens late (late-disclosure) when it comes back. Until then this fails every run.
+
+due-by-own-clock: A sealed record is past its date by your clock alone.
+The log's last entry and the witnesses' word are older than the date, so only your clock says that
+it is due. A log that stands still hides what is due behind this. --clock own makes it a failure.
+
+late-disclosure: A record was opened, but later than promised.
+A broken promise that was healed: it can be read now, so it does not fail the run, and it will be
+said for ever, because both entries stand. --fail-on late-disclosure makes it fail. Ask for the
+cause when it is more than minutes, or when it is a habit.
+
+opening-mismatch: What was opened is not what was sealed.
+The values and salts shown do not hash to the commitment that the author signed. Somebody changed a
+value, a path or a salt. Commitment and disclosure prove it. The author has the seed: ask for the
+opening that it had sent, and check which one hashes.
+
+disclosed-twice: A record is opened that was open already.
+The second opening may try to replace the first. The first that hashes to the commitment counts;
+both entries are public. No honest ledger writes it.
+
+early-without-open: A record was opened before its date, and its author did not ask.
+Only the author may open earlier, by a signed request in the entry just before. Without it the
+operator gave away what it was trusted with. Entry and deadline prove it.
+
+open-by-another: Somebody asked to open what is another author's.
+The signed request and the sealed entry name two authors. The ledger refuses it.
+
+open-not-obeyed: An author asked to open its record, and it was not opened.
+The disclosure has to be the next entry. The signed request proves it. The author can publish its
+opening itself: anyone can check that against the commitment.
+
+withheld-without-committee: Fields were withheld by somebody who is not the committee.
+Only the safeguards committee may keep fields closed past the deadline. The statement and the
+registry prove who signed. It is the way in which anybody would hide results: ask the committee.
+
+bad-withholding: A withholding that breaks its own rules.
+It comes after the deadline, names no fields, or others than the record has, or puts its review more
+than 180 days away. The entry proves itself, beside the one that it withholds.
+
+closed-without-withholding: Fields stay closed that no committee withheld.
+A disclosure shows hashes in place of values, and no withholding entry names these fields. The
+entries prove it. It is a missed deadline in part.
+
+withheld-field-opened: A field was opened that the committee had withheld.
+The hazard that was to stay closed is public now and cannot be taken back. Tell the committee.
+
+withheld-past-review: The date for looking again at a withheld field is over.
+The committee set a date, and the field is still closed. The format has no entry yet in which a
+review could be recorded, so this is said and does not fail. Ask the committee what it decided.
+
+withholding-rate: Many records stay closed in part.
+More than one in twenty of those that came due, and more than three. Each may have its reason; the
+rate says that the exception is becoming a rule. The entries can be counted by anybody.
+
+forbidden-workload-admitted: A job was admitted that the charter forbids.
+Its class of work is not among those allowed, or an optimizer works on the uploaded model. Charter,
+submission and admission stand in the log and prove it. The ledger rejects these by itself, so
+somebody changed what judges.
+
+admitted-against-charter: A job was admitted above the charter's limits.
+It has no egress ceiling, one above the charter's, or asks for more GPUs than the cluster has. The
+three entries prove it.
+
+run-without-admission: A job ran, or sent data out, without having been admitted.
+The orchestrator or the gateway reports a job that is unknown, undecided or rejected. Their signed
+statement proves it. Either the ledger lost the admission, or a job ran outside the rules.
+
+usage-above-admitted: A job used more than was admitted.
+More GPUs than submitted, longer than its limit allows over all its periods (and five minutes), or
+more GPU-seconds than both give. The orchestrator's signed figures prove it. A correction by the
+orchestrator may explain it: look below the job.
+
+egress-above-ceiling: More data left than the job was allowed to send out.
+The gateway's signed figures add up to more than the submission's ceiling. The first one beyond it
+is named. The gateway should have stopped it: ask what left.
+
+weights-changed: The uploaded model's weights were not what they had been.
+Either the orchestrator says so, or the digests before and after, now open, differ although it said
+otherwise. That is what the charter is there to prevent. Where the run was stopped by policy, the
+breach was met, and it is only noted.
+
+job-without-end: A job that started has no end in the log.
+By the log's own time its limit passed more than a day ago. Either it still runs above its limit, or
+its end was not reported, and with it what it used and found. It heals when the end is logged.
+"""
+
+CHINESE_WORDS = """
+log-forked: 日志签过名的两个检查点互相矛盾。
+要么大小相同而根哈希不同，要么较大的一个不以较小的一个开头。两者都有日志的签名，第三方无法伪造；
+split-view.json里有这两个检查点和说明问题的哈希，`verify.py evidence`在哪里都能核验。诚实的运营
+方只有用旧备份覆盖了较新的日志才会如此，那也是应当立即公布的事故。请公布这个文件，并与别人比对各
+自看到的是哪一个。
+
+log-shrank: 日志出示的条目比先前签过的少。
+状态文件里的检查点比现在提供的大，两者都有签名，留下的那个证明较大的日志存在过。诚实的原因可能是
+缓存里的旧答复，或者镜像没有跟上：请再问一次，并直接问日志本身。如果一直如此，就是条目被收回了：
+请公布两个检查点。
+
+stale-checkpoint: 关于这份日志的最新消息已经陈旧。
+见证方的最新签名（没有见证方而用了--max-age时，则是日志的最后一个条目）早于一天前，或早于
+--max-age。这不证明谁说了谎：见证方可能停机，缓存可能过旧。但冻结日志的服务器会借此隐瞒后来的内
+容。请问一问见证方或别的读者看到了什么。
+
+unsigned-checkpoint: 检查点没有日志已知密钥的签名。
+它写的是这份日志，签名的却是别人，或者没有人签。这只证明这台服务器不能以日志的名义签名。诚实的原
+因：换了密钥而你还不知道，或者--vkey给错了。请从另一个来源取得密钥。不声不响地更换密钥，本身就是
+问题。
+
+bad-checkpoint-signature: 检查点下日志的签名不成立。
+签名行用的是已知密钥的名称和编号，却不是它对这段文本的签名：文本或签名行被改动过。诚实的原因是传
+输中损坏：请换一条途径再取一次。
+
+malformed-checkpoint: 日志的密钥签了一段不是检查点的文本。
+签名成立，但文本不是按唯一写法写成的来源、大小和根哈希三行。这段文本自己就是证明。往好里说也是软
+件的差错；见证方会拒收。
+
+bad-cosignature: 已知见证方的签名行不成立。
+检查点上有一行用了某见证方的名称和密钥，却不是那把密钥签的。公布它的人没有核验。请问那个见证方签
+过什么；日志只应保留核验过的签名行。
+
+root-mismatch: 所提供条目的根哈希不是所签的那个。
+全部条目都已取回并计算哈希，结果与日志签名的不同：要么签名之后有条目被改动、删去或添加，要么检查
+点从来不代表它们。如果同时有entry-hash-mismatch或tile-mismatch，它们会指明位置。请换一条途径再取
+一次以排除损坏，然后公布检查点和文件。
+
+entry-hash-mismatch: 条目不是签过名的那一个。
+分块里的哈希通向所签的根哈希，而这个条目的哈希不在其中：它的字节被改动过，或者被换成了别的条目。
+条目包、分块和检查点合在一起就是证明。传输或硬盘损坏也会如此：请再取一次，或从镜像取。
+
+tile-mismatch: 分块里不是其下内容的哈希。
+条目的哈希通向所签的根哈希，分块却不是这样说的，用它做的证明都不成立。条目是完整的，分块损坏了或
+是编造的。运营方可以由条目重新生成。
+
+malformed-bundle: 条目包被截短，或者过长。
+各条目的长度加起来，与检查点所承诺的条目数不符。答复被截断也会如此：请再取一次。如果依旧，服务器
+提供的就不是它签过名的内容。
+
+unavailable-bundle: 服务器不提供自己签过名的条目。
+它两次答复说没有这个条目包，而它自己的检查点涵盖了它。没有答复不能使别人信服：请别人也去取同一个
+地址。诚实的原因是存储损坏或正在更新。签过名的内容绝不可删去。
+
+unavailable-tile: 服务器不提供自己签过名的哈希。
+它两次答复说没有这个分块，而它自己的检查点涵盖了它。没有分块，读者就做不出证明。请别人也去取同一
+个地址，然后询问运营方。
+
+proof-mismatch: 回执的路径不能通到所签的根哈希。
+由回执里的条目、位置和哈希，得不出其中检查点的根哈希。回执被改动过，或者从来就不是回执。请向给你
+回执的人或日志另要一份。
+
+no-genesis: 日志不以创世条目开头。
+0号条目必须写明日志、密钥、署名方和章程。没有它，后面的都无从评判。这是另一种日志，或者是手工拼
+凑的。
+
+second-genesis: 后面的条目自称是开头。
+创世条目只有一个，编号为0。日志签名所涵盖的第二个，是想换上别的密钥或别的章程。它在这里不起作用，
+诚实的账本也不会写它。
+
+genesis-key-mismatch: 日志第一个条目写的密钥，不是签名的那一把。
+你信任的密钥与创世条目里的不同：要么给你的密钥是假的，要么日志被别人重新签了名。请先把密钥与印出
+来的对照。
+
+malformed-entry: 条目不合其种类的格式。
+缺字段、有未知字段、类型不对或过长。条目在所签的根哈希之下，自己就是证明。账本会拒收这样的条目，
+所以是别的东西写进去的，或者是差错。
+
+non-canonical: 条目没有用唯一允许的写法。
+同一内容若有两种写法，就有两个哈希，所以只允许一种（RFC 8785的一个子集）。条目自己就是证明。先看
+看里面有没有重复的键或隐藏的文字，再说它是差错。
+
+bad-signature: 声明不是由所写的署名方签名的。
+登记册里有这个署名方的密钥，而签名不是它对这份声明所签。条目与登记条目合在一起就是证明。运营方不
+能替署名方签名：编造或改动声明，就是这个样子。请问署名方当初发出的是什么，并要它的回执。
+
+unknown-author: 声明写的署名方没有人登记过。
+在它之前，没有登记条目给过这个名称密钥。这样的声明无法归于任何人。诚实的账本不会收下。
+
+unknown-key: 已知的署名方，用了没有人登记的密钥。
+声明里的密钥编号不属于这个署名方：要么密钥从未登记，要么有人冒名。请问署名方这把密钥是不是它的。
+
+key-not-valid: 声明用的密钥尚未生效或已经停用。
+密钥从登记它的条目之后生效，到停用它的条目之前为止。因被盗而停用的密钥会在这里发言。请问署名方是
+何时签的。
+
+wrong-role: 署名方说了其角色无权说的话。
+成员提交，调度系统报告运行，网关报告流出，理事会管密钥。签过名的声明和登记册就是证明。账本会拒收
+这样的声明。
+
+bad-registry: 无法照办的登记声明。
+它登记已有的或不属于这份日志的密钥，或者停用不存在的密钥。密钥保持原状。请问理事会原意是什么。
+
+out-of-order: 事件与其先前的经过衔接不上。
+任务未开始就结束、开始了两次或再次提交。关于这项任务的各条目就是证明。账本会拒收这样的事件，所以
+是从别处塞进来的，或者前面漏掉了一个。
+
+missing-decision: 提交之后没有紧接着裁定。
+每次提交，下一个条目就是获准或驳回。没有裁定，谁也不知道任务能不能运行。相邻的两个条目就是证明。
+
+decision-without-submission: 裁定所针对的并非刚才的提交。
+它指向的不是前一个条目里的提交，或者根本没有提交。也就是说，放进了没有公开申请过的任务，或者提交
+被拿掉了。
+
+bad-decision: 没有理由的驳回，或者有理由的获准。
+驳回要写明章程认定了什么，获准则什么也不写。条目自己就是证明。请问运营方依据哪条规则裁定。
+
+bad-reference: 条目所指的不是它所说的那种条目。
+它要解封、更正、暂缓公开或引用的，是别的署名方、别的任务或别的种类的条目。两个条目合在一起就是证
+明。账本会拒收这样的引用。
+
+duplicate-statement: 同一份签名的声明在日志里出现两次。
+同样的字节又写了一遍，一件事就算了两次。署名方只签了一次，是日志重复了它。两个条目就是证明。
+
+manifest-too-large: 批量文件清单所称的条目比当时的多。
+这些文件不可能由当时的日志生成。条目自己就是证明。
+
+time-went-back: 条目的写入时间早于前一个条目。
+日志里的时间从不减小，所以其间时钟被拨慢了，或者时间是挑选的。期限由它而定。两个条目就是证明。请
+看差了多少：差几秒是差错，差几天是有意。
+
+logged-in-future: 条目的写入时间还没有到。
+它比你的时钟早到五分钟以上，期限也就随之推后。如果你的时钟准，日志的时钟就不准或是假的。请先校对
+自己的时钟；条目本身会留下证明。
+
+made-after-logged: 署名方自己写的时间晚于日志的时间。
+署名方所签的时间比条目晚五分钟以上，两个时钟必有一个不准。如果许多署名方都与日志有同样的出入，那
+就是日志的时钟被拨慢了。
+
+trust-on-first-use: 核验所用的密钥由日志自己报出。
+没有别的来源说明哪把密钥是对的。请从另一个来源取得密钥，用--vkey给出；从第一次运行起，--state会
+让日志不能再换密钥。
+
+unknown-witness-type: 见证方的签名种类在这里不认识。
+它的签名行不计入法定数目。请换用较新的脚本。
+
+mldsa-not-checked: ML-DSA-44签名没能核验。
+这里没有安装Python的`cryptography`，或者它不支持ML-DSA；也可能是日志没有写策略所要求的那一行。
+Ed25519签名行照样核验过了。`pip install cryptography`。
+
+unknown-kind: 这个脚本不认识的条目种类。
+它计入了哈希，但没有评判。可能属于格式的较新版本：请换用较新的脚本。
+
+unknown-schema: 这个脚本不认识的声明格式。
+签名和署名方已评判，字段没有。请换用较新的脚本。
+
+post-dated: 条目的时间晚于见证方看到它的时间。
+法定数目的见证方给含有它的检查点签名，比它所写的时间早五分钟以上。日志的时钟快了，或被拨快了，期
+限也随之推后。条目、检查点和见证签名就是证明。请查各见证方的时钟是否一致。
+
+back-dated: 条目的时间早于它可能存在的时间。
+在它所写时间的五分钟以后，法定数目的见证方签的日志里还没有它。日志的时钟被拨慢了，或者条目被压下
+了。留下的检查点和这一个，连同各自的见证签名，就是证明。诚实的原因是给见证方看的是旧检查点：请看
+其他见证方。
+
+back-dated-by-own-clock: 条目自称早于你上次来访，那时却没有它。
+这个脚本在条目所写的时间之后读过整份日志，里面没有它。这能使你信服，但不能使别人信服：要有证明，
+请用带见证方的策略。当时缓存给了旧检查点也会如此。加上--clock own就算失败。
+
+late-logged: 声明在所报之事过去一天以后才写入日志。
+封存的内容在写入日志90天后解封，写得晚就解封得晚。晚了多少，条目自己就是证明。导入旧记录、调度系
+统停过机，都是诚实的原因。请问是谁压下了它。
+
+embargo-too-long: 章程的封存期不在1到90天之内。
+创世条目所承诺的，低于联盟规则的要求。条目自己就是证明。
+
+wrong-publish-by: 期限不等于写入时间加封存期。
+它必须等于logged_at加上章程规定的天数，一秒不差。期限写晚了，就可以晚解封而从不逾期。条目自己就
+是证明。
+
+overdue: 封存的记录到了期限没有解封。
+按日志自己的最后一个条目，或者按见证方的时钟，期限已过五分钟以上，而日志里没有解封。证明它不需要
+任何人自己的时钟。账本若曾停机，恢复后会晚解封（late-disclosure）。在此之前，每次核验都失败。
+
+due-by-own-clock: 只有按你的时钟，封存的记录才过了期限。
+日志的最后一个条目和见证方的签名都早于期限，说它到期的只有你的时钟。停滞不前的日志会把到期的内容
+藏在这后面。加上--clock own就算失败。
+
+late-disclosure: 记录解封了，但晚于承诺。
+失信而后补救：现在已能读到，所以不算核验失败；但两个条目都在，这件事会一直说下去。加上
+--fail-on late-disclosure就算失败。如果晚了不止几分钟，或者成了习惯，请追问原因。
+
+opening-mismatch: 解封的不是当初封存的内容。
+所示的值和盐的哈希，不是署名方签过名的承诺。有人改了值、字段或盐。承诺和解封条目就是证明。种子在
+署名方手里：请向它要当初发出的内容，核验哪一份的哈希对得上。
+
+disclosed-twice: 已经解封的记录又解封了一次。
+第二次可能是想取代第一次。以第一份与承诺相符的为准；两个条目都是公开的。诚实的账本不会这样写。
+
+early-without-open: 记录在期限之前解封，而署名方并未请求。
+只有署名方可以提前解封，并且要在前一个条目里签名请求。没有请求，就是运营方泄露了受托保管的内容。
+条目和期限就是证明。
+
+open-by-another: 有人请求解封别人的记录。
+签过名的请求与封存的条目，写的是两个署名方。账本会拒收。
+
+open-not-obeyed: 署名方请求解封，却没有解封。
+下一个条目必须就是解封。签过名的请求就是证明。署名方可以自己公开内容：谁都能与承诺对照。
+
+withheld-without-committee: 暂缓公开的不是委员会。
+只有安全保障委员会可以让字段过了期限仍不公开。声明和登记册证明是谁签的名。谁想隐藏结果都会走这条
+路：请询问委员会。
+
+bad-withholding: 暂缓公开不合自身的规则。
+它晚于期限、没有写字段、写了记录里没有的字段，或者复核日期在180天之后。条目自己和它所暂缓的条目
+就是证明。
+
+closed-without-withholding: 没有委员会暂缓公开的字段仍不公开。
+解封条目用哈希代替了值，而没有暂缓公开的条目写明这些字段。各条目就是证明。这等于部分逾期。
+
+withheld-field-opened: 委员会暂缓公开的字段被解封了。
+本应不公开的危险内容已经公开，收不回来了。请告知委员会。
+
+withheld-past-review: 暂缓公开字段的复核日期已过。
+委员会定了日期，而字段仍不公开。格式里还没有记录复核的条目，所以只提醒，不算失败。请问委员会的决
+定。
+
+withholding-rate: 许多记录部分不公开。
+到期的记录里，每二十条有一条以上，并且超过三条。每一条也许都有理由；这个比例说明例外正在变成惯例。
+条目人人都能数。
+
+forbidden-workload-admitted: 章程禁止的任务获准了。
+它的工作类型不在允许之列，或者优化器作用于上传的模型。章程、提交和裁定都在日志里，就是证明。账本
+自己会驳回，所以是有人改动了评判的程序。
+
+admitted-against-charter: 超出章程限度的任务获准了。
+它没有流出上限，或上限高于章程，或要的GPU比集群还多。三个条目就是证明。
+
+run-without-admission: 任务未经获准就运行，或送出了数据。
+调度系统或网关报告的任务，是未知的、没有裁定的或被驳回的。它们签过名的声明就是证明。要么账本丢了
+裁定，要么任务在规则之外运行。
+
+usage-above-admitted: 任务用得比获准的多。
+GPU比提交的多，或各段运行加起来（外加五分钟）超过时限，或GPU秒数超出两者之积。调度系统签过名的数
+字就是证明。调度系统的更正也许能解释：请看这项任务下方。
+
+egress-above-ceiling: 流出的数据超过这项任务的上限。
+网关签过名的数字加起来，超过提交里的上限。这里指明的是第一个超出的条目。网关本应拦住：请问流出了
+什么。
+
+weights-changed: 上传的模型的权重变了。
+要么调度系统如此报告，要么它说没变，而解封后前后两个摘要不同。章程要防止的正是这件事。如果运行已
+按规定终止，说明违规已受处置，这里只作提醒。
+
+job-without-end: 开始了的任务在日志里没有结束。
+按日志自己的时间，它的时限已过一天以上：要么它还在超时运行，要么结束没有上报，用了多少、有什么结
+果也就没有上报。补写结束之后即告消除。
+"""
+
+EXPLANATIONS = {"en": _words(ENGLISH, " "), "zh-Hans": _words(CHINESE_WORDS, "")}
+"""For ``explain``: each code's line and its paragraph."""
+
 
 if __name__ == "__main__":
     sys.exit(main())
