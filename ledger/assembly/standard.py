@@ -1,6 +1,7 @@
 """The policy of the settings, and what asks its witnesses."""
 
 from ledger.errors import FormatError, SettingsError
+from ledger.reader import Reader
 from ledger.settings import Settings
 from ledger.storage.store import Store
 from ledger.tlog.note import parse_vkey
@@ -46,6 +47,12 @@ def begin_with(store: Store, standard: Standard) -> None:
     if not known and newest is not None:
         with store.witnessing() as writes:
             writes.keep_policy(standard.digest, size=newest.size)
+
+
+def shown_size(settings: Settings, store: Store) -> int:
+    """The newest tree size that the public gets. Raises as ``Reader.tree_size`` does."""
+    standard = read_standard(settings, Reader(store).genesis().vkey)
+    return Reader(store, standard=standard).tree_size()
 
 
 def witnessing_of(

@@ -7,6 +7,7 @@ import click
 
 from ledger.assembly import Ledger
 from ledger.assembly.bulk import logged_manifests
+from ledger.assembly.standard import shown_size
 from ledger.cli.common import (
     CommandFailed,
     Disproved,
@@ -55,7 +56,7 @@ def export_command(folder: Path | None, size: int | None, checked: Path | None) 
     settings = settings_with_log()
     folder = (folder or settings.export_dir).absolute()
     with closing(open_store(settings)) as store:
-        name = _make(settings, store, folder, size)
+        name = _make(settings, store, folder, size or shown_size(settings, store))
         made = sets.read_set(folder / name)
         click.echo(f"{folder / name}: {len(made.files)} files, {made.bytes} bytes")
         click.echo(f"{made.tree_size} entries, root {made.root}")

@@ -140,6 +140,7 @@ def answers(world: World) -> list[str]:
         f"/api/v1/entries/3/proof?size={size - 1}",
         "/entries/3.json",
         "/entries/3.proof",
+        "/entries/3.proof?cosigned=1",
         "/entries/1.dsse.json",
     ]
 

@@ -1,6 +1,7 @@
 """The witnesses are asked by themselves: by a thread, by a server, by a worker of its own."""
 
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # cli_world lies there
 
 from cli_world import free_port, process
-from witness_world import Making, World, cosigners, size_of
+from witness_world import Making, World, cosigners, policy_text, size_of
 
 from ledger.assembly import Ledger
 from ledger.storage.store import StorageFailed
@@ -20,6 +21,7 @@ from ledger.witnessing import Witnessing, asking
 from ledger.witnessing.room import asking as asking_all
 
 PATIENCE_S = 60
+SCRIPT = Path(__file__).parents[2] / "scripts" / "verify.py"
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -143,28 +145,44 @@ def test_a_database_that_fails_for_a_while_is_waited_for(
 
 
 def test_the_process_that_runs_the_worker_asks_the_witnesses(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    making: Making, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    world = making(now=int(time.time()))
     size = world.log()
     world.ledger.close()
-    for each in world.witnesses:
-        each.tell("behave", time=int(time.time()))
     settings = world.settings
+    port = free_port()
     monkeypatch.setenv("LEDGER_DATA_DIR", str(settings.data_dir))
     monkeypatch.setenv("LEDGER_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("LEDGER_POLICY", str(settings.policy))
-    monkeypatch.setenv("LEDGER_PORT", str(free_port()))
+    monkeypatch.setenv("LEDGER_PORT", str(port))
     runs = ("serve", "serving ") if settings.sqlite_file else ("worker", "opening what is due")
     with process([runs[0]], wait_for=runs[1]) as (running, _):
         reading = Ledger(settings, writer=False)
         try:
             until(lambda: len(cosigners(reading.reader.shown().note)) == 3)
             assert size_of(reading.reader.shown().note) == size
+            if runs[0] == "serve":
+                policy = tmp_path / "readers.policy"
+                policy.write_text(f"log {reading.vkey}\n{policy_text(world.witnesses)}")
+                audit(f"http://127.0.0.1:{port}", policy)
         finally:
             reading.close()
         running.send_signal(signal.SIGTERM)
         assert running.wait(PATIENCE_S) == 0
     world.reopen()
+
+
+def audit(url: str, policy: Path) -> None:
+    """The whole log over HTTP, by the script that imports nothing of ours, quorum and times too."""
+    done = subprocess.run(
+        [sys.executable, SCRIPT, url, "--policy", policy, "--state", policy.with_suffix(".state")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=policy.parent,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_states_that_a_witness_has_outlived_do_not_keep_it_from_being_asked(world: World) -> None:

@@ -146,9 +146,10 @@ def make_world(
     witnesses: list[Remote],
     *,
     rest: str = TWO_OF_THREE,
+    now: int = kit.NOON,
     **more: Any,
 ) -> World:
-    clock = kit.Clock()
+    clock = kit.Clock(now)
     settings = kit.make_ledger(database_url, folder, clock=clock)
     path = folder / "witnesses.policy"
     path.write_text(policy_text(witnesses, rest))
