@@ -93,11 +93,10 @@ def judge(
     operator: Operator, server: HostileServer, folder: Path, options: tuple[str, ...] = ()
 ) -> list[Verdict]:
     """Let every visitor look, one after the other; each remembers what it was shown before."""
-    if operator.receipt is not None:
-        return [_judge_receipt(operator, folder)]
-    if not operator.views:
+    if operator.receipt is None and not operator.views:
         operator.show()
-    return [_visit(operator, server, folder, view, options) for view in operator.views]
+    visits = [_visit(operator, server, folder, view, options) for view in operator.views]
+    return visits if operator.receipt is None else [*visits, _judge_receipt(operator, folder)]
 
 
 def _visit(
@@ -106,7 +105,7 @@ def _visit(
     server.views[view.visitor] = view
     state = folder / f"{view.visitor}.state"
     more: list[str | Path] = ["--evidence", folder / "evidence", *options]
-    if len(operator.views) > 1:
+    if len(operator.views) > 1 or operator.receipt is not None:
         more += ["--state", state]
     if view.heard is not None:
         told = folder / f"{view.heard}.checkpoint"
@@ -120,7 +119,10 @@ def _judge_receipt(operator: Operator, folder: Path) -> Verdict:
     assert operator.receipt is not None
     receipt = folder / "handed-out.tlog-proof"
     receipt.write_bytes(operator.receipt)
-    return run("proof", receipt, *_trust(operator, folder), "--evidence", folder / "evidence")
+    trust = _trust(operator, folder)
+    if operator.views:
+        trust += ["--state", folder / f"{operator.views[-1].visitor}.state"]
+    return run("proof", receipt, *trust, "--evidence", folder / "evidence")
 
 
 def _trust(operator: Operator, folder: Path) -> list[str | Path]:

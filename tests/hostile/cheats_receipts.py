@@ -43,6 +43,14 @@ def hands_out_another_opening(operator: Operator) -> None:
     operator.hand_out(operator.prove(index, {"entry": operator.entries[index], "opening": opening}))
 
 
+@cheat("log-forked")
+def hands_out_a_receipt_from_another_past(operator: Operator) -> None:
+    """The author gets a receipt that holds, under a root which only it was ever shown."""
+    operator.show()
+    operator.public(operator.find("egress"))["egress_bytes"] = 1
+    operator.hand_out(operator.prove(operator.find("completed")))
+
+
 @cheat("unsigned-checkpoint")
 def hands_out_a_receipt_that_another_key_signed(operator: Operator) -> None:
     """A receipt that can be denied later: it was never signed by the log."""

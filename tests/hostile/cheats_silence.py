@@ -49,6 +49,13 @@ def copies_a_log_line_for_a_witness(operator: Operator) -> None:
     view.files["checkpoint"] += sign_note(view.text, [signer]).partition(b"\n\n")[2]
 
 
+@silence("no witness quorum")
+def hands_out_a_receipt_that_no_witness_saw(operator: Operator) -> None:
+    """The receipt holds under the log's own signature, and nobody else vouches for it."""
+    operator.witnessed()
+    operator.hand_out(operator.prove(operator.find("completed")))
+
+
 @silence("this is the log")
 def shows_another_log(operator: Operator) -> None:
     """At this address there is, from today on, a log of another name and key."""
