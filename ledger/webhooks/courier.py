@@ -177,11 +177,14 @@ class Courier:
         )
         if outcome.is_gone:
             # The message stays where it is: whoever enables the webhook again misses nothing.
-            return self._write(replace(cursor, disabled=outcome.failure, rests_until=0))
+            return self._write(self._disabled(cursor, outcome.failure))
         attempts = earlier.attempts + 1 if earlier else 1
         wait = schedule.delay_s(
             attempts, chance=self._chance(), retry_after_s=outcome.retry_after_s
         )
+        if wait is None and now - (cursor.succeeded_at or 0) >= schedule.ALL_S:
+            # Everything that came since would end as a dead letter, too.
+            cursor = self._disabled(cursor, "no message was taken for 75 hours")
         aside = StoredDelivery(
             message_id=name,
             webhook=self.webhook.name,
@@ -193,6 +196,15 @@ class Courier:
             failure=outcome.failure,
         )
         return self._write(cursor, put=aside)
+
+    def _disabled(self, cursor: StoredCursor, reason: str) -> StoredCursor:
+        log.error(
+            "webhook %s is disabled (%s): `ledger webhooks enable %s` lets it go on",
+            self.webhook.name,
+            reason,
+            self.webhook.name,
+        )
+        return replace(cursor, disabled=reason, rests_until=0)
 
     def send(self, name: str, body: bytes) -> Outcome:
         """Sign and send one message, whatever the log and the database say of it."""

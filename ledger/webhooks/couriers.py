@@ -19,8 +19,8 @@ LOOK_S: Final = 1.0
 """Between two looks for something to send, in each thread."""
 LONGEST_S: Final = 300.0
 """The longest break after the database or the log refused."""
-PATIENCE_S: Final = 20.0
-"""How long the end of an attempt that is under way is waited for: longer than one takes."""
+PATIENCE_S: Final = 5.0
+"""How long the end of attempts that are under way is waited for."""
 
 
 class Couriers:
@@ -53,7 +53,8 @@ class Couriers:
     def stop(self) -> None:
         """Let the attempts that are under way end, then stop.
 
-        One that is cut off instead is made again, with the same ``webhook-id``.
+        One that takes too long is cut off with the process, and made again with the same
+        ``webhook-id``.
         """
         self._stopping.set()
         until = monotonic() + self._patience_s

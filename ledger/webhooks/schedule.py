@@ -11,6 +11,8 @@ from typing import Final
 
 DELAYS_S: Final = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 ATTEMPTS: Final = len(DELAYS_S) + 1
+ALL_S: Final = sum(DELAYS_S)
+"""Between the first attempt and the last, without what chance adds: 75 hours."""
 JITTER: Final = 0.1
 """The part of a delay that chance may add to it: receivers that failed together part again."""
 LONGEST_RETRY_AFTER_S: Final = 86_400

@@ -230,7 +230,11 @@ def test_a_message_that_is_not_taken_comes_again_at_its_times_until_it_is_a_dead
     stamps = [int(each.headers["webhook-timestamp"]) for each in receiver.got]
     assert stamps == sorted(set(stamps))
     assert all(each.is_signed_by(SECRET) for each in receiver.got)
+    assert cursor_of(world).disabled == "no message was taken for 75 hours"
     world.days(30)
+    assert sending.work() == 0
+    with world.ledger.store.webhooks() as rows:
+        rows.enable("newsroom")
     assert sending.work() == 0
     with world.ledger.store.webhooks() as rows:
         (dead,) = rows.dead(limit=9)
@@ -266,6 +270,23 @@ def test_one_message_that_a_receiver_stumbles_over_does_not_hide_the_others(
     assert sending.work() == 1
     assert receiver.places == [*expected, poison]
     assert sending.work() == 0
+
+
+def test_a_receiver_that_takes_other_messages_stays_enabled_when_one_becomes_a_dead_letter(
+    world: World, receiver: Receiver
+) -> None:
+    sending = begun(world, hook(receiver.url, Event.SUBMITTED))
+    world.log(world.submission("poison"))
+    poison = world.reader.tree_size() - 2
+    receiver.answer = lambda got: (500 if got.index == poison else 204, {})
+    assert sending.work() == 1
+    for number, wait in enumerate(schedule.DELAYS_S):
+        world.clock.now += wait
+        world.log(world.submission(f"good{number}"))
+        assert sending.work() == 2
+    with world.ledger.store.webhooks() as rows:
+        assert [each.leaf_index for each in rows.dead(limit=9)] == [poison]
+    assert cursor_of(world).disabled is None
 
 
 def test_a_receiver_that_takes_nothing_is_probed_and_gets_everything_when_it_is_back(
@@ -469,6 +490,35 @@ def test_a_receiver_that_never_answers_holds_up_no_other_and_no_statement(
         leave.set()
         running.stop()
     assert stuck.got[0].place == quick.got[0].place
+
+
+def test_the_end_of_an_attempt_that_hangs_is_not_waited_for(
+    world: World, receiver: Receiver
+) -> None:
+    leave = threading.Event()
+
+    def hang(_got: object) -> tuple[int, dict[str, str]]:
+        leave.wait(WAIT_S)
+        return 204, {}
+
+    receiver.answer = hang
+    webhook = hook(receiver.url, Event.SUBMITTED)
+    begun(world, webhook)
+    world.log(world.submission("one"))
+    before = set(threading.enumerate())
+    running = Couriers([courier(world, webhook)], look_s=0.01, patience_s=0.01)
+    running.start()
+    try:
+        receiver.wait_for(1)
+        (thread,) = [each for each in threading.enumerate() if each.name == "webhook-newsroom"]
+        assert thread not in before
+        running.stop()
+        assert thread.is_alive()
+        assert thread.daemon
+    finally:
+        leave.set()
+    thread.join(WAIT_S)
+    assert not thread.is_alive()
 
 
 def test_a_thread_goes_on_after_the_database_refused(
