@@ -37,10 +37,15 @@ class Held:
     Raises MirrorFailed where a file is missing or does not lead to the root that was signed.
     """
 
-    def __init__(self, target: Target, note: bytes, checkpoint: Checkpoint) -> None:
+    def __init__(
+        self, target: Target, key: VerifierKey, note: bytes, checkpoint: Checkpoint
+    ) -> None:
         self._target = target
+        self.key = key
         self.note = note
         self.checkpoint = checkpoint
+        self.nodes = TileNodes(self._tile, size=checkpoint.size)
+        """The complete nodes of this tree."""
         if self.root_at(checkpoint.size) != checkpoint.root:
             raise MirrorFailed(
                 f"{target.name}: its tiles do not have the root of its own checkpoint: keep it if"
@@ -59,7 +64,7 @@ class Held:
             raise MirrorRefused(
                 f"{target.name}/{CHECKPOINT} was not signed by this log: {error}"
             ) from None
-        return cls(target, note, checkpoint)
+        return cls(target, key, note, checkpoint)
 
     def root_at(self, size: int) -> bytes:
         """The root that the tree had at ``size`` entries."""
@@ -67,11 +72,10 @@ class Held:
 
     def edge(self, size: int) -> CompactRange:
         """The right edge of the tree of the first ``size`` entries."""
-        nodes = TileNodes(self._tile, size=size)
         hashes, done = [], 0
         for level in range(size.bit_length() - 1, -1, -1):
             if size >> level & 1:
-                hashes.append(nodes(level, done >> level))
+                hashes.append(self.nodes(level, done >> level))
                 done += 1 << level
         return CompactRange(size, hashes)
 

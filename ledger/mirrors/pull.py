@@ -3,7 +3,7 @@
 What the source says is held against the key, against the checkpoint that this mirror holds itself,
 and hash by hash against the root, before a byte of it is kept. The tiles of the copy are not the
 source's but computed here from the entries. Where a source signed two histories, both checkpoints
-are kept, with the hashes that lead to their roots.
+are kept, with the hashes that prove it.
 """
 
 from collections.abc import Callable
@@ -13,13 +13,15 @@ from typing import Final
 from ledger.client.tree import Files, Tree
 from ledger.errors import LedgerError, Misbehaviour
 from ledger.mirrors.about import About, about_files
+from ledger.mirrors.evidence import NAME, Signed, nodes_in, split_view
 from ledger.mirrors.held import Held, require_mirror
 from ledger.mirrors.log_part import Progress, path_of
-from ledger.mirrors.shapes import BYTES, CHECKPOINT, TEXT, VKEY, File, MirrorFailed, Target
+from ledger.mirrors.shapes import BYTES, CHECKPOINT, JSON, TEXT, VKEY, File, MirrorFailed, Target
 from ledger.mirrors.writing import Writer
 from ledger.tlog.checkpoint import MAX_CHECKPOINT_BYTES, Checkpoint
 from ledger.tlog.growth import CompactRange, Extension
 from ledger.tlog.hashing import leaf_hash
+from ledger.tlog.merkle import NodeReader
 from ledger.tlog.note import VerifierKey, format_vkey
 from ledger.tlog.tiles import (
     ENTRIES,
@@ -66,11 +68,11 @@ def pull(
         checkpoint = open_note(note)
         held = Held.of(target, key)
         if held is not None and checkpoint.size <= held.checkpoint.size:
-            _require_same(files, target, held, checkpoint, note)
+            _require_same(files, target, held, (checkpoint, note))
         tree = Tree(files, checkpoint, note, verify=True)
         old_size = held.checkpoint.size if held else 0
         if held is not None and tree.root_at(old_size) != held.checkpoint.root:
-            raise _fork(target, held, checkpoint, note, tree)
+            raise _fork(target, held, (checkpoint, note), nodes_in(tree))
         with Writer(target) as writer:
             writer.replace(File(VKEY, vkey, TEXT))
             if checkpoint.size > old_size:
@@ -83,12 +85,11 @@ def pull(
     return Pulled(checkpoint, old_size, writer.files, writer.bytes)
 
 
-def _require_same(
-    files: Files, target: Target, held: Held, checkpoint: Checkpoint, note: bytes
-) -> None:
+def _require_same(files: Files, target: Target, held: Held, new: Signed) -> None:
     """Check a checkpoint that is not newer than ours."""
+    checkpoint = new[0]
     if held.root_at(checkpoint.size) != checkpoint.root:
-        raise _fork(target, held, checkpoint, note, None)
+        raise _fork(target, held, new, held.nodes)
     if checkpoint.size < held.checkpoint.size:
         raise MirrorFailed(
             f"{files.url} shows a checkpoint of {checkpoint.size} entries, and this mirror has one"
@@ -109,48 +110,34 @@ def _write_log(tree: Tree, writer: Writer, edge: CompactRange, progress: Progres
         progress(WHAT, number * TILE_WIDTH + width, tree.size)
     if edge.root() != tree.root:
         raise MirrorFailed("what was fetched does not have the root that was signed")
+    nodes = nodes_in(tree)
     for tile in tiles_for_size(tree.size):
         if tile.level and (tile.n + 1) * TILE_WIDTH << TILE_HEIGHT * tile.level > first:
-            data = b"".join(_nodes(tree.blocks, tile))
-            writer.submit(writer.keep, _file(tile, data))
+            start, level = tile.n * TILE_WIDTH, TILE_HEIGHT * tile.level
+            hashes = [nodes(level, at) for at in range(start, start + tile.width)]
+            writer.submit(writer.keep, _file(tile, b"".join(hashes)))
     writer.join()
 
 
-def _nodes(blocks: tuple[bytes, ...], tile: Tile) -> list[bytes]:
-    """The hashes of a tile above level 0: roots over whole blocks, which the tree has proved."""
-    span = TILE_WIDTH ** (tile.level - 1)
-    start = tile.n * TILE_WIDTH
-    return [
-        _root_over(blocks[at * span : (at + 1) * span]) for at in range(start, start + tile.width)
-    ]
+def _fork(target: Target, held: Held, new: Signed, larger: NodeReader) -> LedgerError:
+    """The error for two histories, after what proves them is in the mirror.
 
-
-def _root_over(blocks: tuple[bytes, ...]) -> bytes:
-    return Extension(CompactRange(), blocks).root
-
-
-def _fork(
-    target: Target, held: Held, checkpoint: Checkpoint, note: bytes, tree: Tree | None
-) -> LedgerError:
-    """The error for two histories, after their evidence is in the mirror.
-
-    ``blocks`` are the roots over each 256 entries of the new tree, which lead to its root;
-    ``tile`` the leaf hashes of the block in which the old tree ends. The old tree is the mirror.
+    ``larger`` reads the nodes of the larger one of the two trees.
     """
-    evidence = {"old-checkpoint": held.note, "new-checkpoint": note}
-    if tree is not None:
-        number, rest = divmod(held.checkpoint.size, TILE_WIDTH)
-        evidence["new-blocks"] = b"".join(tree.blocks)
-        if rest:
-            evidence["new-tile"] = b"".join(tree.hashes(number))
-    name = f"{held.checkpoint.size}-{checkpoint.size}-{checkpoint.root.hex()[:16]}"
+    checkpoint, note = new
+    evidence = {
+        "old-checkpoint": held.note,
+        "new-checkpoint": note,
+        NAME: split_view(held.key, (held.checkpoint, held.note), new, larger),
+    }
+    folder = f"{EVIDENCE}/{held.checkpoint.size}-{checkpoint.size}-{checkpoint.root.hex()[:16]}"
     for file, data in evidence.items():
-        target.replace(File(f"{EVIDENCE}/{name}/{file}", data, BYTES))
+        target.replace(File(f"{folder}/{file}", data, JSON if file == NAME else TEXT))
     return Misbehaviour(
         f"the log has signed two histories: a checkpoint of {checkpoint.size} entries with the root"
         f" {checkpoint.root.hex()}, which does not go with the one of {held.checkpoint.size}"
-        f" entries that this mirror holds. Both are in {target.name}/{EVIDENCE}/{name}, to be"
-        " published",
+        f" entries that this mirror holds. `verify.py evidence {target.name}/{folder}/{NAME}`"
+        " confirms it anywhere: publish that file",
         evidence=evidence,
     )
 

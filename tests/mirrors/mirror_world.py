@@ -90,13 +90,14 @@ def serving(server: ThreadingHTTPServer) -> Iterator[None]:
         thread.join()
 
 
-def verified(vkey: str, *arguments: object, evidence: Path) -> str:
-    """What verify.py says of a mirror, once it has said that it is sound."""
+def verified(vkey: str, *arguments: object, evidence: Path | None = None) -> str:
+    """What verify.py says, once it has said that all is as it should be.
+
+    It is a mirror that is verified where ``evidence`` names a folder for the contrary.
+    """
+    more = () if evidence is None else ("--jobs", "1", "--evidence", evidence)
     done = subprocess.run(
-        [
-            *(sys.executable, VERIFY, "--vkey", vkey, "--jobs", "1", "--evidence", evidence),
-            *map(str, arguments),
-        ],
+        [sys.executable, str(VERIFY), *map(str, (*arguments, "--vkey", vkey, *more))],
         capture_output=True,
         text=True,
         check=False,

@@ -155,7 +155,7 @@ def test_bulk_files_come_along_and_stay_listed(small: World, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "at",
-    ["log/vkey", "log/tile/entries/000", "jobs/", "feeds/rejected.atom", "log/checkpoint"],
+    ["log/vkey", "log/tile/entries/000", "jobs/", "log/checkpoint"],
 )
 def test_a_run_that_is_killed_leaves_the_old_mirror_and_the_next_goes_on(
     small: World, tmp_path: Path, at: str
