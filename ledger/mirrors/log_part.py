@@ -14,7 +14,7 @@ from ledger.storage.tree import nodes_of, read_tile
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.growth import CompactRange, Extension
 from ledger.tlog.hashing import HASH_BYTES, leaf_hash
-from ledger.tlog.merkle import consistency_path, verify_consistency
+from ledger.tlog.merkle import consistency_path, tree_root, verify_consistency
 from ledger.tlog.tiles import (
     TILE_WIDTH,
     Tile,
@@ -45,6 +45,12 @@ def require_prefix(store: Store, old: Checkpoint, new: Checkpoint) -> None:
     verify_consistency(
         proof, old_size=old.size, old_root=old.root, new_size=new.size, new_root=new.root
     )
+
+
+def root_of(store: Store, size: int) -> bytes:
+    """The root of the stored tree at ``size`` entries."""
+    with store.snapshot() as reads:
+        return tree_root(size=size, node=nodes_of(reads, size=size))
 
 
 def first_to_write(listed: Mapping[str, int], *, old_size: int) -> int:

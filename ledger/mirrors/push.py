@@ -15,7 +15,7 @@ import msgspec
 from ledger.errors import LedgerError
 from ledger.mirrors.about import About, about_files
 from ledger.mirrors.held import first_line, require_mirror
-from ledger.mirrors.log_part import Progress, first_to_write, require_prefix, write_log
+from ledger.mirrors.log_part import Progress, first_to_write, require_prefix, root_of, write_log
 from ledger.mirrors.shapes import (
     CHECKPOINT,
     JSON,
@@ -89,7 +89,7 @@ def mirror(
             write_jobs(store, site, writer, old_size=old_size, size=size, progress=progress)
             write_feeds(store, site, writer, old_size=old_size, size=size, progress=progress)
             write_schemas(site, writer)
-            has_bulk = _write_bulk(target, writer, bulk(size), progress)
+            has_bulk = _write_bulk(store, target, writer, bulk(size), progress)
             for file in about_files(_about(checkpoint, vkey, source, has_bulk=has_bulk)):
                 writer.replace(file)
             # The commit point: whoever reads the mirror meets the new tree from here on.
@@ -127,7 +127,11 @@ def _old_checkpoint(
 
 
 def _write_bulk(
-    target: Target, writer: Writer, found: tuple[BulkSet, Path] | None, progress: Progress
+    store: Store,
+    target: Target,
+    writer: Writer,
+    found: tuple[BulkSet, Path] | None,
+    progress: Progress,
 ) -> bool:
     """Write the set's files and the list of all sets that the mirror has; whether it has any."""
     known = target.read(BULK_INDEX, limit=MAX_INDEX)
@@ -135,6 +139,8 @@ def _write_bulk(
     if found is None:
         return bool(sets)
     newest, folder = found
+    if newest.root != root_of(store, newest.tree_size).hex():
+        raise MirrorFailed(f"{folder} holds bulk files of another log: set LEDGER_EXPORT_DIR")
     for done, each in enumerate(newest.files):
         progress("bulk", done, len(newest.files))
         source = folder / each.name

@@ -52,6 +52,7 @@ def test_every_command_of_the_design_is_there() -> None:
                 "export",
                 "mirror",
                 "witness",
+                "witnesses",
                 "webhooks",
                 "fsck",
                 "rebuild",

@@ -10,6 +10,7 @@ from ledger_world import World, with_history
 from mirror_children import mirror_until
 from mirror_world import (
     PUBLIC_URL,
+    START,
     both_ways,
     files,
     marks,
@@ -144,6 +145,10 @@ def test_bulk_files_come_along_and_stay_listed(small: World, tmp_path: Path) -> 
     assert [each["name"] for each in index["sets"]] == names[::-1]
     assert run(small, folder, bulk=newest).files == 0
     assert list(sets.check(folder / "bulk" / names[0])) == []
+    with World(tmp_path / "stranger", start=START) as stranger:
+        stranger.log(*[stranger.submission(f"theirs{n}") for n in range(30)])
+        with pytest.raises(MirrorFailed, match="holds bulk files of another log"):
+            run(stranger, tmp_path / "strange", bulk=newest)
     # A source that was damaged is not spread, and what is there cannot be changed.
     small.log(small.submission("three"))
     name = export(small.ledger.store, bulk, public_url=PUBLIC_URL)
