@@ -112,7 +112,7 @@ def _left_to_the_server(settings: Settings, folder: Path, error: WriterLocked) -
         )
     return (
         f"the server that is writing this ledger logs it with its next sweep, within"
-        f" {settings.sweep_seconds} seconds"
+        f" {settings.sweep_seconds} s"
     )
 
 
