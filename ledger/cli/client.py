@@ -175,7 +175,10 @@ def log_key_of(text: str) -> VerifierKey:
     except LedgerError as error:
         raise CommandFailed(f"--vkey: {error}") from None
     if key.type != ED25519:
-        raise CommandFailed(f"--vkey: the key of {key.name} is a witness's, not a log's")
+        raise CommandFailed(
+            f"--vkey: the key of {key.name} has the type {key.type:#04x}; a log's Ed25519 key"
+            f" has {ED25519:#04x}"
+        )
     return key
 
 

@@ -80,7 +80,8 @@ _DATA: Final = click.option(
     default=600,
     show_default=True,
     type=click.IntRange(0, 1_000_000),
-    help="How often one address may ask for a cosignature in a minute; 0 for no limit.",
+    help="How often one address may ask for a cosignature in a minute; 0 for no limit. Those of"
+    " this machine are not counted: a proxy on it speaks for everyone.",
 )
 @click.pass_context
 def witness_group(

@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -22,8 +23,10 @@ from ledger.witness.witness import Witness
 
 MAX_BODY_BYTES: Final = 256 * 1024
 DROPPED_BYTES: Final = 4 * MAX_BODY_BYTES
-MAX_WAITING: Final = 64
+MAX_WAITING: Final = 256
 """Requests to cosign that are read or worked on at once."""
+MAX_WAITING_EACH: Final = 8
+"""Of them, those of one address: else one that sends slowly would keep everyone out."""
 BODY_TIMEOUT_S: Final = 10.0
 
 Scope = MutableMapping[str, Any]
@@ -46,7 +49,7 @@ class WitnessApp:
     def __init__(self, witness: Witness, *, addresses: Quota) -> None:
         self._witness = witness
         self._addresses = addresses
-        self._waiting = 0
+        self._waiting: Counter[str | None] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or the server's start and stop."""
@@ -74,11 +77,10 @@ class WitnessApp:
         return await asyncio.to_thread(self._read, path)
 
     async def _add_checkpoint(self, scope: Scope, receive: Receive) -> Answer:
-        if (wait_s := self._addresses_wait(scope)) is not None:
-            return _problem(429, "too many requests from this address", retry_after_s=wait_s)
-        if self._waiting >= MAX_WAITING:
-            return _problem(503, "too many requests at once", retry_after_s=1)
-        self._waiting += 1
+        asker = _asker(scope)
+        if (turned_away := self._full(asker)) is not None:
+            return turned_away
+        self._waiting[asker] += 1
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 body = await _body(scope, receive)
@@ -90,23 +92,20 @@ class WitnessApp:
                 return refused.status, SIZE, b"%d\n" % refused.size, {}
             return _problem(refused.status, str(refused), retry_after_s=refused.retry_after_s)
         finally:
-            self._waiting -= 1
+            self._waiting[asker] -= 1
+            if not self._waiting[asker]:
+                del self._waiting[asker]
         return 200, TEXT, lines, {}
 
-    def _addresses_wait(self, scope: Scope) -> int | None:
-        client = scope.get("client")
-        if not client:
-            return None
-        try:
-            address = ip_address(client[0])
-        except ValueError:
-            return None
-        # A proxy on this machine speaks for everyone, and can limit better.
-        if address.is_loopback:
-            return None
-        # Whoever has one address of version 6 has all 2^64 of its network.
-        packed = address.packed[:8] if address.version == 6 else address.packed
-        return self._addresses.take(packed.hex())
+    def _full(self, asker: str | None) -> Answer | None:
+        """The refusal of one more request by ``asker``; None where there is room for it."""
+        if asker is not None and (wait_s := self._addresses.take(asker)) is not None:
+            return _problem(429, "too many requests from this address", retry_after_s=wait_s)
+        if asker is not None and self._waiting[asker] >= MAX_WAITING_EACH:
+            return _problem(429, "too many requests from this address at once", retry_after_s=1)
+        if self._waiting.total() >= MAX_WAITING:
+            return _problem(503, "too many requests at once", retry_after_s=1)
+        return None
 
     def _read(self, path: str) -> Answer:
         if path == "/":
@@ -142,6 +141,22 @@ class WitnessApp:
                 ]
                 return 200, "application/json", json.dumps(body).encode("ascii"), headers
         return _problem(404, "nothing was ever cosigned of a log with this hash of its origin")
+
+
+def _asker(scope: Scope) -> str | None:
+    """Whom a request is counted for: its address; None for this machine's own.
+
+    A proxy on this machine speaks for everyone, and can limit better.
+    """
+    client = scope.get("client")
+    try:
+        address = ip_address(client[0]) if client else None
+    except ValueError:
+        return None
+    if address is None or address.is_loopback:
+        return None
+    # Whoever has one address of version 6 has all 2^64 of its network.
+    return (address.packed[:8] if address.version == 6 else address.packed).hex()
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes:

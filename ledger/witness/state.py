@@ -2,8 +2,9 @@
 
 Reading and replacing a checkpoint is one transaction that keeps every other writer out, among
 threads and processes; it is on the disk when it ends. Triggers refuse a smaller tree, another root
-for the same one, and forgetting. An attacker who can write this file can make the witness cosign a
-fork; one who can only read it learns nothing that is not served to everyone.
+for the same one, and forgetting; the time that was stated last is one for all logs. An attacker who
+can write this file can make the witness cosign a fork; one who can only read it learns nothing that
+is not served to everyone.
 """
 
 import hashlib
@@ -40,7 +41,7 @@ CREATE TABLE IF NOT EXISTS conflict (
     PRIMARY KEY (origin, size, root)
 ) STRICT;
 CREATE TRIGGER IF NOT EXISTS latest_continues BEFORE UPDATE ON latest
-WHEN NEW.origin != OLD.origin OR NEW.size < OLD.size OR NEW.time_s < OLD.time_s
+WHEN NEW.origin != OLD.origin OR NEW.size < OLD.size
     OR (NEW.size = OLD.size AND NEW.root != OLD.root)
 BEGIN SELECT RAISE(ABORT, 'what was cosigned is not taken back'); END;
 CREATE TRIGGER IF NOT EXISTS latest_stays BEFORE DELETE ON latest

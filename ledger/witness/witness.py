@@ -92,7 +92,7 @@ class Witness:
                 retry_after_s=min(max(stated - time_s, 1), MAX_WAIT_S),
             )
         again = last is not None and last.latest == latest
-        if again and last is not None and time_s - last.time_s <= FRESH_S:
+        if again and last is not None and 0 <= time_s - last.time_s <= FRESH_S:
             return last.lines
         if not again and (wait_s := self._quota.take(checkpoint.origin)) is not None:
             raise Refused(

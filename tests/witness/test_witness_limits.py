@@ -1,10 +1,14 @@
 """How often a witness cosigns, and that its clock only goes forward."""
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from witness_world import NOW, World, ask
 
+from ledger.tlog.cosignature import cosignature_time
+from ledger.tlog.note import parse_signatures
 from ledger.witness import Quota
 from ledger.witness.limits import MAX_KEYS
 
@@ -98,3 +102,55 @@ def test_a_new_witness_states_no_time_before_it_was_made(world: World) -> None:
     assert world.post(ask(0, 7)).status == 503
     world.clock.now = NOW
     assert world.post(ask(0, 7)).status == 200
+
+
+def test_a_clock_that_ran_ahead_is_believed_again_when_that_is_said_by_hand(world: World) -> None:
+    world.clock.now = NOW + 1_000_000
+    ahead = world.post(ask(0, 7)).body
+    world.clock.now = NOW
+    assert world.post(ask(7, 7)).status == 503
+    with world.state.changing() as change:
+        change.set_time(NOW)
+    assert world.get("/health").status == 200
+    # Neither the line from the future nor anything else of that time is given again.
+    answer = world.post(ask(7, 7))
+    assert (answer.status, answer.body != ahead) == (200, True)
+    [line] = parse_signatures(answer.body)
+    assert cosignature_time(line) == NOW
+    assert world.post(ask(7, 9)).status == 200
+
+
+def test_one_address_that_sends_slowly_does_not_keep_the_others_out(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    scope = {"type": "http", "method": "POST", "path": "/add-checkpoint", "headers": []}
+    answers: list[int] = []
+
+    async def slow_and_quick() -> None:
+        finish = asyncio.Event()
+
+        async def never_ends() -> dict[str, Any]:
+            await finish.wait()
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def at_once() -> dict[str, Any]:
+            return {"type": "http.request", "body": ask(0, 7), "more_body": False}
+
+        async def take(message: Any) -> None:
+            answers.append(message.get("status", 0))
+
+        def asked(client: str, receive: Any) -> Any:
+            return world.app({**scope, "client": (client, 1)}, receive, take)
+
+        slow = [asyncio.create_task(asked("192.0.2.1", never_ends)) for _ in range(8)]
+        await asyncio.sleep(0)
+        await asked("192.0.2.1", at_once)
+        await asked("192.0.2.2", at_once)
+        assert [each for each in answers if each] == [429, 200]
+        finish.set()
+        await asyncio.gather(*slow)
+        await asked("192.0.2.1", at_once)
+
+    asyncio.run(slow_and_quick())
+    assert [each for each in answers if each] == [429, 200, *[400] * 8, 409]
+    assert not world.app._waiting
+    world.close()
