@@ -87,6 +87,8 @@ GRACE_S = 300
 """How late the embargo may run, and how far two honest clocks may stand apart."""
 LATE_S = DAY_S
 """How old a statement may be when it is logged, and how long a run's end may be missing."""
+STALLED_S = 30 * DAY_S
+"""How long an interrupted run may wait to be taken up again, beside its limit."""
 FRESH_S = DAY_S
 """How old the witnesses' newest word may be before it is said."""
 LONGEST_EMBARGO_DAYS = 90
@@ -865,23 +867,28 @@ class Server:
             self._connections.append(connection)
         headers = {"Accept-Encoding": "identity", "User-Agent": "apsci-verify/1"}
         connection.request("GET", address, headers=headers)
-        answer = connection.getresponse()
+        with closing(connection.getresponse()) as answer:
+            return self._read(answer, address, limit)
+
+    def _read(self, answer: http.client.HTTPResponse, address: str, limit: int) -> bytes:
+        where = f"{self.name}: {address}"
         if answer.status != 200:
             self._drop()
             if answer.status in (404, 410):
-                raise Missing(f"{self.name}: {address}: HTTP {answer.status}")
+                raise Missing(f"{where}: HTTP {answer.status}")
             if answer.status == 429 or answer.status >= 500:
                 raise http.client.HTTPException(f"HTTP {answer.status}")
             moved = (
                 f" to {answer.headers['Location'][:200]}" if "Location" in answer.headers else ""
             )
-            raise CannotCheck(f"{self.name}: {address}: HTTP {answer.status}{moved}")
+            raise CannotCheck(f"{where}: HTTP {answer.status}{moved}")
         if answer.headers.get("Content-Encoding", "identity") != "identity":
-            raise CannotCheck(f"{self.name}: {address}: compressed although not asked for")
+            self._drop()
+            raise CannotCheck(f"{where}: compressed although not asked for")
         data: bytes = answer.read(limit + 1)
         if len(data) > limit:
             self._drop()
-            raise CannotCheck(f"{self.name}: {address}: larger than {limit} bytes")
+            raise CannotCheck(f"{where}: larger than {limit} bytes")
         if answer.length:
             raise http.client.IncompleteRead(data, answer.length)
         return data
@@ -2412,7 +2419,8 @@ class Replay:
                 sentence = say("{used} GPUs, admitted were {most}", used=about[0], most=job.gpus)
                 self.tally.add("usage-above-admitted", index, sentence)
         elif kind == "interrupted":
-            job.end_by = None
+            # It may wait for long to be taken up again, but not for ever.
+            job.end_by = None if job.wall_s is None else logged_at + job.wall_s + STALLED_S
         elif kind == "egress":
             self._let_out(index, job, about[0])
         elif kind in ENDS:
@@ -3232,8 +3240,14 @@ class State:
                 self._saved = audit.begin, time.monotonic()
                 return
             self._with_part(audit, go_on=go_on)
-        except sqlite3.Error as error:
-            raise CannotCheck(f"{self.path}: {error}") from None
+        except sqlite3.OperationalError as error:
+            why = "another run is using it" if "locked" in str(error) else str(error)
+            raise CannotCheck(f"{self.path}: {why}") from None
+        except UNREADABLE as error:
+            why = proven_text(error)
+            raise CannotCheck(
+                f"{self.path} is not a state that this script wrote ({why})"
+            ) from None
 
     def _marks(self, audit: Audit, *, go_on: bool) -> list[Any]:
         """Return what an interrupted run must have had in common for another to go on with it."""
@@ -4045,6 +4059,8 @@ def check_source(source: Source, state: State, options: argparse.Namespace) -> O
         try:
             state.begin(audit, consistent=consistent)
             audit.run()
+        except sqlite3.Error as error:
+            raise CannotCheck(f"{options.state or 'the temporary file'}: {error}") from None
         except BaseException:
             state.interrupt(audit)
             raise
@@ -4851,8 +4867,9 @@ otherwise. That is what the charter is there to prevent. Where the run was stopp
 breach was met, and it is only noted.
 
 job-without-end: A job that started has no end in the log.
-By the log's own time its limit passed more than a day ago. Either it still runs above its limit, or
-its end was not reported, and with it what it used and found. It heals when the end is logged.
+By the log's own time its limit passed more than a day ago, or thirty days ago if it was
+interrupted. Either it still runs above its limit, or its end was not reported, and with it what it
+used and found. It heals when the end is logged.
 """
 
 CHINESE_WORDS = """
@@ -5111,7 +5128,7 @@ weights-changed: 上传的模型的权重变了。
 按规定终止，说明违规已受处置，这里只作提醒。
 
 job-without-end: 开始了的任务在日志里没有结束。
-按日志自己的时间，它的时限已过一天以上：要么它还在超时运行，要么结束没有上报，用了多少、有什么结
+按日志自己的时间，它的时限已过一天以上（中断的任务为三十天）：要么它还在超时运行，要么结束没有上报，用了多少、有什么结
 果也就没有上报。补写结束之后即告消除。
 """
 
