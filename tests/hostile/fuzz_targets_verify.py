@@ -16,6 +16,10 @@ from log_builder import canonical, commitment
 from mutations import damage, damage_entries, damage_json
 from verify_runner import Verdict, run, script
 
+from ledger.errors import LedgerError
+from ledger.records.entry import parse_entry
+
+KINDS = {json.loads(entry)["kind"] for entry in small().entries}
 YOUNG = 21
 """A size that the small log once had."""
 
@@ -74,6 +78,18 @@ def script_reads_any_entry(dice: Random) -> None:
     row = script.read_entry(entry, {})
     if not row.problems:
         assert canonical(json.loads(entry)) == entry
+
+
+@law(60)
+def script_reads_what_the_ledger_would_log(dice: Random) -> None:
+    """An honest ledger is never convicted for the form of what it took."""
+    entry = canonical_or_not(damage_json(json.loads(dice.choice(small().entries)), dice))
+    try:
+        parse_entry(entry)
+    except LedgerError:
+        return
+    row = script.read_entry(entry, {})
+    assert not row.problems or row.kind not in KINDS, (entry, row.problems)
 
 
 @law(50)
