@@ -1,20 +1,24 @@
 """``ledger witness``: a stranger's first start, and the real server."""
 
 import re
+import shlex
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import click
 import httpx
 import pytest
 from cli_world import Shell, free_port, process
 
+from ledger.cli.witness import witness_group
 from ledger.tlog.checkpoint import Checkpoint, format_checkpoint, open_checkpoint
 from ledger.tlog.cosignature import AddCheckpoint, format_add_checkpoint
 from ledger.tlog.merkle import leaf_hash, prove_consistency, root_hash
 from ledger.tlog.note import COSIGNATURE, MLDSA44, Signer, open_note, parse_vkey, sign_note
 from ledger.witness.state import origin_hash
 
+TAGS = ("en", "zh-Hans")
 LOG = Signer("log.example/cli", bytes(range(32)))
 OTHER = Signer("log.example/other", bytes(32))
 LEAVES = [leaf_hash(b"%d" % number) for number in range(60)]
@@ -169,3 +173,21 @@ def test_a_key_without_its_memory_and_a_memory_without_its_key_do_not_start(shel
 def test_an_address_that_is_none_is_refused(shell: Shell, listen: str) -> None:
     shell("witness", "--name", "w", "--listen", listen).refused("--listen: ")
     assert not Path("witness-data").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["README.md", *(f"web/words/{tag}/docs/witness.md" for tag in TAGS)]
+)
+def test_the_commands_in_the_documents_are_ones_that_there_are(text: str) -> None:
+    source = Path(__file__).parents[2].joinpath(text).read_text("utf-8")
+    commands = re.findall(
+        r"^ *ledger (witness .*)$|`ledger (witness [a-z].*?)`", source, re.MULTILINE
+    )
+    assert commands
+    for line, span in commands:
+        arguments = shlex.split(line or span)[1:]
+        parser = witness_group.make_parser(click.Context(witness_group))
+        _, rest, _ = parser.parse_args(arguments)
+        if rest:
+            command = witness_group.commands[rest[0]]
+            command.make_parser(click.Context(command)).parse_args(rest[1:])
