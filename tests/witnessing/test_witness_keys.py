@@ -8,7 +8,7 @@ from witness_world import World, cosigners, policy_text, size_of
 from ledger import keys
 from ledger.assembly.founding import write_mldsa_key
 from ledger.tlog.cosignature import cosign
-from ledger.tlog.note import MLDSA44, generate_key, parse_note, parse_vkey
+from ledger.tlog.note import MLDSA44, NoteSignature, generate_key, parse_note, parse_vkey
 from ledger.tlog.policy import check_policy, parse_policy
 
 
@@ -42,7 +42,10 @@ def test_a_witness_answers_with_a_line_by_each_of_its_keys(world: World) -> None
     assert all(line in note for line in lines)
     check_policy(note.encode(), parse_policy(f"log {world.ledger.vkey}\n{path.read_text()}"))
 
-    forged = lines[1].replace(lines[1][-40:-30], lines[1][-30:-20])
+    own_line = cosign(text, signer=second, time_s=world.clock.now)
+    blob = bytearray(own_line.blob)
+    blob[100] ^= 1
+    forged = NoteSignature(own_line.name, own_line.key_id, bytes(blob)).line
     one.behave("status", (200, (lines[0] + forged).encode(), {}))
     assert world.troubles() == ["bad-signature"]
     assert world.note().decode() == note
