@@ -167,6 +167,16 @@ def never_says_that_a_run_ended(operator: Operator) -> None:
     operator.say_again(operator.find("egress", nth=-1), egress_bytes=1)
 
 
+@cheat("job-without-end")
+def interrupts_a_run_for_ever(operator: Operator) -> None:
+    """A run that is only interrupted never ends, and never seals what it found."""
+    job = operator.running_job()
+    ended_at = format_time(operator.now_s)
+    public = {"ended_at": ended_at, "exit_status": "preempted"}
+    operator.say("orchestrator", "interrupted", public, job)
+    operator.live(60 * DAY_S)
+
+
 def _admitted(operator: Operator) -> str:
     job = operator.new_job()
     operator.admit(operator.submit(job))
