@@ -9,6 +9,11 @@ from ledger.mirrors.shapes import HTML, JSON, File
 
 INDEX_JSON: Final = "index.json"
 INDEX_HTML: Final = "index.html"
+MIRROR: Final = "apsci-ledger-mirror/1"
+"""Everything that the site shows."""
+COPY: Final = "apsci-ledger-copy/1"
+"""The log alone, as somebody else keeps it."""
+MAX_INDEX: Final = 1 << 20
 
 
 class About(msgspec.Struct, frozen=True):
@@ -21,9 +26,17 @@ class About(msgspec.Struct, frozen=True):
     source: str
     parts: dict[str, str]
     """What there is, by address."""
-    kind: str = "apsci-ledger-mirror/1"
+    kind: str = MIRROR
     verify: str = "verify.py URL --vkey VKEY"
     """Prove it, with the key from another place than this one."""
+
+
+def kind_of(data: bytes | None) -> str | None:
+    """Which kind of mirror an ``index.json`` is about; None for anything else."""
+    try:
+        return msgspec.json.decode(data or b"", type=About).kind
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def about_files(about: About) -> tuple[File, File]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from ledger.client.tree import Files, Tree
 from ledger.errors import LedgerError, Misbehaviour
-from ledger.mirrors.about import About, about_files
+from ledger.mirrors.about import COPY, About, about_files
 from ledger.mirrors.evidence import NAME, Signed, nodes_in, split_view
 from ledger.mirrors.held import Held, require_mirror
 from ledger.mirrors.log_part import Progress, path_of
@@ -153,6 +153,7 @@ def _about(files: Files, checkpoint: Checkpoint, vkey: bytes) -> About:
         tree_size=checkpoint.size,
         root=checkpoint.root.hex(),
         source=files.url,
+        kind=COPY,
         parts={
             CHECKPOINT: "the signed checkpoint: size and root of the tree",
             VKEY: "the key that signs it",

@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 
 from ledger.errors import LedgerError
-from ledger.mirrors.about import About, about_files
+from ledger.mirrors.about import INDEX_JSON, MIRROR, About, about_files, kind_of
+from ledger.mirrors.about import MAX_INDEX as MAX_ABOUT
 from ledger.mirrors.held import first_line, require_mirror
 from ledger.mirrors.log_part import Progress, first_to_write, require_prefix, root_of, write_log
 from ledger.mirrors.shapes import (
@@ -86,8 +87,10 @@ def mirror(
                 raise MirrorDiffers(f"{target.name}/{error}") from None
             write_log(store, writer, checkpoint, first=first, progress=progress)
             size = checkpoint.size
-            write_jobs(store, site, writer, old_size=old_size, size=size, progress=progress)
-            write_feeds(store, site, writer, old_size=old_size, size=size, progress=progress)
+            # What was pulled has the log alone: then all the rest is missing.
+            shown = old_size if _is_of_a_site(target) else 0
+            write_jobs(store, site, writer, old_size=shown, size=size, progress=progress)
+            write_feeds(store, site, writer, old_size=shown, size=size, progress=progress)
             write_schemas(site, writer)
             has_bulk = _write_bulk(store, target, writer, bulk(size), progress)
             for file in about_files(_about(checkpoint, vkey, source, has_bulk=has_bulk)):
@@ -112,6 +115,13 @@ def _old_checkpoint(
             f"{target.name}/{CHECKPOINT} was not signed by this log: {error}"
         ) from None
     if old.size > new.size:
+        with store.snapshot() as reads:
+            stored = reads.head().size
+        if old.size <= stored and root_of(store, old.size) == old.root:
+            raise MirrorRefused(
+                f"{target.name} holds {old.size} entries, and the site shows a checkpoint of"
+                f" {new.size}: the newer ones still wait for witnesses"
+            )
         raise MirrorRefused(
             f"{target.name} is ahead: it holds {old.size} entries and this ledger {new.size}. A"
             " database that was restored from a backup is refilled with `ledger recover`"
@@ -124,6 +134,10 @@ def _old_checkpoint(
             f" beginning of this log ({error}). Keep both: they prove that somebody signed two"
         ) from None
     return old
+
+
+def _is_of_a_site(target: Target) -> bool:
+    return kind_of(target.read(INDEX_JSON, limit=MAX_ABOUT)) == MIRROR
 
 
 def _write_bulk(

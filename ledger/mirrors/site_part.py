@@ -76,7 +76,7 @@ def _write_archives(site: Site, writer: Writer, name: str, *, old_size: int, siz
         number = path.removeprefix(f"feeds/{name}/").removesuffix(".atom")
         if not (number.isascii() and number.isdigit()):
             raise MirrorFailed(f"the site calls an archive of the feed {name} {path[:100]!a}")
-        if (int(number) + 1) * ARCHIVED <= old_size:
+        if (int(number) + 1) * ARCHIVED <= old_size and writer.has(path):
             return
         page = ask(site, f"/{path}")
         writer.submit(writer.keep, page.file(path, is_immutable=True))

@@ -60,6 +60,10 @@ class Writer:
             waiting.exception()
         self._raise()
 
+    def has(self, path: str) -> bool:
+        """Whether there is a file at ``path`` already."""
+        return self._target.size(path) is not None
+
     def keep(self, file: File) -> None:
         """Write what can never change. Raises MirrorDiffers where something else is there."""
         if self._target.create(file):

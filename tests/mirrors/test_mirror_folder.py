@@ -24,7 +24,14 @@ from processes import running
 
 from ledger.assembly import Ledger
 from ledger.exports import export, sets
-from ledger.mirrors import Folder, MirrorDiffers, MirrorFailed, MirrorRefused
+from ledger.mirrors import (
+    Folder,
+    MirrorDiffers,
+    MirrorFailed,
+    MirrorRefused,
+    Page,
+    mirror,
+)
 from ledger.mirrors.site_part import ARCHIVED, FEEDS, OVERDUE
 from ledger.settings import Settings
 from web import feed_addresses
@@ -277,6 +284,34 @@ def test_a_mirror_ahead_of_a_restored_database_or_beside_it_is_refused(
     finally:
         ledger.close()
     assert marks(folder) == before
+
+
+def test_a_site_whose_newest_checkpoint_still_waits_for_witnesses_is_told_apart(
+    small: World, tmp_path: Path
+) -> None:
+    with site_of(small) as site:
+        old = site.get("/log/checkpoint")
+        small.log(small.submission("newer"))
+        run(small, tmp_path / "mirror")
+
+        class Waiting:
+            def get(self, address: str) -> Page:
+                return old if address == "/log/checkpoint" else site.get(address)
+
+        target = Folder(tmp_path / "mirror")
+        with pytest.raises(MirrorRefused, match=r"holds 43 entries, and .* of 41: the newer ones"):
+            mirror(small.ledger.store, Waiting(), target, source=PUBLIC_URL)
+
+
+def test_an_archive_that_is_gone_is_made_again(world: World, tmp_path: Path) -> None:
+    world.log(*[world.submission(f"early{n}") for n in range(300)])
+    folder = tmp_path / "mirror"
+    run(world, folder)
+    archive = folder / "feeds" / "submitted" / "1.atom"
+    whole = archive.read_bytes()
+    archive.unlink()
+    assert run(world, folder).files == 1
+    assert archive.read_bytes() == whole
 
 
 def test_one_run_at_a_time_holds_a_folder(small: World, tmp_path: Path) -> None:

@@ -77,6 +77,15 @@ def test_a_pulled_copy_is_the_log_verifies_and_grows(world: World, tmp_path: Pat
     assert {path: files(copy)[path] for path in log} == log
 
 
+def test_a_pulled_copy_becomes_a_mirror_of_the_whole_site(small: World, tmp_path: Path) -> None:
+    with site_of(small) as site:
+        pulled(small, tmp_path / "copy", SiteFiles(site))
+    assert not (tmp_path / "copy" / "jobs").exists()
+    run(small, tmp_path / "copy")
+    run(small, tmp_path / "mirror")
+    assert files(tmp_path / "copy") == files(tmp_path / "mirror")
+
+
 @pytest.mark.parametrize(
     ("where", "change", "error"),
     [
