@@ -93,25 +93,26 @@ def test_what_is_open_is_carried_from_run_to_run(log: History, tmp_path: Path, s
     assert verdict.entries("duplicate-statement") == [index]
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_an_interrupted_audit_goes_on_where_it_was(
-    log: History,
-    tmp_path: Path,
-    state: Path,
-    asked: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    jobs: str,
-) -> None:
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save after every bundle, and read with as many processes as --jobs says."""
     monkeypatch.setattr(script, "SAVE_EVERY", 1)
     monkeypatch.setattr(script, "BUNDLES_PER_JOB", 1)
     monkeypatch.setattr(script, "PARALLEL_FROM", 0)
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_interrupted_audit_goes_on_where_it_was(
+    log: History, tmp_path: Path, state: Path, asked: list[str], jobs: str
+) -> None:
     mirror = log.write(tmp_path / "mirror")
     lost = (mirror / "tile/entries/002.p/205").rename(tmp_path / "lost")
     assert judge(mirror, state, "--vkey", KEY, "--jobs", jobs).status == 2
     assert not state.exists()
     lost.rename(mirror / "tile/entries/002.p/205")
     asked.clear()
-    verdict = judge(mirror, state, "--vkey", KEY)
+    verdict = judge(mirror, state, "--vkey", KEY, "--jobs", "1")
     assert verdict.status == 0, verdict.report
     assert verdict.report["read_from"] == 512
     assert "tile/entries/000" not in asked
@@ -120,16 +121,15 @@ def test_an_interrupted_audit_goes_on_where_it_was(
     assert verdict.report["openings_verified"] == whole.report["openings_verified"]
 
 
+@pytest.mark.usefixtures("often")
 def test_an_interrupted_audit_of_another_history_is_not_gone_on_with(
-    log: History, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+    log: History, tmp_path: Path, state: Path
 ) -> None:
-    monkeypatch.setattr(script, "SAVE_EVERY", 1)
-    monkeypatch.setattr(script, "BUNDLES_PER_JOB", 1)
     mirror = log.write(tmp_path / "mirror")
     (mirror / "tile/entries/002.p/205").unlink()
-    assert judge(mirror, state, "--vkey", KEY).status == 2
+    assert judge(mirror, state, "--vkey", KEY, "--jobs", "1").status == 2
     log.entries[log.labels["egress 1"]]["statement"]["public"]["egress_bytes"] = 7
-    verdict = judge(log.write(tmp_path / "other"), state, "--vkey", KEY)
+    verdict = judge(log.write(tmp_path / "other"), state, "--vkey", KEY, "--jobs", "1")
     assert verdict.status == 1
     assert "log-forked" in verdict.codes
 
