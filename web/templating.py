@@ -88,6 +88,7 @@ class Pages:
             published_title=sentences.published_title,
             seal_status=sentences.seal_status,
             share=charts.share,
+            contradicts=witnesses.contradicts,
             trouble=witnesses.trouble,
         )
         self._environment = environment

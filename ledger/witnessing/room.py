@@ -22,6 +22,7 @@ from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Store
 from ledger.tlog.note import VerifierKey
 from ledger.tlog.standard import Standard, identity, with_lines
+from ledger.witnessing import asking as asking_bounds
 from ledger.witnessing.correspondent import Correspondent, Cosigned
 from ledger.witnessing.pace import Pace
 from ledger.witnessing.trouble import Trouble, WitnessRefused
@@ -267,4 +268,4 @@ def asking(witnessing: Witnessing | None) -> Iterator[None]:
 
 
 def _client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(follow_redirects=False)
+    return httpx.AsyncClient(follow_redirects=False, timeout=asking_bounds.TIMEOUT_S)

@@ -165,6 +165,18 @@ def test_the_status_names_every_witness_and_its_trouble_in_both_languages(
         assert "#witnesses" in site.get(f"/{tag}/log").text
 
 
+def test_a_witness_that_knows_another_history_is_not_hidden(world: World, site: Browser) -> None:
+    size = world.log()
+    world.ask()
+    words = {"en": "W1 contradicts this log", "zh-Hans": "W1与本日志说法不一"}
+    assert not any(words[tag] in site.get(f"/{tag}/status").text for tag in BOTH)
+    for status, body in ((422, b""), (409, b"%d\n" % (size + 9))):
+        world.witnesses[1].behave("status", (status, body, {"Content-Type": "text/x.tlog.size"}))
+        world.log()
+        world.ask()
+        assert all(words[tag] in site.get(f"/{tag}/status").text for tag in BOTH)
+
+
 def test_a_status_as_of_a_size_says_nothing_of_witnesses(world: World, site: Browser) -> None:
     size = world.log()
     pinned = site.get(f"/api/v1/status?at={size}")

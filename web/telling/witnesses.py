@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from ledger.witnessing.trouble import Trouble
+from ledger.witnessing.trouble import ALARMING, Trouble
+from schemas.reference import WitnessShown
 from web.i18n import gettext, noted
 
 WORDS: Final = {
@@ -23,6 +24,11 @@ WORDS: Final = {
     Trouble.NO_COSIGNATURE: noted("Its answer held no signature by its key."),
     Trouble.WRONG_CLOCK: noted("Its clock is minutes away from the log's."),
 }
+
+
+def contradicts(witness: WitnessShown) -> bool:
+    """Whether what a witness said last is that it knows another log of this name."""
+    return witness.failures > 0 and witness.error in ALARMING
 
 
 def trouble(code: str) -> str:
