@@ -16,7 +16,7 @@ from ledger.assembly.webhooks import LogEvents
 from ledger.storage.webhook_rows import StoredCursor
 from ledger.webhooks.config import Webhook
 from ledger.webhooks.courier import Courier
-from ledger.webhooks.events import Event
+from ledger.webhooks.events import TYPES, Event
 from ledger.webhooks.search import parse_search
 from ledger.webhooks.sending import Send, parse_target, post
 
@@ -173,3 +173,22 @@ def cursor_of(world: World, name: str = "newsroom") -> StoredCursor:
         found = rows.cursor(name)
     assert found is not None
     return found
+
+
+def expected_of(world: World, webhook: Webhook, start: int) -> list[tuple[int, str]]:
+    """What a webhook has to be told, read from the streams of the feeds one by one."""
+    found = []
+    with world.reader.at() as view:
+        streams = {
+            Event.SUBMITTED: view.stream_submitted(),
+            Event.REJECTED: view.stream_rejected(),
+            Event.PUBLISHED: view.stream_published(),
+            Event.CORRECTED: view.stream_corrections(),
+            Event.CHECKPOINT: view.stream_checkpoints(),
+        }
+        if webhook.search:
+            streams[Event.MATCHED] = view.stream_jobs(webhook.search)
+        for event in webhook.events:
+            places = streams[event].from_(start, below=view.size, limit=10_000)
+            found += [(index, event) for index in places]
+    return [(index, TYPES[event]) for index, event in sorted(found)]
