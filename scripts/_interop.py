@@ -114,13 +114,15 @@ def _run(name: str, command: "list[str]") -> None:
 
 
 def _python(oldest: "tuple[int, int]") -> "str | None":
-    """A Python that is new enough: this one, one on the path, or one that pyenv has."""
+    """A Python that is new enough: this one, one on the path, one beside this one, or pyenv's."""
     if sys.version_info >= oldest:
         return sys.executable
     names = [f"python3.{minor}" for minor in range(oldest[1], 20)]
     found = [path for path in map(shutil.which, names) if path]
-    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    found += [str(path) for name in names for path in sorted(versions.glob(f"3.*/bin/{name}"))]
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    # pyenv and its like keep every version in a folder of its own, this one's brothers.
+    for versions in dict.fromkeys((Path(sys.base_prefix).parent, pyenv)):
+        found += [str(path) for name in names for path in sorted(versions.glob(f"*/bin/{name}"))]
     return next((path for path in found if _works(path, oldest)), None)
 
 
