@@ -52,7 +52,7 @@ def test_a_pulled_copy_is_the_log_verifies_and_grows(world: World, tmp_path: Pat
     copy, own = tmp_path / "copy", tmp_path / "own"
     with site_of(world) as site:
         first = pulled(world, copy, SiteFiles(site))
-    both_ways(world.ledger.vkey, copy, evidence=tmp_path / "evidence")
+    verified(world.ledger.vkey, "--offline", copy, evidence=tmp_path / "evidence")
     before = marks(copy)
     world.log(*[world.submission(f"more{n}") for n in range(300)])
     with site_of(world) as site:
@@ -115,7 +115,8 @@ def test_what_was_not_signed_is_never_kept(
         assert not (copy / "log" / "checkpoint").exists()
         # What was proved before that is kept, and an honest source completes it.
         assert pulled(small, copy, SiteFiles(site)).checkpoint.size == 281
-    both_ways(small.ledger.vkey, copy, evidence=tmp_path / "evidence")
+        pulled(small, tmp_path / "honest", SiteFiles(site))
+    assert files(copy) == files(tmp_path / "honest")
 
 
 def test_two_histories_are_refused_and_their_evidence_is_kept(small: World, tmp_path: Path) -> None:
