@@ -1296,6 +1296,37 @@ ROLES_FOR = {kind: schema.roles for schema in SCHEMAS.values() for kind in schem
 TYPE = b"application/vnd.apsci.statement.v1+json"
 KIND = re.compile(r"[a-z][a-z0-9_]{0,62}")
 ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+RULE_OF = {
+    "R1_weight_delta": 1,
+    "R1_optimizer_on_uploaded_model": 1,
+    "R1_forbidden_workload": 1,
+    "R1_digest_mismatch": 1,
+    "R2_egress_ceiling": 2,
+    "R2_unmetered_egress": 2,
+    "R3_missing_record": 3,
+    "R3_private_run_requested": 3,
+    "Q_quota": 4,
+    "Q_malformed": 4,
+}
+"""The grounds of a rejection and the rule of each; some of them no outsider can judge."""
+CODES = {
+    "exit_status": frozenset(
+        [
+            "completed",
+            "failed",
+            "cancelled",
+            "timeout",
+            "node_fail",
+            "out_of_memory",
+            "preempted",
+            "policy",
+        ]
+    ),
+    "weights_check": frozenset({"oms_root", "readonly_mount", "tee_attestation"}),
+    "basis": frozenset(
+        {"hazard_biological", "hazard_cyber", "hazard_other", "unpatched_vulnerability"}
+    ),
+}
 SCOPES = frozenset({"none", "inputs", "activations", "auxiliary_only"})
 TARGETS = frozenset({"auxiliary_probe", "auxiliary_sae", "auxiliary_other", "uploaded_model"})
 ENDS = frozenset({"completed", "failed", "cancelled", "terminated_by_policy"})
@@ -1329,7 +1360,8 @@ class Decided(NamedTuple):
     refers_to: int
     job_id: str
     charter: int
-    findings: int
+    findings: tuple[tuple[int, str], ...]
+    """The rule and the code of each."""
 
 
 class Shown(NamedTuple):
@@ -1406,7 +1438,19 @@ def _about_submitted(public: dict[str, Any]) -> tuple[Any, ...]:
     )
 
 
+def _known(public: dict[str, Any], *names: str) -> None:
+    for name in names:
+        if string(public[name]) not in CODES[name]:
+            raise Malformed(f"{name} is not a known code")
+
+
+def _about_interrupted(public: dict[str, Any]) -> tuple[Any, ...]:
+    _known(public, "exit_status")
+    return (seconds(string(public["ended_at"])),)
+
+
 def _about_withheld(public: dict[str, Any]) -> tuple[Any, ...]:
+    _known(public, "basis")
     paths = tuple(map(string, public["paths"]))
     return integer(public["withholds"]), paths, seconds(string(public["review_by"]))
 
@@ -1416,6 +1460,7 @@ def _about_registry(public: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _about_end(public: dict[str, Any]) -> tuple[Any, ...]:
+    _known(public, "exit_status", "weights_check")
     if type(public["weights_unchanged"]) is not bool:
         raise Malformed("weights_unchanged is neither true nor false")
     amounts = integer(public["wall_seconds"]), integer(public["gpu_seconds"])
@@ -1428,7 +1473,7 @@ ABOUT: dict[str, Callable[[dict[str, Any]], tuple[Any, ...]]] = {
         integer(public["gpu_count"]),
         seconds(string(public["started_at"])),
     ),
-    "interrupted": lambda public: (seconds(string(public["ended_at"])),),
+    "interrupted": _about_interrupted,
     "egress": lambda public: (integer(public["egress_bytes"]),),
     "open": lambda public: (integer(public["discloses"]),),
     "corrected": lambda public: (integer(public["corrects"]),),
@@ -1574,10 +1619,13 @@ def read_decision(entry: dict[str, Any]) -> Decided:
     exact(entry, COMMON | {"refers_to", "job_id", "charter", "findings"})
     if not isinstance(entry["findings"], list):
         raise Malformed("findings is not a list")
+    findings = []
     for finding in entry["findings"]:
         exact(finding, frozenset({"rule", "code", "finding"}))
+        string(finding["finding"])
+        findings.append((integer(finding["rule"]), string(finding["code"])))
     refers_to, charter = integer(entry["refers_to"]), integer(entry["charter"])
-    return Decided(refers_to, string(entry["job_id"]), charter, len(entry["findings"]))
+    return Decided(refers_to, string(entry["job_id"]), charter, tuple(findings))
 
 
 def read_manifest(entry: dict[str, Any]) -> Listed:
@@ -2188,7 +2236,14 @@ class Replay:
             code = "no-genesis" if index == 0 else "second-genesis"
             sentence = say("entry {index} is of kind {kind}", index=index, kind=row.kind or "none")
             self.tally.add(code, index, sentence)
-        self._judge(index, row, due)
+        try:
+            self._judge(index, row, due)
+        except (CannotCheck, sqlite3.Error):
+            raise
+        except Exception as error:  # noqa: BLE001 - one odd entry does not end the audit
+            why = f"{type(error).__name__}: {error}"
+            sentence = say("not in the form of its kind: {why}", why=why)
+            self.tally.add("malformed-entry", index, sentence)
         if self.size % FLUSH_EVERY == 0:
             self._flush()
 
@@ -2258,13 +2313,16 @@ class Replay:
                 self.tally.add("embargo-too-long", 0, sentence)
             self.embargo_s = min(days, 10**6) * DAY_S
             self.charter = {
+                "version": string(charter["version"]),
                 "allowed": sorted(map(string, charter["allowed_workloads"])),
+                "forbidden": sorted(map(string, charter["forbidden_workloads"])),
                 "ceiling": integer(charter["egress_ceiling_bytes"]),
                 "gpus": integer(charter["gpu_total"]),
             }
             for author in entry["authors"]:
+                string(author["title"])
                 self._add_key(0, author["name"], author["role"], author["vkey"])
-            mine = (self.log_key.name, parse_vkey(entry["vkey"]))
+            mine = (self.log_key.name, parse_vkey(string(entry["vkey"])))
         except (KeyError, TypeError, ValueError, Malformed) as error:
             why = f"{type(error).__name__}: {error}"
             sentence = say("the genesis entry lacks a part: {why}", why=why)
@@ -2520,10 +2578,33 @@ class Replay:
             sentence = say("entry {target} is no charter", target=decided.charter)
             self.tally.add("bad-reference", index, sentence)
         if (kind == "rejected") != bool(decided.findings):
-            sentence = say("{kind} with {count} findings", kind=kind, count=decided.findings)
+            count = len(decided.findings)
+            sentence = say("{kind} with {count} findings", kind=kind, count=count)
             self.tally.add("bad-decision", index, sentence)
+        if due[3] and self.charter:
+            self._grounds(index, decided, *due[3][:3])
         if kind == "admitted" and due[3] and self.charter:
             self._admissible(index, *due[3][:4])
+
+    def _grounds(
+        self,
+        index: int,
+        decided: Decided,
+        workload: str,
+        targets: tuple[str, ...],
+        ceiling: int | None,
+    ) -> None:
+        """Hold the grounds of a rejection against what the submission says in public."""
+        holds = {
+            "R1_forbidden_workload": workload in self.charter["forbidden"],
+            "R1_optimizer_on_uploaded_model": "uploaded_model" in targets,
+            "R2_unmetered_egress": ceiling is None,
+            "R2_egress_ceiling": ceiling is not None and ceiling > self.charter["ceiling"],
+        }
+        for rule, code in decided.findings:
+            if RULE_OF.get(code) != rule or not holds.get(code, True):
+                sentence = say("rejected for {code}, which is not so", code=code[:60])
+                self.tally.add("bad-decision", index, sentence)
 
     def _admissible(
         self, index: int, workload: str, targets: tuple[str, ...], ceiling: int | None, gpus: int
@@ -4503,6 +4584,7 @@ CHINESE = {
     "the log ends after it": "日志在它之后就结束了",
     "it refers to entry {target}": "它指向条目{target}",
     "{kind} with {count} findings": "{kind}，却有{count}条认定",
+    "rejected for {code}, which is not so": "以{code}为由驳回，而事实并非如此",
     "entry {target} is no charter": "条目{target}不是章程",
     "entry {target} is not this author's": "条目{target}不是这位署名方的",
     "entry {target} was opened before": "条目{target}先前已解封",
@@ -4712,9 +4794,9 @@ decision-without-submission: A decision about nothing that was just submitted.
 It refers to another entry than the submission before it, or there is none. So a job was let in that
 nobody asked for in public, or the submission was taken out.
 
-bad-decision: A rejection without a reason, or an admission with one.
-Rejections carry what the charter found; admissions carry nothing. The entry proves itself. Ask the
-operator by which rule it was decided.
+bad-decision: A rejection without a true reason, or an admission with one.
+Rejections carry what the charter found, and what can be seen in the submission has to be so;
+admissions carry nothing. The two entries prove it. Ask the operator by which rule it was decided.
 
 bad-reference: An entry refers to one that is not what it says.
 It opens, corrects, withholds or cites an entry that is another author's, another job's, or of
@@ -4987,8 +5069,9 @@ decision-without-submission: 裁定所针对的并非刚才的提交。
 它指向的不是前一个条目里的提交，或者根本没有提交。也就是说，放进了没有公开申请过的任务，或者提交
 被拿掉了。
 
-bad-decision: 没有理由的驳回，或者有理由的获准。
-驳回要写明章程认定了什么，获准则什么也不写。条目自己就是证明。请问运营方依据哪条规则裁定。
+bad-decision: 没有真实理由的驳回，或者有理由的获准。
+驳回要写明章程认定了什么，凡是提交里看得见的，就必须属实；获准则什么也不写。两个条目就是证明。
+请问运营方依据哪条规则裁定。
 
 bad-reference: 条目所指的不是它所说的那种条目。
 它要解封、更正、暂缓公开或引用的，是别的署名方、别的任务或别的种类的条目。两个条目合在一起就是证

@@ -136,6 +136,19 @@ def _admitted(log: History, **changes: object) -> int:
     return public(log, log.submit("lab-a", log.new_job()), **changes) + 1
 
 
+def a_rejection_on_an_invented_ground(log: History) -> int:
+    job = log.new_job()
+    index = log.submit_only("lab-a", job)
+    finding = {"rule": 1, "code": "R1_forbidden_workload", "finding": "it is forbidden"}
+    return log.decide(index, job, [finding])
+
+
+def a_rejection_by_a_rule_that_is_none(log: History) -> int:
+    job = log.new_job()
+    index = log.submit_only("lab-a", job)
+    return log.decide(index, job, [{"rule": 9, "code": "R9_dislike", "finding": "no"}])
+
+
 def a_run_that_was_never_decided(log: History) -> int:
     return log.start(log.new_job())
 
@@ -167,6 +180,8 @@ def a_charter_that_allows_more(log: History) -> int:
         (more_gpus_than_there_are, "admitted-against-charter"),
         (an_optimizer_on_the_model, "forbidden-workload-admitted"),
         (a_workload_of_no_charter, "forbidden-workload-admitted"),
+        (a_rejection_on_an_invented_ground, "bad-decision"),
+        (a_rejection_by_a_rule_that_is_none, "bad-decision"),
         (a_run_that_was_never_decided, "run-without-admission"),
         (a_charter_that_allows_more, "forbidden-workload-admitted"),
     ],
@@ -204,7 +219,8 @@ def ended_on_the_last_day(log: History) -> None:
 
 def weights_changed_and_met(log: History) -> None:
     job, _ = run_job(log, end=False)
-    public(log, log.end(job, "terminated_by_policy"), weights_unchanged=False)
+    changes = {"weights_unchanged": False, "exit_status": "policy"}
+    public(log, log.end(job, "terminated_by_policy"), **changes)
 
 
 @pytest.mark.parametrize(
@@ -254,6 +270,16 @@ def a_known_event_under_an_unknown_kind(log: History) -> int:
     return index
 
 
+def a_key_that_is_no_text(log: History) -> int:
+    log.entries[0]["vkey"] = ["+", "+"]
+    return 0
+
+
+def a_basis_of_no_code(log: History) -> int:
+    index = log.withhold(log.submit("lab-a", log.new_job()), ["protocol"])
+    return public(log, index, basis="embarrassment")
+
+
 @pytest.mark.parametrize(
     ("cheat", "codes"),
     [
@@ -261,6 +287,8 @@ def a_known_event_under_an_unknown_kind(log: History) -> int:
         (a_scope_of_no_code, {"malformed-entry", "decision-without-submission"}),
         (an_entry_above_the_limit, {"malformed-entry", "missing-decision"}),
         (a_known_event_under_an_unknown_kind, {"malformed-entry"}),
+        (a_key_that_is_no_text, {"malformed-entry"}),
+        (a_basis_of_no_code, {"malformed-entry"}),
     ],
 )
 def test_an_entry_that_no_honest_ledger_takes_is_named(

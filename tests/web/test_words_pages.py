@@ -156,7 +156,13 @@ def test_every_command_is_one_that_the_script_takes(verify: ModuleType) -> None:
                     continue
                 words = re.sub(r"\{\{\w+\}\}", "x", rest.partition(" >>")[0]).split()
                 options = verify.arguments(words)
-                assert options.receipt or options.url or options.offline
+                assert (
+                    options.receipt
+                    or options.url
+                    or options.offline
+                    or options.file
+                    or options.code
+                )
                 seen += 1
     assert seen >= 6 * len(LANGUAGES)
 
