@@ -174,6 +174,12 @@ def lists_files_of_entries_that_are_yet_to_come(operator: Operator) -> None:
     operator.add("manifest", tree_size=size + 9, name="bulk/SHA256SUMS", digest=digest)
 
 
+@cheat("malformed-entry")
+def makes_readers_stumble_over_its_key(operator: Operator) -> None:
+    """The log's own key is a list of one: an exception in the reader's script, and no verdict."""
+    operator.entries[0]["vkey"] = [operator.entries[0]["vkey"]]
+
+
 @cheat("malformed-entry", "unknown-author")
 def makes_readers_stumble(operator: Operator) -> None:
     """A first entry of odd types, so that a careless reader breaks down and convicts nobody."""

@@ -42,6 +42,9 @@ FREE = {
 """By kind and path, without the places in lists."""
 
 
+ODD: tuple[Any, ...] = ([[]], {"a": 1}, None, True, -1)
+
+
 def places(value: Any, at: Place = ()) -> Iterator[Place]:
     """Where the plain values of an entry stand."""
     inner: Any = ()
@@ -68,14 +71,25 @@ def other(value: Any) -> Any:
         return value[:-1] + ("b" if last == "a" else "a")
 
 
-def changed(entry: dict[str, Any], place: Place) -> dict[str, Any]:
-    """A copy of ``entry`` with another value at ``place``."""
+def changed(entry: dict[str, Any], place: Place, *odd: Any) -> dict[str, Any]:
+    """A copy of ``entry`` with another value at ``place``, or with the ``odd`` one."""
     entry = copy.deepcopy(entry)
     holder: Any = entry
     for key in place[:-1]:
         holder = holder[key]
-    holder[place[-1]] = other(holder[place[-1]])
+    holder[place[-1]] = odd[0] if odd else other(holder[place[-1]])
     return entry
+
+
+def judged(entry: dict[str, Any], index: int) -> int:
+    """The verifier's exit status for the small log with another entry at ``index``."""
+    entries = list(small().entries)
+    spoilt = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    entries[index] = spoilt.encode()
+    with folder() as root:
+        log = write(root / "log", files_of(entries, signed(entries)))
+        trust: tuple[str | Path, ...] = ("--vkey", KEY, "--evidence", root / "evidence")
+        return checked("--offline", log, *trust).status
 
 
 @pytest.mark.parametrize("index", range(len(small().entries)))
@@ -84,16 +98,18 @@ def test_an_operator_alone_changes_nothing_unnoticed(index: int) -> None:
     entry = honest[index]
     unnoticed = set()
     for place in places(entry):
-        entries = list(small().entries)
-        spoilt = json.dumps(
-            changed(entry, place), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
-        entries[index] = spoilt.encode()
-        with folder() as root:
-            log = write(root / "log", files_of(entries, signed(entries)))
-            trust: tuple[str | Path, ...] = ("--vkey", KEY, "--evidence", root / "evidence")
-            status = checked("--offline", log, *trust).status
+        status = judged(changed(entry, place), index)
         assert status in (0, 1), place
         if status == 0:
             unnoticed.add((entry["kind"], *[each for each in place if isinstance(each, str)]))
     assert unnoticed <= FREE
+
+
+@pytest.mark.parametrize("kind", sorted({each["kind"] for each in small().history.entries}))
+def test_no_odd_value_ends_an_audit(kind: str) -> None:
+    """An operator whose entries make the verifier stumble would be convicted of nothing."""
+    entries = small().history.entries
+    [index, *_] = [at for at, each in enumerate(entries) if each["kind"] == kind]
+    for place in places(entries[index]):
+        for odd in ODD:
+            assert judged(changed(entries[index], place, odd), index) in (0, 1), (place, odd)
