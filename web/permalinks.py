@@ -12,7 +12,6 @@ from web.api import Asking, show
 from web.doors import Asked, asked
 from web.files import job_files
 from web.i18n import preferred
-from web.query import ParameterRefused
 
 PROOF_TYPE: Final = "text/plain"
 JSON_SUFFIX: Final = ".json"
@@ -30,12 +29,8 @@ def to_language(request: Request[Any, Any, Any], rest: str) -> Redirect:
 
 
 def _receipt(asking: Asked, index: int | None, job_id: str | None, name: str) -> Response[bytes]:
-    smallest = query.wants_cosigned(asking.params)
-    if smallest and asking.pinned:
-        raise ParameterRefused(
-            "a receipt as of a size is as the log signed it: cosigned goes without at",
-            field="cosigned",
-        )
+    # As of a size it is what the log signed then: what witnesses say is of now.
+    smallest = query.wants_cosigned(asking.params) and not asking.pinned
     with asking.view() as view:
         if index is None:
             assert job_id is not None

@@ -79,7 +79,7 @@ def test_a_receipt_is_asked_for_with_cosignatures_in_one_spelling(
     world: World, site: Browser
 ) -> None:
     size = world.log()
-    for wrong in ("cosigned=0", "cosigned=yes", f"cosigned=1&at={size}"):
+    for wrong in ("cosigned=0", "cosigned=yes", f"cosigned=2&at={size}"):
         reply = site.get(f"/entries/{size - 1}.proof?{wrong}")
         assert reply.status == 400
         assert reply.json()["field"] == "cosigned"
@@ -120,6 +120,7 @@ def test_a_receipt_as_of_a_size_never_changes(world: World, site: Browser) -> No
     assert "immutable" in before.headers["cache-control"]
     world.ask()
     assert site.get(address).body == before.body
+    assert site.get(f"{address}&cosigned=1").body == before.body
     assert cosigners(parse_proof(before.body).checkpoint) == []
 
 
