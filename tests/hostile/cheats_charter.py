@@ -62,6 +62,15 @@ def rejects_without_a_reason(operator: Operator) -> None:
     operator.entries[operator.find("rejected")]["findings"] = []
 
 
+@cheat("bad-decision")
+def rejects_on_an_invented_ground(operator: Operator) -> None:
+    """A rival's evaluation is turned away as if it were fine-tuning; the submission says not."""
+    submitted = operator.submit(operator.new_job())
+    findings = operator.entries[operator.find("rejected")]["findings"]
+    rejected = {"refers_to": submitted, "job_id": operator.job_of(submitted), "charter": 0}
+    operator.add("rejected", findings=findings, **rejected)
+
+
 @cheat("missing-decision")
 def never_decides(operator: Operator) -> None:
     """A submission is left lying: no admission, no rejection, nobody to blame."""

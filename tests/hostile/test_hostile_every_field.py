@@ -20,9 +20,6 @@ FREE = {
     # Words for people, of which nothing follows.
     ("genesis", "authors", "title"),
     ("rejected", "findings", "finding"),
-    # Which rule a rejection names: quotas and form cannot be judged from outside.
-    ("rejected", "findings", "code"),
-    ("rejected", "findings", "rule"),
     # The charter is what the consortium says it is, in the first entry; its lists of what is
     # forbidden only explain the list of what is allowed.
     ("genesis", "charter", "allowed_workloads"),
