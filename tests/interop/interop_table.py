@@ -5,6 +5,7 @@
 INTEROP_RECORD=1 writes it, and puts the tables into the page's two texts.
 """
 
+import datetime as dt
 import json
 import re
 from collections.abc import Mapping
@@ -158,7 +159,7 @@ def with_tables(text: str, tag: str) -> str:
 def table(rows: tuple[Row, ...], tag: str) -> str:
     """One table, in Markdown: only what passed stands in it."""
     said = recorded()
-    versions, passed, day = said["versions"], said["passed"], said["day"]
+    versions, passed = said["versions"], said["passed"]
     assert isinstance(versions, dict)
     assert isinstance(passed, list)
     english = tag == "en"
@@ -172,5 +173,12 @@ def table(rows: tuple[Row, ...], tag: str) -> str:
         if row.test in passed:
             shown = SHOWN.get(row.package, (f"`{row.package}`",) * 2)[not english]
             did = row.en if english else row.zh
-            lines.append(f"| {shown} | `{versions[row.package]}` | {did} | {day} |\n")
+            # In columns this narrow, code and dates with hyphens would break in the middle.
+            lines.append(f"| {shown} | {versions[row.package]} | {did} | {shown_day(tag)} |\n")
     return "".join(lines)
+
+
+def shown_day(tag: str) -> str:
+    """The day of the record as the page of a language says it, without a place to break it."""
+    day = dt.date.fromisoformat(str(recorded()["day"]))
+    return f"{day:%-d\u00a0%b\u00a0%Y}" if tag == "en" else f"{day:%Y年%-m月%-d日}"
