@@ -199,3 +199,41 @@ def test_a_newer_checkpoint_without_its_tiles_leaves_it_open(log: History, tmp_p
     verdict = run("--offline", here, "--vkey", KEY, "--against", tmp_path / "note")
     assert verdict.status == 2
     assert "has 717 entries, the log shows 600 here" in verdict.stderr
+
+
+@given(st.data())
+def test_no_damage_to_evidence_ends_in_a_traceback_or_makes_more_of_it(
+    made: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """A bit more or less in the two notes or the hashes: it proves nothing, or what it did."""
+    at = data.draw(st.integers(0, len(made) - 1))
+    spoilt = bytearray(made)
+    spoilt[at] ^= data.draw(st.integers(1, 255))
+    path = tmp_path_factory.mktemp("damaged") / "split-view.json"
+    path.write_bytes(bytes(spoilt))
+    verdict = run("evidence", path)
+    assert verdict.status in (0, 2)
+    assert "an error in this script" not in verdict.stderr
+    if verdict.status == 0:
+        assert verdict.report == run("evidence", _written(path, made)).report
+
+
+def _written(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(honest: History) -> bytes:
+    key = script.parse_vkey(KEY)
+    small, large = first(honest, 600), fork(honest)
+    leaves = large.leaves()
+    inside, outside = (
+        [root_of(leaves[low:high]) for low, high in places]
+        for places in script.pieces(600, len(leaves))
+    )
+    checkpoints = [
+        script.open_checkpoint(each.checkpoint().encode(), [key]) for each in (small, large)
+    ]
+    data: bytes = script.Contradiction(key, *checkpoints, inside, outside).file()
+    return data
