@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from log_builder import ORIGIN, History, inclusion_path, put, root_of, sha256, signing_key, vkey_of
 from verify_runner import run, run_text, script
@@ -139,6 +139,7 @@ def test_an_honest_pair_can_not_be_made_into_evidence(log: History, tmp_path: Pa
     assert "they agree" in verdict.stderr
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.data())
 def test_the_pieces_of_a_tree_give_both_roots(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, 300))
@@ -201,6 +202,7 @@ def test_a_newer_checkpoint_without_its_tiles_leaves_it_open(log: History, tmp_p
     assert "has 717 entries, the log shows 600 here" in verdict.stderr
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.data())
 def test_no_damage_to_evidence_ends_in_a_traceback_or_makes_more_of_it(
     made: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
