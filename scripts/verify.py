@@ -205,7 +205,8 @@ CHECKS = {
         Check("usage-above-admitted", "charter", "finding", "entry", "_usage"),
         Check("egress-above-ceiling", "charter", "finding", "entry", "_let_out"),
         Check("weights-changed", "charter", "finding", "entry", "_ended"),
-        Check("job-without-end", "charter", "finding", "now", "finish"),
+        Check("job-without-end", "charter", "finding", "now", "_unfinished"),
+        Check("job-not-begun", "charter", "note", "now", "_unfinished"),
     )
 }
 GROUPS = ("log", "embargo", "charter")
@@ -2104,12 +2105,16 @@ class Memory:
         )
         return self.db.execute(query, (since, before, FINDINGS_SHOWN)).fetchall()
 
-    def unended(self, before: int) -> tuple[int, list[tuple[str, int, int]]]:
-        """Count the jobs whose end was due before a time; the first ones: ID, start, due."""
-        where = "FROM job WHERE end_by IS NOT NULL AND end_by < ?"
-        (count,) = self.db.execute(f"SELECT count(*) {where}", (before,)).fetchone()
+    def unended(self, before: int, *, begun: bool) -> tuple[int, list[tuple[str, int, int]]]:
+        """Count the jobs whose end was due before a time; the first ones: ID, start, due.
+
+        Of those that never began the start is their admission.
+        """
+        where = "FROM job WHERE end_by IS NOT NULL AND end_by < ? AND (state = 'admitted') = ?"
+        values = before, not begun
+        (count,) = self.db.execute(f"SELECT count(*) {where}", values).fetchone()
         query = f"SELECT id, began, end_by {where} ORDER BY end_by LIMIT ?"
-        return count, self.db.execute(query, (before, FINDINGS_SHOWN)).fetchall()
+        return count, self.db.execute(query, (*values, FINDINGS_SHOWN)).fetchall()
 
     def unreviewed(self, before: int) -> tuple[int, list[tuple[int, int]]]:
         """Count what stays closed past its review; the first ones: entry, review."""
@@ -2573,7 +2578,9 @@ class Replay:
             self.tally.add("decision-without-submission", index, sentence)
             return
         assert due is not None
-        self._life_cycle(index, kind, decided.job_id)
+        job = self._life_cycle(index, kind, decided.job_id)
+        if job.state == "admitted" and job.wall_s is not None:
+            job.began, job.end_by = index, self.time_s + job.wall_s + LATE_S
         if decided.charter != 0:
             sentence = say("entry {target} is no charter", target=decided.charter)
             self.tally.add("bad-reference", index, sentence)
@@ -2748,13 +2755,7 @@ class Replay:
             if count > FINDINGS_SHOWN:
                 tally.add(code, None, say("and more"), severity=severity,
                           count=count - FINDINGS_SHOWN)  # fmt: skip
-        count, jobs = self.memory.unended(time_s)
-        for job_id, began, end_by in jobs:
-            due_at = clock_text(end_by)
-            said = say("job {job} has no end, due by {at}", job=job_id, at=due_at)
-            tally.add("job-without-end", began, said)
-        if count > len(jobs):
-            tally.add("job-without-end", None, say("and more"), count=count - len(jobs))
+        self._unfinished(time_s)
         count, reviews = self.memory.unreviewed(max(time_s, now))
         for index, review_by in reviews:
             said = say("review was due {at}", at=clock_text(review_by))
@@ -2765,6 +2766,18 @@ class Replay:
             part, whole = self.closed_in_part, self.came_due
             said = say("{part:,} of {whole:,} stay closed in part", part=part, whole=whole)
             tally.add("withholding-rate", None, said)
+
+    def _unfinished(self, time_s: int) -> None:
+        """Judge the jobs of which the log owes an end, or even a beginning."""
+        for code, begun, sentence in (
+            ("job-without-end", True, "job {job} has no end, due by {at}"),
+            ("job-not-begun", False, "job {job} has neither begun nor ended, due by {at}"),
+        ):
+            count, jobs = self.memory.unended(time_s, begun=begun)
+            for job_id, began, end_by in jobs:
+                self.tally.add(code, began, say(sentence, job=job_id, at=clock_text(end_by)))
+            if count > len(jobs):
+                self.tally.add(code, None, say("and more"), count=count - len(jobs))
 
 
 def listed(paths: Iterable[str]) -> str:
@@ -4653,6 +4666,7 @@ CHINESE = {
     "job {job} ended with other weights": "任务{job}结束时权重已变",
     "job {job} left other weights than it was given": "任务{job}留下的权重不是交给它的那些",
     "job {job} has no end, due by {at}": "任务{job}没有结束，应在{at}之前结束",
+    "job {job} has neither begun nor ended, due by {at}": "任务{job}既无开始也无结束，期限{at}",
 }
 """Every sentence that is said anywhere above, in Chinese."""
 
@@ -4952,6 +4966,11 @@ job-without-end: A job that started has no end in the log.
 By the log's own time its limit passed more than a day ago, or thirty days ago if it was
 interrupted. Either it still runs above its limit, or its end was not reported, and with it what it
 used and found. It heals when the end is logged.
+
+job-not-begun: A job was admitted, and nothing was heard of it since.
+By the log's own time its limit passed more than a day after its admission. It may wait in the queue
+of a busy cluster, or its author may have dropped it without a word. It may also have run and not
+been reported: the log alone cannot tell. Ask the orchestrator for its queue.
 """
 
 CHINESE_WORDS = """
@@ -5213,6 +5232,10 @@ weights-changed: 上传的模型的权重变了。
 job-without-end: 开始了的任务在日志里没有结束。
 按日志自己的时间，它的时限已过一天以上（中断的任务为三十天）：要么它还在超时运行，要么结束没有上报，用了多少、有什么结
 果也就没有上报。补写结束之后即告消除。
+
+job-not-begun: 任务获准之后再无音讯。
+按日志自己的时间，从获准起算，它的时限已过一天以上。它可能在繁忙的集群里排队，也可能被作者不声不响地放弃；但也可能已经运行而没有上
+报，仅凭日志无从分辨。请向调度系统查问队列。
 """
 
 EXPLANATIONS = {"en": _words(ENGLISH, " "), "zh-Hans": _words(CHINESE_WORDS, "")}

@@ -186,6 +186,14 @@ def interrupts_a_run_for_ever(operator: Operator) -> None:
     operator.live(60 * DAY_S)
 
 
+@cheat("job-not-begun", options=("--fail-on", "job-not-begun"))
+def lets_a_run_begin_unseen(operator: Operator) -> None:
+    """The job was admitted, ran, and no event was ever logged of it."""
+    _admitted(operator)
+    operator.live(7_200 + DAY_S + 1)
+    operator.say_again(operator.find("egress", nth=-1), egress_bytes=1)
+
+
 def _admitted(operator: Operator) -> str:
     job = operator.new_job()
     operator.admit(operator.submit(job))

@@ -17,7 +17,10 @@ from ledger.storage.store import Store
 
 OPEN, PARTLY, SEALED, LATE = kit.ulid(1), kit.ulid(2), kit.ulid(3), kit.ulid(4)
 WEIGHTS, OUTPUT = "ab" * 32, "cd" * 32
-SINCE = ("cosignatures", "policies", "quorums", "witnesses", "webhook_cursors", "webhook_deliveries")
+SINCE = (
+    *("cosignatures", "policies", "quorums", "witnesses"),
+    *("webhook_cursors", "webhook_deliveries"),
+)
 """Tables of later schemas, which hold nothing that is folded."""
 HOSTILE = (
     "nul\0inside",
