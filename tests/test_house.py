@@ -143,3 +143,9 @@ def test_ci_runs_what_a_developer_runs() -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
     assert "exec python3 scripts/test" in script.read_text("utf-8")
+
+
+def test_no_two_modules_of_the_tests_have_one_name() -> None:
+    # They are imported by name alone, so the second one would silently be the first.
+    names = [path.name for path in ROOT.joinpath("tests").rglob("*.py")]
+    assert {name for name in names if names.count(name) > 1} == {"conftest.py"}

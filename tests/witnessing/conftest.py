@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from witness_world import Making, Remote, World, make_world, three_witnesses
+from witnessing_world import Making, Remote, World, make_world, three_witnesses
 
 
 @pytest.fixture(autouse=True)

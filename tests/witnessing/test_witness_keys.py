@@ -3,7 +3,7 @@
 import hashlib
 import threading
 
-from witness_world import World, cosigners, policy_text, size_of
+from witnessing_world import World, cosigners, policy_text, size_of
 
 from ledger import keys
 from ledger.assembly.founding import write_mldsa_key

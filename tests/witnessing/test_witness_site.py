@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "web"))  # browser lies there
 
 import kit
 from browser import Browser
-from witness_world import ALL, Making, World, cosigners, policy_text, size_of
+from witnessing_world import ALL, Making, World, cosigners, policy_text, size_of
 
 from ledger.tlog.proof import parse_proof
 from web.app import create_app

@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # cli_world lies there
 
 from cli_world import Shell
-from witness_world import ALL, World, cosigners, policy_text
+from witnessing_world import ALL, World, cosigners, policy_text
 
 from ledger.tlog.proof import format_proof, parse_proof
 

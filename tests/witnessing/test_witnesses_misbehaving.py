@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from nacl.signing import SigningKey
 from witness_process import key_id, line
-from witness_world import World, cosigners
+from witnessing_world import World, cosigners
 
 from ledger.witnessing import asking
 from ledger.witnessing.trouble import MEANINGS, Trouble

@@ -1,7 +1,7 @@
 """Checkpoints go out, cosignatures come back: by real processes, on both engines."""
 
 import pytest
-from witness_world import ALL, World, cosigners, policy_text, size_of
+from witnessing_world import ALL, World, cosigners, policy_text, size_of
 
 from ledger.tlog.policy import check_policy, parse_policy
 
