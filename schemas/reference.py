@@ -6,7 +6,15 @@ themselves. Words come in every language of the site, by its tag; a code never c
 
 from msgspec import UNSET, UnsetType
 
-from schemas.answers import Facet, KeyShown, Published, RuleCount, SealedShown, Shape, Tally
+from schemas.answers import Facet, KeyShown, Published, SealedShown, Shape, Tally
+
+
+class RuleCount(Shape, frozen=True):
+    """How many jobs were rejected by one code of a rule."""
+
+    rule: int
+    code: str
+    jobs: int
 
 
 class MemberDetail(Shape, frozen=True):

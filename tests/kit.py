@@ -33,7 +33,7 @@ from ledger.tlog.merkle import CompactRange, leaf_hash, root_hash
 from ledger.tlog.note import Signer, generate_key, parse_vkey
 from ledger.tlog.proof import parse_proof, verify_proof
 from ledger.tlog.tiles import split_hashes, tiles_for_size
-from schemas.answers import Receipted
+from schemas.posting import Receipted
 from schemas.statements import JobCorrected, JobOpen, JobWithheld, Registry, RegistryAction, Role
 
 ORIGIN = "ledger.example/test"

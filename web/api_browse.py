@@ -12,8 +12,15 @@ from ledger.errors import NotFound
 from ledger.reader import View
 from ledger.records.charter import Code
 from ledger.storage.shapes import JobFilter
-from schemas.answers import ArtifactShown, CorrectionShown, ModelShown, RuleCount
-from schemas.reference import FieldShown, Rejection, Vocabulary, WithheldShown, WorkloadShown
+from schemas.answers import ArtifactShown, CorrectionShown, ModelShown
+from schemas.reference import (
+    FieldShown,
+    Rejection,
+    RuleCount,
+    Vocabulary,
+    WithheldShown,
+    WorkloadShown,
+)
 from web import browse, query
 from web.api import BASE, LIST, Asking, newest_first, show, whole_list
 from web.doors import asked

@@ -15,8 +15,8 @@ from ledger.records.deadline import DAY_S, format_time, parse_time
 from ledger.records.entry import FORMAT
 from ledger.records.lifecycle import State
 from ledger.storage.shapes import JobFilter
-from schemas.answers import JobShown, Member, RuleCount
-from schemas.reference import MemberDetail, Rejection, Status, WorkloadShown
+from schemas.answers import JobShown, Member
+from schemas.reference import MemberDetail, Rejection, RuleCount, Status, WorkloadShown
 from schemas.statements import Role, Workload
 from web.doors import House
 from web.telling.labels import label

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ledger.reader.series import NAMES as SERIES
 from ledger.records.charter import Code
-from schemas import answers, reference, words
+from schemas import answers, posting, reference, series, words
 from schemas.bulk import BulkIndex
 from web.api import BASE
 from web.contract_parameters import (
@@ -198,7 +198,7 @@ OPERATIONS: Final = (
     Operation(
         "/rejections/codes", "listRejectionCodes", "members",
         noted("How many jobs each finding has rejected"),
-        answers.RuleCount, rows=True,
+        reference.RuleCount, rows=True,
     ),
     Operation(
         "/models", "listModels", "opened", noted("Models that opened plans name"),
@@ -233,7 +233,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "/stats/{series}", "showSeries", "figures", noted("One series of the statistics"),
-        answers.Series, takes=(BY,), places=(_SERIES,),
+        series.Series, takes=(BY,), places=(_SERIES,),
     ),
     Operation(
         "/stats/{series}.csv", "showSeriesAsCsv", "figures",
@@ -275,7 +275,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "/statements", "submitStatement", "writing", noted("Send one signed statement"),
-        answers.Accepted, method="post",
+        posting.Accepted, method="post",
     ),
     Operation(
         "/statements/batch", "submitBatch", "writing",

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 
 from ledger.errors import LedgerError
 from ledger.reader import Reader, View
-from schemas.answers import Receipted
+from schemas.posting import Receipted
 
 
 class House(Protocol):

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas import answers
+from schemas import answers, posting
 from schemas.json_schemas import components
 from schemas.statements import SignedStatement
 from web import problems
@@ -112,8 +112,8 @@ def document(public_url: str) -> Json:
     """The document; every reference in it leads to its own components."""
     every = (*OPERATIONS, *FILES)
     types = [each.gives for each in every if each.gives not in {None, str}]
-    types += [answers.LineAnswer, answers.LineProblem, SignedStatement]
-    types += [answers.Page, answers.LedgerState, answers.Problem]
+    types += [posting.LineAnswer, posting.LineProblem, SignedStatement]
+    types += [answers.Page, answers.LedgerState, posting.Problem]
     _, parts = components(dict.fromkeys(types), ref_template=REF, by_schema=False)
     paths: dict[str, Json] = {}
     for each in every:

@@ -21,7 +21,7 @@ from ledger.storage.store import Store
 from ledger.tlog.note import Signer
 from ledger.vault import Vault
 from ledger.witnessing import Witnessing
-from schemas.answers import Receipted
+from schemas.posting import Receipted
 
 
 def system_clock() -> int:

@@ -18,7 +18,7 @@ from ledger.records import canonical
 from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.note import ED25519, VerifierKey, parse_vkey
 from ledger.tlog.proof import parse_proof, verify_proof
-from schemas.answers import Accepted, Problem
+from schemas.posting import Accepted, Problem
 
 TIMEOUT_S: Final = 30.0
 GIVE_UP_AFTER_S: Final = 60.0

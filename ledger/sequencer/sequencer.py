@@ -27,7 +27,8 @@ from msgspec import Struct
 
 from ledger.errors import ForkRefused, LedgerError, LogUnavailable
 from ledger.records.charter import Charter
-from ledger.sequencer.plan import Known, Placed, Plan, Work, touched
+from ledger.sequencer.known import Known, Work, touched
+from ledger.sequencer.plan import Placed, Plan
 from ledger.sequencer.queue import Queue, Ticket
 from ledger.sequencer.signer import CheckpointSigner, Pen, Signed
 from ledger.storage.keyring import KeyRing

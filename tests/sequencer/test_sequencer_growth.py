@@ -15,7 +15,7 @@ from ledger.storage.shapes import Head, NewBatch, StoredEntry
 from ledger.storage.store import Store
 from ledger.storage.tree import full_tiles
 from ledger.tlog.merkle import CompactRange, Extension, leaf_hash
-from schemas.answers import Receipted
+from schemas.posting import Receipted
 
 
 def test_processes_on_postgresql_make_one_log(postgresql_url: str, tmp_path: Path) -> None:
