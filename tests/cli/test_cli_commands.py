@@ -57,6 +57,7 @@ def test_every_command_of_the_design_is_there() -> None:
                 "fsck",
                 "rebuild",
                 "recover",
+                "import-jobs",
                 "import-trace",
                 "verify-proof",
                 "migrate",
