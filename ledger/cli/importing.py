@@ -71,7 +71,8 @@ def import_jobs_command(file: Path, format_: str, out: Path, defaults: Path | No
         try:
             source = _json_of(file, format_, partial)
             read = _read(file, source, format_, known)
-            source.unlink() if source != file else None
+            if source != file:
+                source.unlink()
             report = _write(read, known, partial)
             partial.rename(out)
         except BaseException:
@@ -86,7 +87,7 @@ def import_jobs_command(file: Path, format_: str, out: Path, defaults: Path | No
 
 def _read(file: Path, source: Path, format_: str, known: Defaults) -> Jobs:
     try:
-        return read_jobs(source, format_=format_, names=known.accelerator_names)
+        return read_jobs(source, format_=format_, names=known.accelerator_names, original=file)
     except ImportRefused as error:
         said = str(error).removeprefix(f"{source}: ")
         raise CommandFailed(f"{file}: {said}") from None

@@ -130,6 +130,8 @@ def _ending(facts: Facts, defaults: Defaults, public: Mapping[str, Any]) -> dict
     unchanged, check = defaults.weights_unchanged, defaults.weights_check
     if facts.weights_in_doubt:
         unchanged = check = None
+    if unchanged is not None:
+        facts.found("assumed", "", "public.weights_unchanged")
     said: dict[str, Any] = {
         "ended_at": format_time(ended_at),
         "wall_seconds": wall,

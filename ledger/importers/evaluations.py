@@ -7,7 +7,7 @@ results and sample counts. Prompts, answers, arguments, paths and environment ar
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any, Final
 
 from ledger.importers.facts import Facts, Period
@@ -27,6 +27,7 @@ _STATUS: Final = {
 _METRIC: Final = re.compile(r"[A-Za-z0-9][\w./:+@, -]{0,99}", re.ASCII)
 _SECONDS: Final = re.compile(r"([0-9]{1,9})(\.[0-9]{1,30})?", re.ASCII)
 _SLUG: Final = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+_PRECISION: Final = 60
 _PLACES: Final = Decimal(1).scaleb(-18)
 
 
@@ -196,7 +197,6 @@ def _decimal(at: At) -> str | None:
     number = Decimal(value)
     if not number.is_finite() or abs(number) > MAX_NUMBER or number.adjusted() < -60:
         return None
-    text = format(number.quantize(_PLACES) if number != number.to_integral_value() else
-                  number.to_integral_value(), "f")  # fmt: skip
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in ("-0", "") else text
+    with localcontext(prec=_PRECISION):
+        text = format(number.quantize(_PLACES), "f").rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text

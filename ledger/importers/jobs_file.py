@@ -45,13 +45,16 @@ class Jobs:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def read_jobs(path: Path, *, format_: str, names: Mapping[str, str]) -> Jobs:
+def read_jobs(
+    path: Path, *, format_: str, names: Mapping[str, str], original: Path | None = None
+) -> Jobs:
     """Every job of the file; ``format_`` is one of FORMATS, or ``auto``.
 
-    ``names``: other names of kinds of GPU. Raises ImportRefused, naming the file and the place.
+    ``names``: other names of kinds of GPU. ``original``: the file that ``path`` was unpacked from,
+    whose digest counts. Raises ImportRefused, naming the file and the place.
     """
     try:
-        return _Reading(path, format_, names).jobs()
+        return _Reading(path, format_, names, original or path).jobs()
     except ImportRefused as error:
         raise ImportRefused(f"{path}: {error}") from None
 
@@ -59,8 +62,9 @@ def read_jobs(path: Path, *, format_: str, names: Mapping[str, str]) -> Jobs:
 class _Reading:
     """One file being read."""
 
-    def __init__(self, path: Path, format_: str, names: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, format_: str, names: Mapping[str, str], original: Path) -> None:
         self._path = path
+        self._original = original
         self._wanted = format_
         self._names = names
         self._known: dict[str, Facts] = {}
@@ -85,7 +89,7 @@ class _Reading:
 
     def _whole(self, members: dict[str, object]) -> None:
         """A file that is one record, or a list of none."""
-        with self._path.open("rb") as file:
+        with self._original.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
         kind = _kind_of_whole(members)
         self._settle(kind)

@@ -47,6 +47,24 @@ SHOWN: Final = frozenset(
     {"peft_sha", "delta_sha", "lora_alpha", "peft", "delta", "optimizer", "opt_name"}
 )
 """Flags that a place spells out; the others appear as their family."""
+STEPS: Final = frozenset(
+    {
+        "config",
+        "eval",
+        "plan",
+        "metadata",
+        "spec",
+        "status",
+        "submit_line",
+        "script",
+        "comment",
+        "name",
+        "extra",
+        "wckey",
+        "steps",
+    }
+)
+"""Members of records that a place names; a key that a tool does not know may be a secret."""
 NAMED: Final = "name"
 """The key whose text is itself a variable's name, in a pod's environment."""
 
@@ -63,10 +81,21 @@ def look_for_flags(facts: Facts, value: object, place: str) -> None:
             facts.workload = workload
     if "optimizer_settings" in codes:
         _name_the_model(facts)
+    if any(finding.meaning.red for finding in facts.findings):
+        facts.weights_in_doubt = True
     if facts.workload in FORBIDDEN_WORKLOADS and codes.isdisjoint(
         {*_WORKLOADS, "gradients_of_weights"}
     ):
         facts.found("forbidden_workload", place)
+
+
+def take_flags(earlier: Facts, later: Facts) -> None:
+    """What a later record of the same job showed, into the earlier; the findings themselves too."""
+    if later.workload in FORBIDDEN_WORKLOADS and earlier.workload not in FORBIDDEN_WORKLOADS:
+        earlier.workload = later.workload
+    if OptimizerTarget.UPLOADED_MODEL in (later.optimizer_targets or ()):
+        _name_the_model(earlier)
+    earlier.weights_in_doubt |= later.weights_in_doubt
 
 
 def take_workload(facts: Facts, text: str | None, place: str) -> None:
@@ -124,7 +153,7 @@ def _flags(value: object, place: str, steps: int) -> Iterator[tuple[str, str]]:
             yield from _flags_in_name(key, place)
             if key == NAMED and isinstance(below, str):
                 yield from _flags_in_name(below, place)
-            known = steps < 1 and re.fullmatch(r"[a-z_]{1,24}", key, re.ASCII | re.IGNORECASE)
+            known = steps < 1 and key in STEPS
             where = f"{place}.{key}".removeprefix(".") if known else place
             yield from _flags(below, where, steps + 1)
     elif isinstance(value, list):

@@ -10,7 +10,7 @@ from typing import Final
 from ledger.importers.accelerators import accelerator_of, is_slice
 from ledger.importers.facts import Facts, Period
 from ledger.importers.looking import At
-from ledger.importers.red_flags import look_for_flags, take_workload
+from ledger.importers.red_flags import look_for_flags, take_flags, take_workload
 from schemas.statements import ExitStatus
 
 SYSTEM: Final = "slurm_sacct"
@@ -74,6 +74,7 @@ def merge(earlier: Facts, later: Facts) -> bool:
     )
     earlier.wall_seconds = _plus(earlier.wall_seconds, later.wall_seconds)
     earlier.periods += later.periods
+    take_flags(earlier, later)
     earlier.ended_at, earlier.exit_status = later.ended_at, later.exit_status
     dropped = ("several_periods", "still_running", "state_unknown")
     earlier.findings = [each for each in earlier.findings if each.code not in dropped]
@@ -163,7 +164,7 @@ def _read_run(facts: Facts, record: At) -> bool:
     """Take the last period and how it ended; False: it ends before it starts."""
     states = _states(record("state", "current"))
     start, end = record("time", "start").unix(), record("time", "end").unix()
-    ended = next((_ENDED[state] for state in states if state in _ENDED), None)
+    ended = next((_ENDED[state] for state in reversed(_ENDED) if state in states), None)
     if start is not None and end is not None and end < start:
         return False
     if states & _AGAIN:

@@ -3,6 +3,7 @@
 import json
 import random
 import sys
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -188,4 +189,6 @@ def test_an_archive_of_inspect_is_read_by_inspect_or_said_to_need_it(
     )
     found = importer.ok(archive)
     assert found.drafts()[0]["sealed"]["model.name"] == "mockllm/model"
+    source = found.drafts()[0]["sealed"]["source"]
+    assert source["record_digest"] == {"sha256": sha256(archive.read_bytes()).hexdigest()}
     assert len(list(found.folder.iterdir())) == 4

@@ -159,13 +159,22 @@ def test_results_of_lm_eval_become_metrics_and_what_is_not_a_number_is_left_out(
     file = importer.changed(
         "lm_eval_results.json",
         lambda value: value["results"]["sums"].update(
-            {"acc,none": 0.8125, "acc_stderr,none": "N/A", "ppl,none": float("nan")}
+            {
+                "acc,none": 0.8125,
+                "acc_stderr,none": "N/A",
+                "ppl,none": float("nan"),
+                "big,none": 1234567890123.25,
+                "tiny,none": 1e-30,
+                "huge,none": 1e300,
+            }
         ),
     )
     found = importer.ok(file)
     assert found.drafts()[-1]["sealed"]["metrics"] == [
         {"name": "sums/exact_match,none", "value": "0", "stderr": "0", "n": 3},
         {"name": "sums/acc,none", "value": "0.8125", "n": 3},
+        {"name": "sums/big,none", "value": "1234567890123.25", "n": 3},
+        {"name": "sums/tiny,none", "value": "0", "n": 3},
     ]
     assert "left_out (sealed.metrics)" in found.out
 

@@ -139,6 +139,16 @@ def test_defaults_do_not_outweigh_what_a_file_shows(importer: Importer) -> None:
     assert found.drafts()[0]["public"]["workload_type"] == "lora"
 
 
+def test_a_red_flag_in_a_later_period_is_one_of_the_whole_job(importer: Importer) -> None:
+    def train(file: Any) -> None:
+        file["jobs"][1].update(script="x --lora_alpha 4 --opt_name adam")
+
+    found = importer.ok(importer.changed("slurm_v0045.json", train))
+    assert len(found.drafts()) == 5
+    assert {FORBIDDEN, OPTIMIZER} <= judged(found)
+    assert "weights_unchanged" not in found.drafts()[-1]["public"]
+
+
 def test_an_empty_setting_is_no_red_flag(importer: Importer) -> None:
     def nothing(file: Any) -> None:
         file["config"].update(peft_sha=None, delta_sha="", lora_alpha=0)
