@@ -149,6 +149,16 @@ def test_a_red_flag_in_a_later_period_is_one_of_the_whole_job(importer: Importer
     assert "weights_unchanged" not in found.drafts()[-1]["public"]
 
 
+def test_a_place_names_no_member_that_the_tool_does_not_have(importer: Importer) -> None:
+    def hide(file: Any) -> None:
+        file["jobs"][0]["canary_member"] = {"canary_below": "--lora_alpha 1", "opt_canary": 1}
+
+    found = importer.ok(importer.changed("slurm_v0041.json", hide))
+    assert found.place("lora_settings") == "jobs[0]: lora_*"
+    assert found.place("optimizer_settings") == "jobs[0].opt_*"
+    assert "canary" not in found.written()
+
+
 def test_an_empty_setting_is_no_red_flag(importer: Importer) -> None:
     def nothing(file: Any) -> None:
         file["config"].update(peft_sha=None, delta_sha="", lora_alpha=0)
