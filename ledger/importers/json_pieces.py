@@ -1,7 +1,7 @@
 """Cuts a JSON file that another tool wrote into pieces, each bounded before it is parsed.
 
 A file is one object. Its members come one by one, and the elements of its long lists (``jobs``,
-``items``, ``samples``) one by one too, so that a file of any length is read in the memory of its
+``items``) one by one too, so that a file of any length is read in the memory of its
 largest piece. What a piece says is not this module's business, and it never repairs one.
 """
 
@@ -22,7 +22,9 @@ MAX_DEPTH: Final = 64
 MAX_ELEMENTS: Final = 1_000_000
 """Elements of one long list."""
 MAX_MEMBERS: Final = 1_000
-LONG_LISTS: Final = frozenset({"items", "jobs", "samples"})
+LONG_LISTS: Final = frozenset({"items", "jobs"})
+PASSED_OVER: Final = frozenset({"reductions", "samples"})
+"""Members that are never parsed nor held, of any length: an evaluation's prompts and answers."""
 
 _CHUNK: Final = 1 << 18
 _MAX_DIGITS: Final = 40
@@ -141,15 +143,18 @@ class _Cutter:
             if rest:
                 raise ImportRefused(f"{key}: not JSON after the list")
             return end
-        raw, end = self._value()
-        yield Piece(key, None, raw)
+        raw, end = self._value(keep=key not in PASSED_OVER)
+        if key not in PASSED_OVER:
+            yield Piece(key, None, raw)
         return end
 
-    def _value(self) -> tuple[bytes, bytes]:
+    def _value(self, *, keep: bool = True) -> tuple[bytes, bytes]:
         """The bytes up to the comma or bracket that ends a value, and that end."""
         closing = bytearray()
         while True:
             token = self._token()
+            if not keep:
+                self._from = self._seek - self._length
             if token.startswith(b'"'):
                 continue
             if token in _OPEN:

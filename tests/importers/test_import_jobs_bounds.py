@@ -122,6 +122,17 @@ def test_pieces_jobs_and_files_are_bounded_before_they_are_parsed(
     assert "more than 2 jobs" in importer.refused(FIXTURES / "slurm_v0045.json")
 
 
+def test_samples_of_any_length_are_passed_over(
+    importer: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def many(file: Any) -> None:
+        file["samples"] = [{"input": "x" * 300, "events": [{}] * 50}] * 200
+
+    monkeypatch.setattr(json_pieces, "_CHUNK", 512)
+    monkeypatch.setattr(json_pieces, "MAX_PIECE_BYTES", 8192)
+    assert len(importer.ok(importer.changed("inspect_log.json", many)).drafts()) == 3
+
+
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7, 64, 1 << 18])
 def test_a_file_is_cut_the_same_however_it_arrives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
