@@ -1,20 +1,25 @@
-"""scripts/verify.py over a whole log: served, and from a static copy of the files."""
+"""scripts/verify.py over a whole log: served, and from a static copy of the files.
+
+Beside it, in the same rounds, other people's auditor; and what its checks cost, each by itself.
+"""
 
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.figures import Bar, Figure
+from benchmarks import parts
+from benchmarks.auditing import Auditor
+from benchmarks.figures import Bar, Beside, Figure
 from benchmarks.logs import Kept
-from benchmarks.places import SCRIPTS, CannotMeasure, Places, environment
+from benchmarks.places import SCRIPTS, Places
 from benchmarks.progress import Counter, say
 from benchmarks.scale import Scale
 from benchmarks.serving import Server
+from benchmarks.timed import timed
 from ledger.assembly import Ledger
 from ledger.tlog.tiles import Tile, bundles_for_size, tile_path, tiles_for_size
 
@@ -23,42 +28,44 @@ BAR: Final = Bar(100_000)
 LARGE: Final = 200_000
 ROUNDS_ON_LARGE: Final = 1
 SERVED: Final = "entries served, everything checked"
+SERVED_HASHES: Final = "entries served, bytes and tiles alone"
 OFFLINE: Final = "entries from files, everything checked"
+ALONE: Final = "entries from files, everything checked, one process"
 UNSIGNED: Final = "entries from files, without the statements' signatures"
 HASHES: Final = "entries from files, bytes and tiles alone"
 HASHES_ALONE: Final = "entries from files, bytes and tiles alone, one process"
 BARS: Final = {SERVED: BAR, OFFLINE: BAR, HASHES: Bar(600_000)}
-LIMIT_S: Final = 1_800
-MEASURED: Final = """
-import resource, subprocess, sys, time
-begun = time.perf_counter()
-status = subprocess.run(sys.argv[1:]).returncode
-print(time.perf_counter() - begun)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-sys.exit(status)
-"""
-"""Run by a small process in between: a process begins with the peak of the one that made it."""
+BESIDE_SERVED: Final = (SERVED, SERVED_HASHES)
+BESIDE_FILES: Final = (HASHES, HASHES_ALONE)
+"""Held against the other auditor, which checks bytes and tiles alone, in one process."""
 MEMORY: Final = "memory of the largest process while everything is checked"
 NEW: Final = 1_000
 AGAIN: Final = f"a run from its state, at least {NEW:,} entries later"
 
 
-def measure(places: Places, logs: Sequence[Kept], scale: Scale) -> Iterator[Figure]:
+def measure(
+    places: Places, logs: Sequence[Kept], scale: Scale, *, rival: type[Auditor] = Auditor
+) -> Iterator[Figure]:
     """The figures of this section, in entries a second of the whole run of verify.py."""
+    other = rival()
     for log in logs:
-        yield from _of_log(places, log, scale)
+        yield from _of_log(places, log, scale, other)
 
 
-def _of_log(places: Places, log: Kept, scale: Scale) -> Iterator[Figure]:
+def _of_log(places: Places, log: Kept, scale: Scale, other: Auditor) -> Iterator[Figure]:
     files = exported(places, log)
+    vkey = (files / "vkey").read_text("ascii").strip()
     rounds = min(scale.rounds, ROUNDS_ON_LARGE) if log.entries >= LARGE else scale.rounds
     taken: dict[str, list[float]] = {}
     reports: dict[str, dict[str, float]] = {}
     largest: list[float] = []
+    beside: dict[str, list[float]] = {}
     with Server(log.settings, folder=places.room(f"verify-{log.entries}")) as server:
         arguments = {
             SERVED: [server.address],
+            SERVED_HASHES: [server.address, "--only-hashes"],
             OFFLINE: ["--offline", str(files)],
+            ALONE: ["--offline", str(files), "--jobs", "1"],
             UNSIGNED: ["--offline", str(files), "--skip-signatures"],
             HASHES: ["--offline", str(files), "--only-hashes"],
             HASHES_ALONE: ["--offline", str(files), "--only-hashes", "--jobs", "1"],
@@ -70,8 +77,15 @@ def _of_log(places: Places, log: Kept, scale: Scale) -> Iterator[Figure]:
                 taken.setdefault(what, []).append(log.entries / seconds)
                 if what == OFFLINE:
                     largest.append(megabytes)
+            if other.missing:
+                continue
+            for names, where in ((BESIDE_SERVED, server.address), (BESIDE_FILES, str(files))):
+                audited = other.audit(where, vkey, entries=log.entries)
+                for what in names:
+                    beside.setdefault(what, []).append(log.entries / audited.seconds)
+            beside.setdefault(MEMORY, []).append(audited.megabytes)
+    yardsticks = {what: Beside(other.name, tuple(each)) for what, each in beside.items()}
     for what, found in taken.items():
-        checked = reports[what]
         yield Figure(
             section=SECTION,
             what=what,
@@ -79,9 +93,9 @@ def _of_log(places: Places, log: Kept, scale: Scale) -> Iterator[Figure]:
             rounds=tuple(found),
             entries=log.entries,
             bar=BARS.get(what),
-            note=f"{checked['signatures_verified']:,.0f} signatures, "
-            f"{checked['openings_verified']:,.0f} openings",
-            more=checked,
+            beside=yardsticks.get(what),
+            note=_note(what, reports[what], other),
+            more=reports[what],
         )
     yield Figure(
         section=SECTION,
@@ -90,8 +104,20 @@ def _of_log(places: Places, log: Kept, scale: Scale) -> Iterator[Figure]:
         rounds=tuple(largest),
         entries=log.entries,
         bar=Bar(150, "less"),
+        beside=yardsticks.get(MEMORY),
+        note=other.missing,
     )
+    yield from parts.measure(files, log.entries, section=SECTION, rounds=rounds)
     yield from _again(places, log, files, rounds)
+
+
+def _note(what: str, checked: dict[str, float], other: Auditor) -> str:
+    if what not in (SERVED_HASHES, *BESIDE_FILES):
+        return (
+            f"{checked['signatures_verified']:,.0f} signatures, "
+            f"{checked['openings_verified']:,.0f} openings"
+        )
+    return other.missing
 
 
 def _again(places: Places, log: Kept, files: Path, rounds: int) -> Iterator[Figure]:
@@ -180,19 +206,8 @@ def exported(places: Places, log: Kept) -> Path:
 
 def _verify(arguments: Sequence[str]) -> tuple[float, dict[str, float], float]:
     """The seconds of one run, from exec to its end, what it says, and its largest process in MB."""
-    command = [sys.executable, str(SCRIPTS / "verify.py"), "--json", *arguments]
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", MEASURED, *command],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT_S,
-    )
-    if done.returncode != 0:
-        raise CannotMeasure(f"verify.py: {(done.stderr or done.stdout).strip()[:300]}")
-    text, seconds, kilobytes = done.stdout.rsplit("\n", 3)[:3]
-    report = json.loads(text)
+    done = timed("verify.py", [sys.executable, str(SCRIPTS / "verify.py"), "--json", *arguments])
+    report = json.loads(done.said)
     names = ("signatures_verified", "openings_verified", "read_from")
     figures = {name: float(report[name]) for name in names} | report["timings"]
-    return float(seconds), figures, int(kilobytes) / 1024
+    return done.seconds, figures, done.megabytes
