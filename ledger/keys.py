@@ -1,6 +1,7 @@
 """Key files: one key a file, readable by its owner alone, never in the database.
 
     log.key        the log's signing key, in signed-note form: PRIVATE+KEY+<origin>+…
+    log.mldsa.key  its ML-DSA-44 key, where LEDGER_MLDSA asks for a second line
     openings.key   32 bytes, base64: what the openings at rest are encrypted with
     signer.memory  the last checkpoint that was signed (ledger.sequencer.signer)
     authors/*.key  the keys of authors, where this machine holds any
@@ -18,6 +19,7 @@ from ledger.tlog.note import Signer, format_skey, parse_skey
 from ledger.tlog.spelling import decode_base64
 
 LOG_KEY: Final = "log.key"
+LOG_MLDSA_KEY: Final = "log.mldsa.key"
 OPENINGS_KEY: Final = "openings.key"
 SIGNER_MEMORY: Final = "signer.memory"
 AUTHORS: Final = "authors"

@@ -1,6 +1,7 @@
 """Wakes the embargo at the next deadline, and at least once a minute. Knows APScheduler.
 
-Once a day it has bulk files made, where it is given what makes them.
+Once a day it has bulk files made, where it is given what makes them, and with every pass it has
+those logged that lie there, made by whomever.
 
 The scheduler holds no truth. Its one job is in memory, remembers nothing over a restart and is
 never dropped for being late; what is due is asked of the log at every pass.
@@ -22,11 +23,12 @@ from ledger.errors import LedgerError
 
 log = logging.getLogger(__name__)
 
-Nightly = Callable[[Callable[..., None]], object]
+Work = Callable[[Callable[..., None]], object]
 """Work that calls what it is given every now and then, and lets through what that raises."""
 
 JOB_ID: Final = "embargo"
 NIGHTLY_ID: Final = "nightly"
+BESIDE_ID: Final = "beside"
 
 
 class _Stopping(Exception):
@@ -36,8 +38,9 @@ class _Stopping(Exception):
 class Worker:
     """Sweeps in the background until it is stopped.
 
-    ``nightly`` is run at ``nightly_at``, a time of day in UTC as ``03:00``, beside the sweeps. What
-    it raises is logged, and the next night comes all the same.
+    ``nightly`` is run at ``nightly_at``, a time of day in UTC as ``03:00``, and ``beside`` with
+    every sweep: both in threads of their own, so that no deadline waits for them. What they raise
+    is logged, and they are run again when their time comes.
     """
 
     def __init__(
@@ -46,9 +49,12 @@ class Worker:
         *,
         clock: Callable[[], int],
         sweep_seconds: int = 60,
-        nightly: Nightly | None = None,
+        nightly: Work | None = None,
         nightly_at: str | None = None,
+        beside: Work | None = None,
     ) -> None:
+        self._beside = beside
+        self._is_beside = threading.Lock()
         self._nightly = nightly
         self._nightly_at = nightly_at
         self._embargo = embargo
@@ -106,18 +112,31 @@ class Worker:
             finally:
                 if self._scheduler.running and not self._stopping.is_set():
                     self._schedule(in_seconds=self.next_wake() - self._clock())
+                    self._schedule_beside()
 
     def run_nightly(self) -> None:
         """What is to be done once a day; a failure is logged, and tried again a day later."""
         assert self._nightly is not None
+        self._run(self._nightly, "made")
+
+    def run_beside(self) -> None:
+        """What is to be done with every sweep; harmless where it is being done."""
+        assert self._beside is not None
+        if self._is_beside.acquire(blocking=False):
+            try:
+                self._run(self._beside, "logged")
+            finally:
+                self._is_beside.release()
+
+    def _run(self, work: Work, what: str) -> None:
         try:
-            self._nightly(self._go_on)
+            work(self._go_on)
         except _Stopping:
             log.info("the bulk files wait for the next start")
         except (LedgerError, OSError) as error:
-            log.error("the bulk files were not made: %s", error)  # noqa: TRY400 - the message says it all
+            log.error("the bulk files were not %s: %s", what, error)  # noqa: TRY400 - the message says it all
         except Exception as error:  # noqa: BLE001 - as in a sweep
-            log.error("the bulk files were not made: %s", type(error).__name__)  # noqa: TRY400 - as above
+            log.error("the bulk files were not %s: %s", what, type(error).__name__)  # noqa: TRY400 - as above
 
     def _go_on(self, *_progress: object) -> None:
         if self._stopping.is_set():
@@ -146,6 +165,18 @@ class Worker:
             misfire_grace_time=None,
             max_instances=2,
         )
+
+    def _schedule_beside(self) -> None:
+        # One that still runs does the work of this pass too: another would only wait for a thread.
+        if self._beside is not None and not self._is_beside.locked():
+            self._scheduler.add_job(
+                self.run_beside,
+                DateTrigger(run_date=datetime.now(UTC)),
+                id=BESIDE_ID,
+                replace_existing=True,
+                misfire_grace_time=None,
+                max_instances=2,
+            )
 
     def _keep_watch(self) -> None:
         """Sweep even where the machine's clock was set back.

@@ -7,7 +7,7 @@ lower-case hex, times RFC 3339 with ``Z``, amounts integers in the unit that the
 
 from typing import Any, Generic, TypeVar
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 
 T = TypeVar("T")
 
@@ -341,14 +341,6 @@ class Facets(Shape, frozen=True):
     decision: tuple[Facet, ...]
 
 
-class RuleCount(Shape, frozen=True):
-    """How many jobs were rejected by one code of a rule."""
-
-    rule: int
-    code: str
-    jobs: int
-
-
 # --- what opened records name ------------------------------------------------------------------
 
 
@@ -404,79 +396,3 @@ class CorrectionShown(Shape, frozen=True):
     field: str
     value: str
     reason: str
-
-
-# --- statistics -------------------------------------------------------------------------------
-
-
-class SeriesColumn(Shape, frozen=True):
-    """One column of a series. ``unit`` says how to read it.
-
-    ``code`` a code or a name, ``month`` 2026-11, ``day`` 2026-11-21, ``count``, ``seconds``,
-    ``bytes``, ``days``, ``percent``, and ``basis_points``: hundredths of a percent, rounded.
-    """
-
-    name: str
-    unit: str
-
-
-class Series(Shape, frozen=True):
-    """One statistic as a table: a row has a cell for each column, text or a whole number."""
-
-    name: str
-    columns: tuple[SeriesColumn, ...]
-    rows: tuple[tuple[str | int | None, ...], ...]
-
-
-# --- answers to what authors send -------------------------------------------------------------
-
-
-class Accepted(Shape, frozen=True):
-    """The answer to a statement that is durable in a signed tree.
-
-    ``receipt`` is the text of its ``.tlog-proof``; ``decision`` is there for submissions only.
-    """
-
-    index: int
-    kind: str
-    logged_at: str
-    decision: Decision | None
-    receipt: str
-
-
-class Receipted(Shape, frozen=True):
-    """An acceptance, and whether this very request made the entry or an earlier one had."""
-
-    created: bool
-    accepted: Accepted
-
-
-class Problem(Shape, frozen=True, omit_defaults=True):
-    """RFC 9457: what was wrong, and what to change. ``type`` is a page that explains it."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    field: str | UnsetType = UNSET
-    limit: int | UnsetType = UNSET
-    size: int | UnsetType = UNSET
-    retry_after: int | UnsetType = UNSET
-    allowed: tuple[str, ...] | UnsetType = UNSET
-    request_id: str | UnsetType = UNSET
-
-
-class LineAnswer(Shape, frozen=True):
-    """One line of a batch that was accepted; ``line`` counts from 1."""
-
-    line: int
-    status: int
-    answer: Accepted
-
-
-class LineProblem(Shape, frozen=True):
-    """One line of a batch that was refused; ``line`` counts from 1."""
-
-    line: int
-    status: int
-    problem: Problem

@@ -4,7 +4,17 @@ Public by construction, like ``schemas.answers``: made from entries of the log a
 themselves. Words come in every language of the site, by its tag; a code never changes.
 """
 
-from schemas.answers import Facet, KeyShown, Published, RuleCount, SealedShown, Shape, Tally
+from msgspec import UNSET, UnsetType
+
+from schemas.answers import Facet, KeyShown, Published, SealedShown, Shape, Tally
+
+
+class RuleCount(Shape, frozen=True):
+    """How many jobs were rejected by one code of a rule."""
+
+    rule: int
+    code: str
+    jobs: int
 
 
 class MemberDetail(Shape, frozen=True):
@@ -118,8 +128,46 @@ class FieldShown(Shape, frozen=True):
     meaning: dict[str, str]
 
 
+class WitnessShown(Shape, frozen=True):
+    """A witness of the policy: the largest tree that it cosigned, when, and its last trouble.
+
+    ``key`` is ``name+hex8``, as its signature lines begin. ``cosigned_at`` is the witness's own
+    time. ``error`` is the code of the last trouble, which may be over; ``failures`` counts the
+    attempts that failed since it last answered well, 0 where all is well.
+    """
+
+    name: str
+    key: str
+    size: int
+    cosigned_at: str | None
+    failures: int
+    error: str | None
+    error_at: str | None
+
+
+class WitnessingShown(Shape, frozen=True):
+    """What the witnesses say, and what the ledger does without them.
+
+    ``mode`` is open (the site shows the newest signed tree all the same) or closed (nothing newer
+    than ``cosigned_size``, the newest tree that met the policy). ``quorum_met`` says whether that
+    is the newest signed tree. ``quorum`` is a name of the policy, or none.
+    """
+
+    mode: str
+    quorum: str
+    quorum_met: bool
+    signed_size: int
+    cosigned_size: int | None
+    cosigned_at: str | None
+    witnesses: tuple[WitnessShown, ...]
+
+
 class Status(Shape, frozen=True):
-    """How fresh the ledger is, and whether its deadlines are kept. Ages are seconds at ``now``."""
+    """How fresh the ledger is, and whether its deadlines are kept. Ages are seconds at ``now``.
+
+    ``witnessing`` is absent without a witness policy, and as of an older tree: what witnesses say
+    is of now.
+    """
 
     now: str
     entries: int
@@ -138,3 +186,4 @@ class Status(Shape, frozen=True):
     origin: str
     vkey: str
     versions: dict[str, str]
+    witnessing: WitnessingShown | UnsetType = UNSET

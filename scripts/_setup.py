@@ -30,9 +30,8 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "apsci-ledger.stamp"
 UNFINISHED = VENV / "apsci-ledger.unfinished"
-# Which installed group serves a wanted one: the test lock holds everything that the run lock holds,
-# and the bench lock everything that the test lock holds.
-SERVES = {"run": ("run", "test", "bench"), "test": ("test", "bench"), "bench": ("bench",)}
+# Which installed group serves a wanted one: the test lock holds everything that the run lock holds.
+SERVES = {"run": ("run", "test"), "test": ("test",)}
 HEARTBEAT_S = 5.0
 
 
@@ -41,7 +40,7 @@ class SetupError(Exception):
 
 
 def enter(group: str) -> None:
-    """Return only inside ``.venv`` with the locked ``group`` ("run", "test" or "bench") installed.
+    """Return only inside ``.venv`` with the locked ``group`` ("run" or "test") installed.
 
     Anywhere else the script is started again, with the same arguments, by the venv's Python. Exits
     with status 2 and a reason on standard error where that cannot be done.

@@ -33,7 +33,7 @@ from ledger.tlog.merkle import CompactRange, leaf_hash, root_hash
 from ledger.tlog.note import Signer, generate_key, parse_vkey
 from ledger.tlog.proof import parse_proof, verify_proof
 from ledger.tlog.tiles import split_hashes, tiles_for_size
-from schemas.answers import Receipted
+from schemas.posting import Receipted
 from schemas.statements import JobCorrected, JobOpen, JobWithheld, Registry, RegistryAction, Role
 
 ORIGIN = "ledger.example/test"
@@ -48,6 +48,7 @@ ROLES = {
     "council": Role.COUNCIL,
 }
 PROJECTIONS = tables.PROJECTIONS
+NEWEST_SCHEMA = "0004"
 ULID_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SUBMISSION = {
     "accelerator": "nvidia_h200",

@@ -77,7 +77,7 @@ def test_every_script_can_be_started_by_its_name(name: str) -> None:
     assert script.read_text("utf-8").startswith("#!/usr/bin/env python3\n")
 
 
-@pytest.mark.parametrize("lock", ["bench", "build", "run", "test"])
+@pytest.mark.parametrize("lock", ["build", "run", "test"])
 def test_every_locked_version_has_hashes_and_names_no_place_to_get_it_from(lock: str) -> None:
     text = ROOT.joinpath("scripts", "locks", f"{lock}.txt").read_text("utf-8")
     pins = [pin for pin in re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE) if pin.strip()]
@@ -96,7 +96,7 @@ def test_what_serves_another_group_holds_all_that_it_holds() -> None:
     for group, serving in _setup.SERVES.items():
         for other in serving:
             assert pins(group) - pins(other) == set(), (group, other)
-    assert pins("bench") - pins("test")
+    assert pins("test") - pins("run")
 
 
 def test_every_dependency_of_the_project_is_locked_and_explained_in_the_readme() -> None:
@@ -143,3 +143,9 @@ def test_ci_runs_what_a_developer_runs() -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
     assert "exec python3 scripts/test" in script.read_text("utf-8")
+
+
+def test_no_two_modules_of_the_tests_have_one_name() -> None:
+    # They are imported by name alone, so the second one would silently be the first.
+    names = [path.name for path in ROOT.joinpath("tests").rglob("*.py")]
+    assert {name for name in names if names.count(name) > 1} == {"conftest.py"}

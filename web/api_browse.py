@@ -12,8 +12,15 @@ from ledger.errors import NotFound
 from ledger.reader import View
 from ledger.records.charter import Code
 from ledger.storage.shapes import JobFilter
-from schemas.answers import ArtifactShown, CorrectionShown, ModelShown, RuleCount
-from schemas.reference import FieldShown, Rejection, Vocabulary, WithheldShown, WorkloadShown
+from schemas.answers import ArtifactShown, CorrectionShown, ModelShown
+from schemas.reference import (
+    FieldShown,
+    Rejection,
+    RuleCount,
+    Vocabulary,
+    WithheldShown,
+    WorkloadShown,
+)
 from web import browse, query
 from web.api import BASE, LIST, Asking, newest_first, show, whole_list
 from web.doors import asked
@@ -168,7 +175,9 @@ def show_status(request: Asking) -> Response[bytes]:
     asking = asked(request.scope)
     query.check_known(asking.params, ())
     with asking.view() as view:
-        return show(view, browse.status(view, asking.house, now=asking.now(view)))
+        return show(
+            view, browse.status(view, asking.house, now=asking.now(view), pinned=asking.pinned)
+        )
 
 
 _NAMES: Final = ", ".join(vocabulary.NAMES)

@@ -11,7 +11,10 @@ from litestar.exceptions import HTTPException
 
 from ledger.assembly import Ledger
 from ledger.assembly.announcing import announcing
+from ledger.assembly.webhooks import delivering
 from ledger.settings import load_settings
+from ledger.webhooks.config import read_webhooks
+from ledger.witnessing.room import asking
 from ledger.worker import Worker
 from web import api, api_browse, feeds, pages, permalinks, permalinks_browse, problems, query
 from web.answer import Answer, Scope
@@ -105,20 +108,27 @@ def _own_rates() -> RateLimits:
 @contextmanager
 def _own_house() -> Iterator[House]:
     settings = load_settings()
+    webhooks = read_webhooks(settings.webhooks) if settings.runs_inline_worker else ()
     ledger = Ledger(settings)
+    bulk = ledger.bulk
     worker = Worker(
         ledger.embargo,
         clock=ledger.clock,
         sweep_seconds=settings.sweep_seconds,
-        nightly=ledger.bulk.make,
+        nightly=bulk.make,
         nightly_at=settings.export_at,
+        beside=bulk.log_manifests,
     )
     try:
         if settings.runs_inline_worker:
             worker.start()
         telling = announcing(settings, ledger.reader)
         try:
-            with telling if settings.runs_inline_worker else nullcontext():
+            with (
+                telling if settings.runs_inline_worker else nullcontext(),
+                asking(ledger.witnessing if settings.runs_inline_worker else None),
+                delivering(ledger, webhooks),
+            ):
                 yield ledger
         finally:
             if settings.runs_inline_worker:

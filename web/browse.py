@@ -6,6 +6,8 @@ knows HTML or HTTP; time is an argument.
 
 from importlib.metadata import version
 
+from msgspec import UNSET
+
 from ledger.errors import NotFound
 from ledger.reader import View
 from ledger.records.charter import Code, rule_of
@@ -13,8 +15,8 @@ from ledger.records.deadline import DAY_S, format_time, parse_time
 from ledger.records.entry import FORMAT
 from ledger.records.lifecycle import State
 from ledger.storage.shapes import JobFilter
-from schemas.answers import JobShown, Member, RuleCount
-from schemas.reference import MemberDetail, Rejection, Status, WorkloadShown
+from schemas.answers import JobShown, Member
+from schemas.reference import MemberDetail, Rejection, RuleCount, Status, WorkloadShown
 from schemas.statements import Role, Workload
 from web.doors import House
 from web.telling.labels import label
@@ -110,8 +112,12 @@ def _rejection(job: JobShown) -> Rejection:
     )
 
 
-def status(view: View, house: House, *, now: int) -> Status:
-    """How fresh the ledger is at ``now``, and whether its deadlines are kept."""
+def status(view: View, house: House, *, now: int, pinned: bool) -> Status:
+    """How fresh the ledger is at ``now``, and whether its deadlines are kept.
+
+    As of a ``pinned`` tree nothing is said of witnesses: what they say is of now.
+    """
+    witnessing = None if pinned else view.witnessing()
     embargo = view.embargo(now=now, limit=1)
     newest = view.checkpoints(limit=1)[0]
     latest = view.published(limit=1)
@@ -133,6 +139,7 @@ def status(view: View, house: House, *, now: int) -> Status:
         origin=house.origin,
         vkey=house.vkey,
         versions={"ledger": version("apsci-ledger"), "entries": FORMAT, "api": "v1"},
+        witnessing=UNSET if witnessing is None else witnessing,
     )
 
 

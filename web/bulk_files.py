@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +19,13 @@ import msgspec
 from ledger.errors import LedgerError, NotFound
 from ledger.exports import sets
 from schemas.bulk import BulkFile, BulkIndex, BulkSet
+from web import query
 from web.answer import FOREVER, REVALIDATE, Answer, Header, Scope, Send
 from web.doors import House
 
 PREFIX: Final = "/bulk/"
 INDEX: Final = "index.json"
+LISTED: Final = PREFIX + INDEX
 CHUNK: Final = 2**17
 SETS_KEPT: Final = 400
 TREE_SIZE: Final = b"ledger-tree-size"
@@ -85,7 +88,7 @@ class BulkFiles:
     def _read(self, scope: Scope) -> Answer:
         place = scope["path"].removeprefix(PREFIX)
         if place == INDEX:
-            return self._listed()
+            return self._listed(scope)
         name, _, file_name = place.partition("/")
         if name == sets.LATEST:
             newest = sets.latest(self._folder)
@@ -113,10 +116,21 @@ class BulkFiles:
                 return each
         raise NotFound(f"the bulk files of {name} have none called {file_name[:40]!a}")
 
-    def _listed(self) -> Answer:
-        body = msgspec.json.encode(self.index())
-        kept = (b"cache-control", REVALIDATE.encode())
-        return Answer(200, (kept, (b"content-type", b"application/json")), body)
+    def _listed(self, scope: Scope) -> Answer:
+        for name in query.parse_query(scope["query_string"]):
+            raise query.ParameterRefused(
+                "the list of the bulk files takes no parameter", field=name[:40]
+            )
+        index = self.index()
+        body = msgspec.json.encode(index)
+        tag = b'"%s"' % sha256(body).hexdigest().encode()
+        size = sets.size_of(index.latest) if index.latest else None
+        headers: tuple[Header, ...] = (
+            (b"etag", tag),
+            (b"cache-control", REVALIDATE.encode()),
+            (TREE_SIZE, b"%d" % (size or 0)),
+        )
+        return Answer(200, (*headers, (b"content-type", b"application/json")), body)
 
     def _part(self, scope: Scope, name: str, file: BulkFile) -> Answer:
         tag = b'"%s"' % file.sha256.encode()

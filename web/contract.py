@@ -2,6 +2,7 @@
 
 The OpenAPI document and the page that shows it are made from this table alone; tests hold the
 addresses, their parameters and their answers to it on a running server. It answers nothing itself.
+The bulk files stand in a table of their own: they are files, and follow the rules of files.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,8 @@ from msgspec import Struct
 
 from ledger.reader.series import NAMES as SERIES
 from ledger.records.charter import Code
-from schemas import answers, reference, words
+from schemas import answers, posting, reference, series, words
+from schemas.bulk import BulkIndex
 from web.api import BASE
 from web.contract_parameters import (
     AT,
@@ -39,11 +41,14 @@ from web.words.library import LIBRARY
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
 NDJSON: Final = "application/x-ndjson"
+ANY: Final = "application/octet-stream"
+"""Of files: each has its own, which the list of sets names."""
+BULK: Final = "/bulk"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One address and method. ``path`` is below ``/api/v1``, ``gives`` the shape of its data.
+    """One address and method. ``path`` is below ``base``, ``gives`` the shape of its data.
 
     ``rows`` says that the data is a list, of which ``fields`` may choose unless ``gives`` is text.
     ``whole`` says that the data is a short list without pages.
@@ -60,11 +65,17 @@ class Operation:
     places: tuple[Parameter, ...] = ()
     method: str = "get"
     media: str = JSON
+    base: str = BASE
 
     @property
     def address(self) -> str:
         """The whole path."""
-        return BASE + self.path
+        return self.base + self.path
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is of the bulk files: no envelope, and no parameter, not even ``at``."""
+        return self.base == BULK
 
     @property
     def query(self) -> tuple[Parameter, ...]:
@@ -82,6 +93,7 @@ GROUPS: Final[Mapping[str, str]] = {
     "opened": noted("What opened records name"),
     "figures": noted("Figures and freshness"),
     "words": noted("Words and codes"),
+    "bulk": noted("Bulk files"),
     "writing": noted("Sending statements"),
 }
 """The parts of the contract in their order, and what they are called."""
@@ -186,7 +198,7 @@ OPERATIONS: Final = (
     Operation(
         "/rejections/codes", "listRejectionCodes", "members",
         noted("How many jobs each finding has rejected"),
-        answers.RuleCount, rows=True,
+        reference.RuleCount, rows=True,
     ),
     Operation(
         "/models", "listModels", "opened", noted("Models that opened plans name"),
@@ -221,7 +233,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "/stats/{series}", "showSeries", "figures", noted("One series of the statistics"),
-        answers.Series, takes=(BY,), places=(_SERIES,),
+        series.Series, takes=(BY,), places=(_SERIES,),
     ),
     Operation(
         "/stats/{series}.csv", "showSeriesAsCsv", "figures",
@@ -263,7 +275,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "/statements", "submitStatement", "writing", noted("Send one signed statement"),
-        answers.Accepted, method="post",
+        posting.Accepted, method="post",
     ),
     Operation(
         "/statements/batch", "submitBatch", "writing",
@@ -274,14 +286,44 @@ OPERATIONS: Final = (
 """Every operation, in the order of the document."""
 
 
+_SET: Final = Parameter(
+    "set",
+    noted("The name of a set: the day of its last entry and its tree size"),
+    {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}-[1-9][0-9]{0,15}$"},
+)
+_FILE: Final = Parameter(
+    "file",
+    noted("The name of a file, as the list of sets has it"),
+    {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
+)
+FILES: Final = (
+    Operation(
+        "/index.json", "listBulkFiles", "bulk",
+        noted("Every set of bulk files, the largest tree first"),
+        BulkIndex, base=BULK,
+    ),
+    Operation(
+        "/latest/{file}", "findBulkFile", "bulk", noted("Where a file of the newest set is"),
+        None, places=(_FILE,), base=BULK,
+    ),
+    Operation(
+        "/{set}/{file}", "readBulkFile", "bulk",
+        noted("A file of a set, or with `Range` a part of it"),
+        None, places=(_SET, _FILE), media=ANY, base=BULK,
+    ),
+)  # fmt: skip
+"""The addresses of the bulk files."""
+
+
 def operations_of(group: str) -> tuple[Operation, ...]:
     """What a part of the contract holds."""
-    return tuple(each for each in OPERATIONS if each.group == group)
+    return tuple(each for each in (*OPERATIONS, *FILES) if each.group == group)
 
 
 def all_parameters(operation: Operation) -> tuple[tuple[str, Parameter], ...]:
     """Every parameter of an operation with where it stands: ``path`` or ``query``."""
-    reading = (*operation.query, AT) if operation.method == "get" else ()
+    has_size = operation.method == "get" and not operation.is_file
+    reading = (*operation.query, AT) if has_size else ()
     return (
         *(("path", each) for each in operation.places),
         *(("query", each) for each in reading),

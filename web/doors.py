@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 
 from ledger.errors import LedgerError
 from ledger.reader import Reader, View
-from schemas.answers import Receipted
+from schemas.posting import Receipted
 
 
 class House(Protocol):
@@ -20,6 +20,8 @@ class House(Protocol):
     """Unix seconds."""
     origin: str
     vkey: str
+    mldsa_vkey: str | None
+    """The key of the second line of checkpoints, where they have one."""
 
     @property
     def bulk_dir(self) -> Path:
@@ -44,7 +46,8 @@ class Asked:
     """One request to read: at which tree size, when, and with which parameters.
 
     ``size`` is the newest published one, or the one that ``?at=`` names; then it is ``pinned``,
-    ``now_s`` is None, and time is what the log itself says it was.
+    ``now_s`` is None, and time is what the log itself says it was. ``mark`` tells apart what
+    witnesses have said of one tree, where the answer depends on it.
     """
 
     house: House
@@ -56,6 +59,7 @@ class Asked:
     size: int
     pinned: bool
     now_s: int | None
+    mark: str = ""
 
     def view(self) -> AbstractContextManager[View]:
         """The ledger as of ``size``."""

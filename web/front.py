@@ -64,12 +64,15 @@ OPEN_TO_ALL: Final[tuple[Header, ...]] = (
     (b"access-control-allow-origin", b"*"),
     (
         b"access-control-expose-headers",
-        b"Ledger-Tree-Size, ETag, Link, Location, Retry-After, RateLimit, RateLimit-Policy",
+        (
+            b"Ledger-Tree-Size, ETag, Link, Location, Retry-After, RateLimit, RateLimit-Policy,"
+            b" Accept-Ranges, Content-Range"
+        ),
     ),
 )
 PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS"),
-    (b"access-control-allow-headers", b"Content-Type, If-None-Match"),
+    (b"access-control-allow-headers", b"Content-Type, If-None-Match, If-Range, Range"),
     (b"access-control-max-age", b"86400"),
 )
 TREE_SIZE: Final = b"ledger-tree-size"
@@ -88,6 +91,10 @@ _UNCOUNTED = re.compile(
     re.ASCII,
 )
 """Addresses of proofs and of single things, which count no jobs."""
+_WITNESSED = re.compile(
+    rf"/(?:jobs|entries)/[^/]+\.proof|/(?:{_LANGUAGES})/(?:log|status)|/api/v1/status", re.ASCII
+)
+"""Addresses whose answers change with what witnesses say, and not with the tree alone."""
 
 
 def policy_of(path: str) -> str:
@@ -125,7 +132,7 @@ class Front:
         self._problem = problem
         self._rates = rates
         self._build = build_digest()
-        self._pages: ByteCache[tuple[str, int, int]] = ByteCache(CACHE_BYTES)
+        self._pages: ByteCache[tuple[str, int, int, str]] = ByteCache(CACHE_BYTES)
         self._coder = Coder(CODED_BYTES)
         self._static_coder = Coder(STATIC_BYTES, quality=BEST)
         self._house: House | None = None
@@ -169,7 +176,7 @@ class Front:
             if not path.startswith(UNLIMITED):
                 common = (*common, *self._rates.headers(scope))
             await found.send(send, common, head=method == "HEAD")
-        elif path.startswith(log_files.PREFIX) or self._schemas.has(path):
+        elif path.startswith((log_files.PREFIX, bulk_files.PREFIX)) or self._schemas.has(path):
             refusal = self._problem(scope, MethodNotAllowedException(headers={"allow": "GET"}))
             await refusal.send(send, self._common(path))
         else:
@@ -200,7 +207,11 @@ class Front:
             return self._log.ready(path) or await self._log.read(path)
         if path.startswith(bulk_files.PREFIX):
             assert self._bulk is not None
-            return await self._bulk.read(scope)
+            file = await self._bulk.read(scope)
+            # Files know their tags; the list may have been sent in a coding, which has its own.
+            had = _had(scope, file.tag) if path == bulk_files.LISTED else None
+            rest = [each for each in file.headers if each[0] in {b"cache-control", TREE_SIZE}]
+            return Answer(304, ((b"etag", had), *rest, VARIES), b"") if had else file
         if path.startswith(static_files.PREFIX):
             file = self._static.read(path)
             had = _had(scope, file.tag)
@@ -223,13 +234,13 @@ class Front:
         tick = asked.now_s // TICK_S if timed and asked.now_s is not None else 0
         # The path is decoded and may hold a question mark; no query string holds a line break.
         address = f"{scope['path']}\n{scope['query_string'].decode('latin-1')}"
-        tag = self._tag(address, asked.size, tick)
+        tag = self._tag(address, asked.size, tick, asked.mark)
         kept = (b"cache-control", (FOREVER if asked.pinned else REVALIDATE).encode())
         made_at = (TREE_SIZE, b"%d" % asked.size)
         had = _had(scope, tag)
         if had is not None:
             return Answer(304, ((b"etag", had), kept, made_at, VARIES), b"")
-        key = (address, asked.size, tick)
+        key = (address, asked.size, tick, asked.mark)
         known = self._pages.get(key)
         if isinstance(known, Answer):
             return known
@@ -259,7 +270,8 @@ class Front:
         house, newest = self._house, self._newest
         assert house is not None
         assert newest is not None
-        published = (await newest.get()).size
+        found = await newest.get()
+        published = found.checkpoint.size
         params = parse_query(scope["query_string"])
         at = integer(params, "at", least=1)
         archived = archive_size(scope["path"])
@@ -279,6 +291,7 @@ class Front:
             size=at or published,
             pinned=at is not None,
             now_s=None if at is not None else house.clock(),
+            mark=found.mark if at is None and _WITNESSED.fullmatch(scope["path"]) else "",
         )
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -291,8 +304,8 @@ class Front:
 
         await self._app(scope, receive, with_headers)
 
-    def _tag(self, address: str, size: int, tick: int) -> bytes:
-        made_from = f"{self._build} {self._public_url} {size} {tick} {address}"
+    def _tag(self, address: str, size: int, tick: int, mark: str) -> bytes:
+        made_from = f"{self._build} {self._public_url} {size} {tick}{mark and f'+{mark}'} {address}"
         return b'"%s"' % hashlib.sha256(made_from.encode()).hexdigest()[:20].encode()
 
     def _common(self, path: str, made: Answer | None = None) -> Iterable[Header]:

@@ -24,9 +24,11 @@ class LogFiles:
         self._house = house
         self._newest = newest
         self._cache: ByteCache[str] = ByteCache(CACHE_BYTES)
-        self._vkey = answer(
-            200, house.vkey.encode() + b"\n", TEXT, cache_control="public, max-age=3600"
-        )
+        self._vkeys = {
+            name: answer(200, vkey.encode() + b"\n", TEXT, cache_control="public, max-age=3600")
+            for name, vkey in (("vkey", house.vkey), ("vkey-mldsa44", house.mldsa_vkey))
+            if vkey is not None
+        }
 
     def ready(self, path: str) -> Answer | None:
         """What is in memory already: full and partial tiles never change."""
@@ -39,11 +41,12 @@ class LogFiles:
         if name == "checkpoint":
             newest = await self._newest.get()
             return answer(200, newest.note, TEXT, cache_control=CHECKPOINT_CACHE)
-        if name == "vkey":
-            return self._vkey
+        if name in self._vkeys:
+            return self._vkeys[name]
         tile = _tile(name)
         newest = await self._newest.get()
-        data = await asyncio.to_thread(self._house.reader.file, tile, size=newest.size)
+        size = newest.checkpoint.size
+        data = await asyncio.to_thread(self._house.reader.file, tile, size=size)
         found = answer(200, data, BYTES, cache_control=FOREVER)
         self._cache.put(path, found, size=found.size)
         return found

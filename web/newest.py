@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from ledger.reader import Reader
-from ledger.storage.shapes import StoredCheckpoint
+from ledger.reader.publication import Shown
 
 
 class Newest:
@@ -18,8 +18,8 @@ class Newest:
         self._reader = reader
         # A thread of its own: no look-up waits behind pages that are being made.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="newest")
-        self._running: asyncio.Task[StoredCheckpoint] | None = None
-        self._next: asyncio.Task[StoredCheckpoint] | None = None
+        self._running: asyncio.Task[Shown] | None = None
+        self._next: asyncio.Task[Shown] | None = None
         self.size = 0
         """The last size that was seen."""
 
@@ -27,18 +27,18 @@ class Newest:
         """Let the look-up that is running end."""
         self._thread.shutdown()
 
-    async def get(self) -> StoredCheckpoint:
-        """The newest checkpoint. Raises NotFound before the first."""
+    async def get(self) -> Shown:
+        """What is published now. Raises NotFound before the first checkpoint."""
         if self._next is None:
             self._next = asyncio.get_running_loop().create_task(self._look_up(self._running))
         # A client that goes away must not take the look-up of the others with it.
         return await asyncio.shield(self._next)
 
-    async def _look_up(self, before: asyncio.Task[StoredCheckpoint] | None) -> StoredCheckpoint:
+    async def _look_up(self, before: asyncio.Task[Shown] | None) -> Shown:
         if before is not None:
             await asyncio.wait([before])
         self._running, self._next = self._next, None
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._thread, self._reader.newest)
-        self.size = max(self.size, found.size)
+        found = await loop.run_in_executor(self._thread, self._reader.shown)
+        self.size = max(self.size, found.checkpoint.size)
         return found

@@ -1,7 +1,8 @@
-"""The OpenAPI 3.1 document of ``/api/v1``, made from ``web.contract`` and from the shapes.
+"""The OpenAPI 3.1 document of ``/api/v1`` and of the bulk files.
 
-Nothing in it is written by hand twice: addresses and parameters come from the table, what answers
-look like from the types that answer. It names no entry and depends on none.
+Made from ``web.contract`` and from the shapes. Nothing in it is written by hand twice: addresses
+and parameters come from the table, what answers look like from the types that answer. It names no
+entry and depends on none.
 """
 
 from collections.abc import Iterable
@@ -9,12 +10,12 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas import answers
+from schemas import answers, posting
 from schemas.json_schemas import components
 from schemas.statements import SignedStatement
 from web import problems
 from web.api import BASE
-from web.contract import GROUPS, JSON, NDJSON, OPERATIONS, Operation, all_parameters
+from web.contract import ANY, FILES, GROUPS, JSON, NDJSON, OPERATIONS, Operation, all_parameters
 from web.contract_parameters import FIELDS, Json, Parameter
 from web.i18n import DEFAULT
 from web.rows import names_of
@@ -25,6 +26,11 @@ MEDIA_TYPE: Final = "application/vnd.oai.openapi+json; version=3.1"
 REF: Final = "#/components/schemas/{name}"
 LICENCE: Final = "https://creativecommons.org/licenses/by/4.0/"
 READING: Final = (400, 404, 429)
+OF_FILES: Final[dict[str, tuple[int, ...]]] = {
+    "listBulkFiles": (200, 304, 400),
+    "findBulkFile": (302, 404),
+    "readBulkFile": (200, 206, 304, 404, 416),
+}
 WRITING: Final[dict[str, tuple[int, ...]]] = {
     "submitStatement": (400, 403, 409, 413, 422, 429, 503),
     "submitBatch": (400, 413, 429, 503),
@@ -46,9 +52,19 @@ _HEADERS: Final[Json] = {
         "schema": {"type": "string"},
     },
     "Location": {
-        "description": "Where the entry is.",
+        "description": "Where the entry is, or the file.",
         "required": True,
         "schema": {"type": "string"},
+    },
+    "Content-Range": {
+        "description": "Which bytes these are, and of how many.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^bytes "},
+    },
+    "Accept-Ranges": {
+        "description": "Parts of it can be had with `Range`.",
+        "required": True,
+        "schema": {"type": "string", "enum": ["bytes"]},
     },
     "Retry-After": {
         "description": "Seconds after which to send the same again.",
@@ -67,16 +83,24 @@ _HEADERS: Final[Json] = {
 _MEANINGS: Final = {
     200: "What was asked for.",
     201: "The statement is durable in a signed tree; this request made the entry.",
+    206: "The bytes that `Range` asked for; one range is answered.",
+    302: "The address of the file, in a set that never changes.",
     304: "Nothing has changed since the answer with this entity tag.",
     400: "The address, or what was sent, cannot be read; a parameter is refused.",
     403: "The signature does not verify, or the author may not say this.",
     404: "There is no such thing in the log at that tree size.",
     409: "The log already says something that excludes this.",
     413: "Larger than the limit.",
+    416: "The range begins behind the end of the file.",
     422: "Well-formed, and a value is not allowed.",
     429: "Too many requests from one address.",
     503: "Nothing was written; send the same again.",
 }
+
+
+_TEXT: Final[Json] = {"type": "string"}
+# OpenAPI 3.1: bytes as they are have a media type, and no schema that could say more.
+_BYTES: Final[Json] = {}
 
 
 def encoded(public_url: str) -> bytes:
@@ -86,12 +110,13 @@ def encoded(public_url: str) -> bytes:
 
 def document(public_url: str) -> Json:
     """The document; every reference in it leads to its own components."""
-    types = [each.gives for each in OPERATIONS if each.gives not in {None, str}]
-    types += [answers.LineAnswer, answers.LineProblem, SignedStatement]
-    types += [answers.Page, answers.LedgerState, answers.Problem]
+    every = (*OPERATIONS, *FILES)
+    types = [each.gives for each in every if each.gives not in {None, str}]
+    types += [posting.LineAnswer, posting.LineProblem, SignedStatement]
+    types += [answers.Page, answers.LedgerState, posting.Problem]
     _, parts = components(dict.fromkeys(types), ref_template=REF, by_schema=False)
     paths: dict[str, Json] = {}
-    for each in OPERATIONS:
+    for each in every:
         paths.setdefault(each.address, {})[each.method] = _operation(each)
     return {
         "openapi": VERSION,
@@ -117,6 +142,8 @@ def document(public_url: str) -> Json:
 
 def statuses(operation: Operation) -> tuple[int, ...]:
     """Every status that an operation answers with."""
+    if operation.is_file:
+        return OF_FILES[operation.name]
     if operation.method == "get":
         return (200, 304, *READING)
     return (*((200, 201) if operation.gives else (200,)), *WRITING[operation.name])
@@ -172,14 +199,14 @@ def _parameter(parameter: Parameter, place: str, operation: Operation) -> Json:
 
 def _response(each: Operation, status: int) -> Json:
     made: Json = {"description": _MEANINGS[status], "headers": _header_refs(_headers(each, status))}
-    if status == 304:
+    if status in {302, 304, 416}:
         return made
     if status >= 400:
         made["content"] = {problems.MEDIA_TYPE: {"schema": _ref("Problem")}}
     elif each.media == JSON:
         made["content"] = {JSON: {"schema": _body(each)}}
     else:
-        made["content"] = {each.media: {"schema": {"type": "string"}}}
+        made["content"] = {each.media: {"schema": _TEXT if each.media != ANY else _BYTES}}
         if each.media == NDJSON:
             made["content"][NDJSON]["x-each-line"] = {
                 "oneOf": [_ref("LineAnswer"), _ref("LineProblem")]
@@ -187,7 +214,23 @@ def _response(each: Operation, status: int) -> Json:
     return made
 
 
+def _headers_of_file(each: Operation, status: int) -> Iterable[str]:
+    if status == 302:
+        yield "Location"
+    if status in {200, 206, 304, 416}:
+        yield "ETag"
+    if each.media != JSON and status in {200, 206, 304, 416}:
+        yield "Ledger-Tree-Size"
+    if each.media != JSON and status in {200, 206}:
+        yield "Accept-Ranges"
+    if status in {206, 416}:
+        yield "Content-Range"
+
+
 def _headers(each: Operation, status: int) -> Iterable[str]:
+    if each.is_file:
+        yield from _headers_of_file(each, status)
+        return
     yield "Ledger-Tree-Size"
     if status in {429, 503}:
         yield "Retry-After"
@@ -214,6 +257,8 @@ def _body(each: Operation) -> Json:
         return _envelope(_rows(each.gives), is_list=True)
     assert each.gives is not None
     one = _ref(each.gives.__name__)
+    if each.is_file:
+        return one
     if each.whole:
         return _envelope({"type": "array", "items": one}, is_list=False)
     return _envelope(one, is_list=False)

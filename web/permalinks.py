@@ -29,12 +29,14 @@ def to_language(request: Request[Any, Any, Any], rest: str) -> Redirect:
 
 
 def _receipt(asking: Asked, index: int | None, job_id: str | None, name: str) -> Response[bytes]:
+    # As of a size it is what the log signed then: what witnesses say is of now.
+    smallest = query.wants_cosigned(asking.params) and not asking.pinned
     with asking.view() as view:
         if index is None:
             assert job_id is not None
             index = view.submission_of(job_id)
         return Response(
-            view.receipt(index),
+            view.receipt(index, witnessed=not asking.pinned, smallest=smallest),
             media_type=PROOF_TYPE,
             headers={"Content-Disposition": f'attachment; filename="{name}.tlog-proof"'},
         )
@@ -62,7 +64,7 @@ def job(request: Asking, name: FromPath[str]) -> Response[Any]:
     ``.intoto.json`` and ``.cdx.json``, and ``.proof``, the receipt of its submission.
     """
     asking = asked(request.scope)
-    query.check_known(asking.params, ())
+    query.check_known(asking.params, query.RECEIPT if name.endswith(PROOF_SUFFIX) else ())
     for suffix, make in job_files.SUFFIXES.items():
         if name.endswith(suffix):
             with asking.view() as view:
@@ -85,7 +87,7 @@ def entry(request: Asking, name: FromPath[str]) -> Response[Any]:
     The last is ``.dsse.json``.
     """
     asking = asked(request.scope)
-    query.check_known(asking.params, ())
+    query.check_known(asking.params, query.RECEIPT if name.endswith(PROOF_SUFFIX) else ())
     if name.endswith(dsse.SUFFIX):
         number = query.parse_integer(name.removesuffix(dsse.SUFFIX), "index")
         with asking.view() as view:

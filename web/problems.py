@@ -28,7 +28,7 @@ from ledger.errors import (
     TooLarge,
     ValueRefused,
 )
-from schemas.answers import Problem
+from schemas.posting import Problem
 from web.i18n import noted
 from web.query import FormatNotOffered, ParameterRefused
 from web.rates import RateExceeded

@@ -18,6 +18,8 @@ MAX_PARAMETERS: Final = 32
 MAX_LIMIT: Final = 1_000
 DEFAULT_LIMIT: Final = 50
 MAX_INDEX: Final = 2**53 - 1
+RECEIPT: Final = ("cosigned",)
+"""The parameters of a receipt's address."""
 
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 _SLUG = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.ASCII)
@@ -153,6 +155,16 @@ def wants_count(params: Mapping[str, str]) -> bool:
             allowed=("exact", "none"),
         )
     return text == "exact"
+
+
+def wants_cosigned(params: Mapping[str, str]) -> bool:
+    """Whether ``cosigned`` is 1: the smallest checkpoint that enough witnesses have cosigned."""
+    text = params.get("cosigned")
+    if text not in {None, "1"}:
+        raise ParameterRefused(
+            f"cosigned is {quoted(text)}; it is 1 or not given", field="cosigned", allowed=("1",)
+        )
+    return text == "1"
 
 
 def encode_cursor(index: int) -> str:

@@ -23,7 +23,7 @@ from web.i18n import (
     speaking,
 )
 from web.static_files import HERE, StaticFiles
-from web.telling import amounts, formats, labels, plain, sentences, story, vocabulary
+from web.telling import amounts, formats, labels, plain, sentences, story, vocabulary, witnesses
 from web.telling.sentences import called, calling
 
 HTML: Final = "text/html"
@@ -88,6 +88,8 @@ class Pages:
             published_title=sentences.published_title,
             seal_status=sentences.seal_status,
             share=charts.share,
+            contradicts=witnesses.contradicts,
+            trouble=witnesses.trouble,
         )
         self._environment = environment
 

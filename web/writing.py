@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from ledger.errors import FormatError, LedgerError, TooLarge
-from schemas.answers import LineAnswer, LineProblem, Receipted
+from schemas.posting import LineAnswer, LineProblem, Receipted
 from web import problems
 from web.answer import Answer, Receive, Scope, answer
 from web.api import BASE, JSON

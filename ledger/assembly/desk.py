@@ -18,7 +18,7 @@ from ledger.records.proposal import Proposal
 from ledger.sequencer.queue import Ticket
 from ledger.sequencer.sequencer import Logged, Sequencer
 from ledger.storage.store import Store
-from schemas.answers import Receipted
+from schemas.posting import Receipted
 
 T = TypeVar("T")
 Answers = list[Receipted | LedgerError]

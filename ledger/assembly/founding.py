@@ -15,7 +15,7 @@ from ledger.storage.projections import fact_of
 from ledger.storage.shapes import Head, NewBatch, StoredEntry
 from ledger.storage.store import Store
 from ledger.tlog.merkle import CompactRange, Extension, leaf_hash
-from ledger.tlog.note import generate_key
+from ledger.tlog.note import MLDSA44, generate_key
 from ledger.vault import KEY_BYTES
 
 
@@ -34,7 +34,7 @@ def create(
     overwritten. If it fails halfway it takes back the key files that it made.
     """
     key_dir = settings.key_dir
-    for name in (keys.LOG_KEY, keys.OPENINGS_KEY, keys.SIGNER_MEMORY):
+    for name in (keys.LOG_KEY, keys.LOG_MLDSA_KEY, keys.OPENINGS_KEY, keys.SIGNER_MEMORY):
         if (key_dir / name).exists():
             raise Conflict(f"{key_dir / name} exists already: this folder belongs to a ledger")
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,6 +57,8 @@ def create(
         store.migrate()
         keys.write_signer(key_dir / keys.LOG_KEY, signer)
         made.append(key_dir / keys.LOG_KEY)
+        if settings.mldsa:
+            made.append(write_mldsa_key(key_dir, origin, seed=random(32)))
         keys.write_openings_key(key_dir / keys.OPENINGS_KEY, random(KEY_BYTES))
         made.append(key_dir / keys.OPENINGS_KEY)
         SignerMemory(key_dir / keys.SIGNER_MEMORY).create()
@@ -73,6 +75,13 @@ def create(
     # Opening it signs the head, as after any commit that was not signed.
     Ledger(settings, clock=clock).close()
     return vkey
+
+
+def write_mldsa_key(key_dir: Path, origin: str, *, seed: bytes) -> Path:
+    """Write the log's second key to a new file. Raises KeyFileError where it exists."""
+    path = key_dir / keys.LOG_MLDSA_KEY
+    keys.write_signer(path, generate_key(origin, seed, key_type=MLDSA44)[0])
+    return path
 
 
 def _first_entry(store: Store) -> bytes | None:

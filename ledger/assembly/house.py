@@ -9,6 +9,7 @@ from pathlib import Path
 from ledger import keys
 from ledger.assembly.bulk import BulkFiles
 from ledger.assembly.desk import Answers, Desk
+from ledger.assembly.standard import begin_with, read_standard, witnessing_of
 from ledger.embargo import Embargo
 from ledger.errors import LogUnavailable, NotFound
 from ledger.intake import Intake
@@ -17,8 +18,10 @@ from ledger.sequencer.sequencer import Sequencer
 from ledger.sequencer.signer import CheckpointSigner, SignerMemory
 from ledger.settings import Settings
 from ledger.storage.store import Store
+from ledger.tlog.note import Signer
 from ledger.vault import Vault
-from schemas.answers import Receipted
+from ledger.witnessing import Witnessing
+from schemas.posting import Receipted
 
 
 def system_clock() -> int:
@@ -49,11 +52,15 @@ class Ledger:
             self.store.migrate()
             if self.store.is_empty():
                 raise NotFound("this database holds no ledger yet: run `ledger init`")  # noqa: TRY301 - the handler below lets go of what is open
-            self.reader = Reader(self.store)
-            genesis = self.reader.genesis()
+            genesis = Reader(self.store).genesis()
+            self.standard = read_standard(settings, genesis.vkey)
+            self.reader = Reader(self.store, standard=self.standard)
             self.origin = genesis.origin
             self.vkey = genesis.vkey
+            self.mldsa_vkey: str | None = None
             self.charter = genesis.charter
+            if writer and self.standard is not None:
+                begin_with(self.store, self.standard)
             self._writing = _Writing(self, verify_signatures=verify_signatures) if writer else None
         except BaseException:
             self.store.close()
@@ -75,6 +82,11 @@ class Ledger:
         return self._writer.embargo
 
     @property
+    def witnessing(self) -> Witnessing | None:
+        """What asks the witnesses of the policy; None without one. Needs no key."""
+        return witnessing_of(self.settings, self.store, self.standard, clock=self.clock)
+
+    @property
     def bulk_dir(self) -> Path:
         """Where bulk files are made and served from."""
         return self.settings.export_dir
@@ -87,6 +99,7 @@ class Ledger:
             folder=self.bulk_dir,
             public_url=self.settings.public_url,
             append=self._writer.sequencer.submit,
+            shown_size=self.reader.tree_size,
         )
 
     def log(self, bodies: Sequence[bytes]) -> Answers:
@@ -125,10 +138,17 @@ class _Writing:
                 f"the key in {key_dir} is {signer.vkey}, but this log's key is {ledger.vkey}: "
                 f"point LEDGER_KEY_DIR at the keys of this ledger"
             )
+        second = _second_key(key_dir) if ledger.settings.mldsa else None
+        ledger.mldsa_vkey = second.vkey if second else None
         vault = Vault(keys.read_openings_key(key_dir / keys.OPENINGS_KEY), random=os.urandom)
         self.sequencer = Sequencer(
             ledger.store,
-            CheckpointSigner(signer, SignerMemory(key_dir / keys.SIGNER_MEMORY)),
+            CheckpointSigner(
+                signer,
+                SignerMemory(key_dir / keys.SIGNER_MEMORY),
+                second=second,
+                clock=ledger.clock,
+            ),
             charter=ledger.charter,
             charter_index=0,
             clock=ledger.clock,
@@ -153,3 +173,16 @@ class _Writing:
     def stop(self) -> None:
         self.desk.close()
         self.sequencer.stop()
+
+
+def _second_key(key_dir: Path) -> Signer:
+    """The key of the second line. Raises KeyFileError, and says how one is made."""
+    path = key_dir / keys.LOG_MLDSA_KEY
+    try:
+        return keys.read_signer(path)
+    except keys.KeyFileError as error:
+        if path.exists():
+            raise
+        raise keys.KeyFileError(
+            f"{error}; LEDGER_MLDSA is set, and `ledger keys mldsa` makes this key"
+        ) from None

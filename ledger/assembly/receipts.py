@@ -12,7 +12,8 @@ from ledger.storage.store import Store
 from ledger.storage.tree import nodes_of
 from ledger.tlog.merkle import inclusion_path
 from ledger.tlog.proof import TlogProof, format_proof
-from schemas.answers import Accepted, Decision, FindingShown, Receipted
+from schemas.answers import Decision, FindingShown
+from schemas.posting import Accepted, Receipted
 
 
 def receipted(logged: Logged, store: Store) -> Receipted:

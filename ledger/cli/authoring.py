@@ -13,6 +13,7 @@ import click
 from msgspec import UNSET, UnsetType
 
 from ledger import keys
+from ledger.assembly.founding import write_mldsa_key
 from ledger.cli.client import Client, log_key_of
 from ledger.cli.common import (
     CommandFailed,
@@ -83,7 +84,7 @@ class _NameOfAuthor(Wire, frozen=True):
 
 @click.group("keys", short_help="Make an author's key, or show its public half.")
 def keys_group() -> None:
-    """Make an author's key, or show its public half."""
+    """Make an author's key or the log's second one, or show a public half."""
 
 
 @keys_group.command("new", short_help="Make a key; print its public half.")
@@ -118,6 +119,21 @@ def keys_new(name: str, out: Path | None) -> None:
 def keys_show(file: Path) -> None:
     """Print the vkey of the private key in FILE."""
     click.echo(read_author_key(file).vkey)
+
+
+@keys_group.command("mldsa", short_help="Make the log's second key; print its public half.")
+def keys_mldsa() -> None:
+    """Make the ML-DSA-44 key of the ledger in LEDGER_DATA_DIR, for LEDGER_MLDSA=true.
+
+    Checkpoints then bear its line below the first one's. Readers who want to depend on it take the
+    vkey that is printed into their policy, and from somewhere else than from the ledger.
+    """
+    settings = load_settings()
+    ledger = open_for_reading(settings)
+    ledger.close()
+    path = write_mldsa_key(settings.key_dir, ledger.origin, seed=os.urandom(SEED_BYTES))
+    click.echo(read_author_key(path).vkey)
+    click.echo(f"private key: {path}; set LEDGER_MLDSA=true and start the server anew", err=True)
 
 
 @click.command("submit", short_help="Sign a statement, post it, keep the receipt.")

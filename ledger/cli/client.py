@@ -18,7 +18,7 @@ from ledger.records import canonical
 from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.note import ED25519, VerifierKey, parse_vkey
 from ledger.tlog.proof import parse_proof, verify_proof
-from schemas.answers import Accepted, Problem
+from schemas.posting import Accepted, Problem
 
 TIMEOUT_S: Final = 30.0
 GIVE_UP_AFTER_S: Final = 60.0
@@ -175,7 +175,10 @@ def log_key_of(text: str) -> VerifierKey:
     except LedgerError as error:
         raise CommandFailed(f"--vkey: {error}") from None
     if key.type != ED25519:
-        raise CommandFailed(f"--vkey: the key of {key.name} is a witness's, not a log's")
+        raise CommandFailed(
+            f"--vkey: the key of {key.name} has the type {key.type:#04x}; a log's Ed25519 key"
+            f" has {ED25519:#04x}"
+        )
     return key
 
 

@@ -1,10 +1,13 @@
 """``ledger export``: all that the log shows at one size, as files; and whether files are sound."""
 
+from contextlib import closing
 from pathlib import Path
 
 import click
 
 from ledger.assembly import Ledger
+from ledger.assembly.bulk import logged_manifests
+from ledger.assembly.standard import shown_size
 from ledger.cli.common import (
     CommandFailed,
     Disproved,
@@ -12,10 +15,11 @@ from ledger.cli.common import (
     open_store,
     settings_with_log,
 )
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, WriterLocked
 from ledger.exports import ExportFailed, export, sets
 from ledger.exports.partial import SUMS
 from ledger.settings import Settings
+from ledger.storage.store import Store
 
 
 @click.command("export", short_help="Write everything that is public as bulk files.")
@@ -42,7 +46,7 @@ def export_command(folder: Path | None, size: int | None, checked: Path | None) 
     file is not what it was.
 
     The digest of SHA256SUMS becomes an entry of the log. On SQLite the server is the one writer:
-    beside one, its worker logs it when it next makes files.
+    beside one, it reads the files in its LEDGER_EXPORT_DIR with its next sweep and logs them.
     """
     if checked is not None:
         if folder is not None or size is not None:
@@ -51,10 +55,19 @@ def export_command(folder: Path | None, size: int | None, checked: Path | None) 
         return
     settings = settings_with_log()
     folder = (folder or settings.export_dir).absolute()
-    store = open_store(settings)
+    with closing(open_store(settings)) as store:
+        name = _make(settings, store, folder, size or shown_size(settings, store))
+        made = sets.read_set(folder / name)
+        click.echo(f"{folder / name}: {len(made.files)} files, {made.bytes} bytes")
+        click.echo(f"{made.tree_size} entries, root {made.root}")
+        click.echo(f"SHA-256 of {SUMS}: {made.manifest}")
+        _log_manifest(settings, store, folder, name)
+
+
+def _make(settings: Settings, store: Store, folder: Path, size: int | None) -> str:
     shown = _Shown()
     try:
-        name = export(store, folder, public_url=settings.public_url, size=size, progress=shown)
+        return export(store, folder, public_url=settings.public_url, size=size, progress=shown)
     except OSError as error:
         where = error.filename or folder
         raise ExportFailed(
@@ -62,27 +75,45 @@ def export_command(folder: Path | None, size: int | None, checked: Path | None) 
         ) from None
     finally:
         shown.finish()
-        store.close()
-    made = sets.read_set(folder / name)
-    click.echo(f"{folder / name}: {len(made.files)} files, {made.bytes} bytes")
-    click.echo(f"{made.tree_size} entries, root {made.root}")
-    click.echo(f"SHA-256 of {SUMS}: {made.manifest}")
-    click.echo(_logged(settings, folder))
 
 
-def _logged(settings: Settings, folder: Path) -> str:
-    """Have the log remember what was made, where this process may write to it."""
+def _log_manifest(settings: Settings, store: Store, folder: Path, name: str) -> None:
+    """Have the log remember what was made, by this process or by the server that may write.
+
+    Raises CommandFailed where the log holds another digest for the set.
+    """
+    bulk = None
+    why = "another process is logging it"
     try:
         ledger = Ledger(settings.model_copy(update={"export_dir": folder}))
-    except LedgerError as error:
-        return f"not in the log yet: {error}"
-    try:
-        ledger.bulk.log_manifests()
-    except LedgerError as error:
-        return f"not in the log yet: {error}"
-    finally:
-        ledger.close()
-    return "its manifest is an entry of the log"
+        try:
+            bulk = ledger.bulk
+            bulk.log_manifests()
+        finally:
+            ledger.close()
+    except WriterLocked as error:
+        why = _left_to_the_server(settings, folder, error)
+    except (LedgerError, OSError) as error:
+        why = str(error)
+    if bulk is not None and name in bulk.refused:
+        raise CommandFailed(f"not in the log: {bulk.refused[name]}")
+    logged = logged_manifests(store, [name]).get(sets.manifest_name(name))
+    if logged is None:
+        click.echo(f"not in the log yet: {why}")
+    else:
+        click.echo(f"its manifest is entry {logged.index} of the log")
+
+
+def _left_to_the_server(settings: Settings, folder: Path, error: WriterLocked) -> str:
+    if folder != settings.export_dir.absolute():
+        return (
+            f"{error}; a server logs what lies in its LEDGER_EXPORT_DIR,"
+            f" {settings.export_dir.absolute()}"
+        )
+    return (
+        f"the server that is writing this ledger logs it with its next sweep, within"
+        f" {settings.sweep_seconds} s"
+    )
 
 
 def _check(folder: Path) -> None:

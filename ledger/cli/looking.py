@@ -6,8 +6,11 @@ import click
 
 from ledger import keys
 from ledger.assembly import system_clock
+from ledger.assembly.standard import read_standard
 from ledger.cli.common import open_store, require_database, settings_with_log
+from ledger.cli.witnesses import summary, told, witnesses_of
 from ledger.errors import LedgerError
+from ledger.reader import Reader
 from ledger.records.deadline import format_time
 from ledger.sequencer.signer import SignerMemory
 from ledger.settings import Settings, describe_settings, load_settings
@@ -17,6 +20,7 @@ from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Store
 from ledger.tlog.checkpoint import Checkpoint, parse_checkpoint
 from ledger.tlog.note import parse_note
+from ledger.tlog.standard import Standard
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,20 @@ def status() -> None:
     remembered = recall(settings)
     store = open_store(settings)
     try:
+        standard = read_standard(settings, Reader(store).genesis().vkey)
         with store.snapshot() as reads:
-            _report(store, reads, settings, remembered)
+            _report(store, reads, settings, remembered, standard)
     finally:
         store.close()
 
 
-def _report(store: Store, reads: Snapshot, settings: Settings, remembered: Remembered) -> None:
+def _report(
+    store: Store,
+    reads: Snapshot,
+    settings: Settings,
+    remembered: Remembered,
+    standard: Standard | None,
+) -> None:
     head = reads.head()
     newest = reads.newest_checkpoint()
     origin = parse_checkpoint(parse_note(newest.note).text).origin if newest else "not signed yet"
@@ -84,6 +95,9 @@ def _report(store: Store, reads: Snapshot, settings: Settings, remembered: Remem
     }
     for name, text in lines.items():
         click.echo(f"{name + ':':15}{text}")
+    if standard is not None:
+        for line in (*summary(reads, standard), *map(told, witnesses_of(reads, standard))):
+            click.echo(f"{'witnesses:':15}{line}")
 
 
 def _checkpoint(head: Head, size: int | None) -> str:
@@ -107,7 +121,8 @@ def _signer(head: Head, remembered: Remembered) -> str:
         return f"has signed size {last.size}; the rest is signed when a server starts"
     return (
         f"DISAGREES: it has signed size {last.size} with root {last.root.hex()}, which this"
-        f" database does not have. Restore the newer database, or refill it from a mirror"
+        f" database does not have. Restore the newer database, or refill it from a mirror with"
+        f" `ledger recover --from URL|DIR`"
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from importlib import import_module
 from types import FrameType
 from typing import Any, Final
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import click
@@ -25,10 +25,13 @@ from granian.server.common import AbstractServer
 
 from ledger.assembly import Ledger
 from ledger.assembly.announcing import announcing
+from ledger.assembly.webhooks import delivering
 from ledger.cli.common import CommandFailed, open_for_writing, settings_with_log, start_log
 from ledger.errors import LedgerError
 from ledger.records.deadline import format_time
 from ledger.settings import Settings, load_settings
+from ledger.webhooks.config import read_webhooks
+from ledger.witnessing.room import asking
 from ledger.worker import Worker
 
 APP: Final = "web.app:create_app"
@@ -52,10 +55,11 @@ def serve(host: str | None, port: int | None) -> None:
     """
     settings = settings_with_log(host=host, port=port)
     # Whatever would keep a server process from starting is found here, and said in one line.
+    read_webhooks(settings.webhooks)
     ledger = open_for_writing(settings)
     origin = ledger.origin
     ledger.close()
-    address = _free_address(settings.host, settings.port)
+    address = free_address(settings.host, settings.port)
     # The server processes read their settings themselves.
     os.environ["LEDGER_HOST"], os.environ["LEDGER_PORT"] = settings.host, str(settings.port)
     server = Granian(
@@ -94,7 +98,7 @@ def serve(host: str | None, port: int | None) -> None:
 def load_app(target: str) -> Callable[..., Any]:
     """The ASGI application named by ``target``, ``module:factory``, in a new server process."""
     start_log(load_settings().log_level)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     module_name, _, factory = target.partition(":")
     try:
         application: Callable[..., Any] = getattr(import_module(module_name), factory)()
@@ -105,7 +109,7 @@ def load_app(target: str) -> Callable[..., Any]:
     return application
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """Stop this process when its parent is gone: nobody else would, and it holds the log."""
     while os.getppid() == parent:
         time.sleep(ORPHAN_CHECK_S)
@@ -120,6 +124,9 @@ def _announce(settings: Settings, address: str, origin: str, server: AbstractSer
         try:
             with urlopen(f"http://{host}:{settings.port}/log/checkpoint", timeout=5):
                 break
+        except HTTPError:
+            # It answers. Where nothing is published yet, it says so itself.
+            break
         except (URLError, OSError):
             time.sleep(READY_CHECK_S)
     else:
@@ -128,7 +135,7 @@ def _announce(settings: Settings, address: str, origin: str, server: AbstractSer
     sys.stdout.flush()
 
 
-def _free_address(host: str, port: int) -> str:
+def free_address(host: str, port: int) -> str:
     """The numeric address of ``host``, if nothing listens there. Raises CommandFailed.
 
     The server shares its port among its processes, and would share it with a stranger's as well.
@@ -152,21 +159,28 @@ def worker() -> None:
     record is opened once. SIGTERM and Ctrl-C finish the pass that is running, then stop.
     """
     settings = settings_with_log()
+    webhooks = read_webhooks(settings.webhooks)
     ledger = open_for_writing(settings)
+    bulk = ledger.bulk
     try:
         sweeper = Worker(
             ledger.embargo,
             clock=ledger.clock,
             sweep_seconds=settings.sweep_seconds,
-            nightly=ledger.bulk.make,
+            nightly=bulk.make,
             nightly_at=settings.export_at,
+            beside=bulk.log_manifests,
         )
         signals = _signals_to_stop()
         sweeper.start()
         try:
             click.echo(f"opening what is due in {ledger.origin}; {_next(ledger)}")
             sys.stdout.flush()
-            with announcing(settings, ledger.reader):
+            with (
+                announcing(settings, ledger.reader),
+                asking(ledger.witnessing),
+                delivering(ledger, webhooks),
+            ):
                 stopped_by = signals.recv(1)[0]
                 # Whoever asks twice does not want to wait for the pass that is running.
                 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -19,7 +19,7 @@ from ledger.errors import (
     TooLarge,
     ValueRefused,
 )
-from schemas.answers import Problem
+from schemas.posting import Problem
 
 TIMEOUT_S: Final = 30.0
 GIVE_UP_AFTER_S: Final = 60.0

@@ -9,9 +9,8 @@ alone. Without ``verify`` the same bytes are passed on as they come.
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from ledger.client.door import Door
 from ledger.errors import FormatError, NotFound, ProofError
 from ledger.records.entry import Entry, parse_entry
 from ledger.tlog.checkpoint import Checkpoint
@@ -29,6 +28,16 @@ from ledger.tlog.tiles import (
 
 BUNDLES_KEPT: Final = 32
 MAX_BUNDLE: Final = TILE_WIDTH * (MAX_ENTRY_BYTES + 2)
+
+
+class Files(Protocol):
+    """Where a log's files are read from: a server (``Door``), or anything that acts like one."""
+
+    url: str
+
+    def get(self, path: str, *, limit: int) -> bytes:
+        """The file at ``path``, at most ``limit`` bytes. Raises NotFound, and what Door raises."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class Tree:
 
     def __init__(
         self,
-        door: Door,
+        door: Files,
         checkpoint: Checkpoint,
         note: bytes | None,
         *,
@@ -85,7 +94,7 @@ class Tree:
         if not 0 <= index < self.size:
             raise NotFound(f"the log of {self.size} entries has no entry {index}")
         number, at = divmod(index, TILE_WIDTH)
-        data = self._bundle(number)[at]
+        data = self.bundle(number)[at]
         return Leaf(index, data, parse_entry(data))
 
     def leaves(self, start: int, stop: int) -> Iterator[Leaf]:
@@ -93,7 +102,20 @@ class Tree:
         for index in range(start, min(stop, self.size)):
             yield self.leaf(index)
 
-    def _bundle(self, number: int) -> list[bytes]:
+    @property
+    def blocks(self) -> tuple[bytes, ...]:
+        """The roots of all blocks of 256 entries; the tree over them has the root of the whole."""
+        return tuple(self._blocks)
+
+    def hashes(self, number: int) -> list[bytes]:
+        """The leaf hashes of one block, proved by its root."""
+        found = self._hashes(self._tile(0, number, self.size))
+        if root_hash(found) != self._blocks[number]:
+            raise ProofError(f"the hashes of block {number} are not those of the checkpoint")
+        return found
+
+    def bundle(self, number: int) -> list[bytes]:
+        """The bytes of the entries of one block. Raises ProofError, and FormatError."""
         if (known := self._bundles.get(number)) is not None:
             self._bundles.move_to_end(number)
             return known
@@ -129,10 +151,7 @@ class Tree:
         number, rest = divmod(size, TILE_WIDTH)
         blocks = self._blocks[:number]
         if rest:
-            hashes = self._hashes(self._tile(0, number, self.size))
-            if root_hash(hashes) != self._blocks[number]:
-                raise ProofError(f"the hashes of block {number} are not those of the checkpoint")
-            blocks.append(root_hash(hashes[:rest]))
+            blocks.append(root_hash(self.hashes(number)[:rest]))
         return blocks
 
     def _hashes(self, tile: Tile) -> list[bytes]:

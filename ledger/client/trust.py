@@ -111,5 +111,5 @@ def _log_key(text: str, *, what: str) -> VerifierKey:
     except FormatError as error:
         raise SettingsError(f"{what} is not a log's key: {error}") from None
     if key.type != ED25519:
-        raise SettingsError(f"{what} is the key of a witness, not of a log")
+        raise SettingsError(f"{what} has the type {key.type:#04x}; a log's Ed25519 key has 0x01")
     return key

@@ -1,6 +1,7 @@
-"""``ledger.sqlite``: the tables, and a search in what was opened; and what Datasette says of them.
+"""``ledger.sqlite``: the tables, and a search in what was opened.
 
-A product: it is written once, in a folder of its own, and is never the ledger's database.
+A product: it is written once, in a folder of its own, and is never the ledger's database. What
+Datasette says of it stands in ``ledger.exports.datasette``.
 """
 
 import sqlite3
@@ -12,25 +13,16 @@ from typing import Any, Final
 
 import msgspec
 
-from ledger.exports import words
 from ledger.exports.columns import INTEGER, TRUTH, Table, plain_row
 from ledger.exports.flat import Progress
 from ledger.exports.tables import TABLES, Row
+from ledger.exports.words import OPENED_WORDS
 from ledger.records.words import index_words
 from ledger.storage.snapshot import Snapshot
 
 ROWS_AT_ONCE: Final = 1_000
 OPENED: Final = "opened_texts"
 _TEXTS: Final = ("title", "purpose", "protocol", "model.name")
-_OPENED_WORDS: Final = {
-    "disclosed_index": "The number of the entry that opened these texts.",
-    "job_id": "The job that they are about.",
-    "title": "What the author calls the job.",
-    "purpose": "What the author wants to find out.",
-    "protocol": "How the author goes about it.",
-    "model_name": "What the author calls the model.",
-    "words": "Chinese and Japanese of these texts as pairs of characters, for the search.",
-}
 _INDEXES: Final = (
     ("jobs", "member"),
     ("jobs", "workload_type"),
@@ -73,38 +65,6 @@ def write_database(
     return count
 
 
-def metadata(origin: str, size: int) -> bytes:
-    """``metadata.json`` for ``datasette ledger.sqlite --metadata metadata.json``."""
-    tables: dict[str, Any] = {
-        table.name: {
-            "title": table.title,
-            "description": table.description,
-            "columns": {column.name: column.description for column in table.columns},
-            "units": {column.name: column.unit for column in table.columns if column.unit},
-            "facets": list(table.facets),
-        }
-        for table, _ in TABLES
-    }
-    tables["jobs"] |= {"sort_desc": "submitted_index", "label_column": "title"}
-    tables[OPENED] = {
-        "title": "Opened texts",
-        "description": "What opened records say in words, with a search.",
-        "columns": _OPENED_WORDS,
-        "fts_table": f"{OPENED}_fts",
-        "fts_pk": "disclosed_index",
-        "sort_desc": "disclosed_index",
-    }
-    said = {
-        "title": f"{words.TITLE}: {origin}",
-        "description": f"{words.DESCRIPTION} This one was made at {size} entries.",
-        "license": words.LICENCE_TITLE,
-        "license_url": words.LICENCE_URL,
-        "source": f"{words.SOURCE}: {origin}",
-        "databases": {"ledger": {"tables": tables}},
-    }
-    return msgspec.json.format(msgspec.json.encode(said)) + b"\n"
-
-
 def _create(table: Table) -> str:
     columns = []
     for column in table.columns:
@@ -124,7 +84,7 @@ def _write_texts(database: sqlite3.Connection, snapshot: Snapshot, size: int) ->
         " job_id TEXT NOT NULL REFERENCES jobs (job_id),"
         " title TEXT, purpose TEXT, protocol TEXT, model_name TEXT, words TEXT)"
     )
-    insert = f"INSERT INTO {OPENED} VALUES ({_marks(len(_OPENED_WORDS))})"  # noqa: S608 - names are ours
+    insert = f"INSERT INTO {OPENED} VALUES ({_marks(len(OPENED_WORDS))})"  # noqa: S608 - names are ours
     for some in _portions(_texts(snapshot, size)):
         database.executemany(insert, some)
     searched = "title, purpose, protocol, model_name, words"

@@ -20,7 +20,8 @@ import duckdb
 from ledger.errors import LedgerError, NotFound
 from ledger.exports import describing, sets
 from ledger.exports.columns import Table
-from ledger.exports.database import metadata, write_database
+from ledger.exports.database import write_database
+from ledger.exports.datasette import metadata
 from ledger.exports.describing import About
 from ledger.exports.flat import write_entries, write_table
 from ledger.exports.partial import Partial, sync
@@ -35,7 +36,7 @@ from ledger.storage.store import Store
 Progress = Callable[[str, int, int], None]
 """Is told what is being made, how much of it is behind, and of how much."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the files' form: what an older version has begun is made from the beginning."""
 LOCK: Final = ".lock"
 ENTRIES: Final = "entries.ndjson.zst"
@@ -125,7 +126,7 @@ class _Making:
         made.do([DATABASE], self._database)
         made.do(["proofs.tar"], self._proofs)
         made.write("checkpoint", self._checkpoint.note)
-        made.write("metadata.json", metadata(self._about.origin, self._size))
+        made.write("metadata.json", metadata(self._about))
         data = dict(made.files)
         made.write(sets.PACKAGE, describing.data_package(self._about, data))
         made.write("croissant.json", describing.croissant(self._about, data))

@@ -9,7 +9,7 @@ Reads and compares; makes nothing.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -126,13 +126,16 @@ def index(folder: Path) -> BulkIndex:
     )
 
 
-def check(folder: Path) -> Iterator[str]:
+def check(
+    folder: Path, progress: Callable[..., None] = lambda _what, _done, _total: None
+) -> Iterator[str]:
     """What is wrong with the files of a set, a line each; nothing where each is what it was.
 
-    Raises SetDamaged or NotFound where it has no list of them.
+    Raises SetDamaged or NotFound where it has no list of them, and what ``progress`` raises.
     """
     sums = sums_of(folder)
-    for name, digest in sums.items():
+    for done, (name, digest) in enumerate(sums.items()):
+        progress(f"{folder.name}/{name}", done, len(sums))
         path = folder / name
         if not path.is_file():
             yield f"{name} is missing"

@@ -29,9 +29,9 @@ _JOBS: Final = {
     "started_at": "When the first machine began to work on it.",
     "ended_at": "When the last machine had stopped working on it.",
     "wall_seconds": "The time from start to end, without interruptions.",
-    "gpu_seconds": "GPUs times hours: what the job took away from others.",
+    "gpu_seconds": "GPUs times the time that they worked: what the job took away from others.",
     "h200e_seconds": (
-        "The same as hours of one NVIDIA H200, so that jobs on different GPUs compare."
+        "The same as the time of one NVIDIA H200, so that jobs on different GPUs compare."
     ),
     "exit_status": "What the cluster itself reported.",
     "weights_unchanged": "Whether the uploaded model was the same before and after the job.",
@@ -84,6 +84,21 @@ _ARTIFACTS: Final = {
         "Its place among all artifacts: 64 times the disclosure's number, plus which of it it is."
     ),
 }
+OPENED_WORDS: Final = {
+    "disclosed_index": "The number of the entry that opened these texts.",
+    "job_id": "The job that they are about.",
+    "title": "What the author calls the job.",
+    "purpose": "What the author wants to find out.",
+    "protocol": "How the author goes about it.",
+    "model_name": "What the author calls the model.",
+    "words": "Chinese and Japanese of these texts as pairs of characters, for the search.",
+}
+"""Of the table of opened texts, which only the database has."""
+ABOUT_WORDS: Final = {
+    "name": "What is said: the log's origin, the tree size, the root hash, the time, the licence.",
+    "value": "What it is.",
+}
+"""Of the table that says what the database was made from."""
 WORDS: Final = {"jobs": _JOBS, "events": _EVENTS, "artifacts": _ARTIFACTS}
 """By table and column."""
 

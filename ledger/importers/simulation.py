@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.errors import LedgerError, LogUnavailable, Overloaded
-from schemas.answers import Receipted
+from schemas.posting import Receipted
 
 STEP_S: Final = 300
 """Seconds of simulated time between two batches: as far as two honest clocks may stand apart."""

@@ -5,6 +5,7 @@ openings. What was sealed comes out of here only once an entry of the log disclo
 """
 
 from ledger.reader.log_files import NODE_TILES
-from ledger.reader.view import Reader, View
+from ledger.reader.reader import Reader
+from ledger.reader.view import View
 
 __all__ = ["NODE_TILES", "Reader", "View"]

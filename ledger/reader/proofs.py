@@ -41,18 +41,26 @@ def inclusion(
 
 
 def receipt(
-    snapshot: Snapshot, stored: StoredEntry, *, note: bytes, size: int, node: NodeReader
+    snapshot: Snapshot,
+    stored: StoredEntry,
+    *,
+    note: bytes,
+    size: int,
+    node: NodeReader,
+    opened_below: int,
 ) -> bytes:
     """The ``.tlog-proof`` of ``stored``, under the checkpoint ``note`` of ``size`` entries.
 
-    Its ``extra`` is canonical JSON: the entry, and the opening once an entry below ``size``
-    discloses it. Who has this one file can check the entry, the tree and the opening.
+    Its ``extra`` is canonical JSON: the entry, and the opening once an entry below
+    ``opened_below`` discloses it: what it was committed to is in the entry, whichever tree the
+    disclosure is in. Who has this one file can check the entry, the tree and the opening.
     """
+    opening = _opening(snapshot, stored.index, size=opened_below)
     proof = TlogProof(
         index=stored.index,
         hashes=tuple(inclusion_path(index=stored.index, size=size, node=node)),
         checkpoint=note,
-        extra=receipt_extra(stored.data, opening=_opening(snapshot, stored.index, size=size)),
+        extra=receipt_extra(stored.data, opening=opening),
     )
     return format_proof(proof)
 

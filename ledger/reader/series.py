@@ -11,7 +11,7 @@ from ledger.errors import NotFound
 from ledger.reader import statistics
 from ledger.reader.seals import Seals
 from ledger.reader.statistics import PERIODS, Jobs, Period, Rows
-from schemas.answers import Series, SeriesColumn
+from schemas.series import Series, SeriesColumn
 
 
 @dataclass(frozen=True, slots=True)

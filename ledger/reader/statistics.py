@@ -16,7 +16,7 @@ from ledger.reader.seals import NONE, Integers, Seals
 from ledger.reader.slices import Slice, month_text, months_of, summed
 from ledger.records.charter import Code, rule_of
 from ledger.records.deadline import DAY_S, MAX_EMBARGO_DAYS
-from schemas.answers import SeriesColumn
+from schemas.series import SeriesColumn
 
 Cell = str | int | None
 Rows = tuple[tuple[Cell, ...], ...]

@@ -1,40 +1,29 @@
-"""The reader, and the view that it gives of the ledger at one tree size.
+"""The view that the reader gives of the ledger at one tree size.
 
 A view is true for ever: it shows the entries below its size and nothing else, so the same question
 at the same size has the same answer however far the log has grown since.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
-from contextlib import contextmanager
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from numpy.typing import NDArray
 
 from ledger.errors import NotFound
 from ledger.reader import embargo, jobs, profiles, proofs, series, shapes, withholdings
 from ledger.reader.catalogue import Catalogue
-from ledger.reader.columns import Columns, Rows
 from ledger.reader.leaves import Leaves
-from ledger.reader.loader import GoOn, Loader
-from ledger.reader.log_files import LogFiles
-from ledger.reader.memory import Memory
 from ledger.reader.overview import overview
 from ledger.reader.seals import SealColumns, Seals
 from ledger.reader.searching import Search
 from ledger.reader.slices import Slice
 from ledger.reader.statistics import Jobs, jobs_of
 from ledger.reader.streams import Streams
-from ledger.reader.words import Words
 from ledger.records.deadline import format_time
-from ledger.records.entry import Genesis, parse_entry
 from ledger.storage.driver import batched
 from ledger.storage.shapes import JobFilter, StoredCheckpoint
 from ledger.storage.snapshot import Snapshot
-from ledger.storage.store import Store
 from ledger.tlog.merkle import tree_root
-from ledger.tlog.tiles import Tile
 from schemas.answers import (
     CheckpointShown,
     ConsistencyProof,
@@ -49,161 +38,16 @@ from schemas.answers import (
     Member,
     Overview,
     Published,
-    Series,
 )
-from schemas.reference import WithheldShown
+from schemas.reference import WithheldShown, WitnessingShown
+from schemas.series import Series
+
+if TYPE_CHECKING:
+    from ledger.reader.reader import Reader
 
 T = TypeVar("T")
 
-COUNTS_KEPT: Final = 512
-SERIES_KEPT: Final = 32
-"""Three sizes of every series. One by the week takes 300 kB a year with thirty members."""
 JOBS_AT_ONCE: Final = 500
-ARRAYS_KEPT: Final = 2
-"""Sizes of which the arrays behind all statistics are kept: 80 bytes a job."""
-
-
-class Reader:
-    """Opens views on a store. Thread-safe; one instance a process."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._files = LogFiles(store)
-        self._newest: StoredCheckpoint | None = None
-        self._genesis: Genesis | None = None
-        self._lock = threading.Lock()
-        self._counts: Memory[tuple[object, ...], object] = Memory(COUNTS_KEPT)
-        self._series: Memory[tuple[int, str, str], Series] = Memory(SERIES_KEPT)
-        self._columns = Columns()
-        self._words = Words()
-        self._loader: Loader | None = None
-        self._seals = SealColumns()
-        self._leaves = Leaves()
-        self._arrays: Memory[int, Jobs] = Memory(ARRAYS_KEPT)
-
-    def newest(self) -> StoredCheckpoint:
-        """The newest published checkpoint. Raises NotFound before the first one."""
-        with self._store.snapshot() as snapshot:
-            return self._newest_in(snapshot)
-
-    def tree_size(self) -> int:
-        """The size of the newest published tree."""
-        return self.newest().size
-
-    def file(self, tile: Tile, *, size: int) -> bytes:
-        """The bytes of a tile or bundle of the log of ``size`` entries; see ``LogFiles.file``."""
-        return self._files.file(tile, size=size)
-
-    def genesis(self) -> Genesis:
-        """What the log begins with."""
-        if self._genesis is None:
-            with self._store.snapshot() as snapshot:
-                stored = snapshot.entry(0)
-            if stored is None:
-                raise NotFound("this ledger has no genesis entry yet")
-            self._genesis = parse_entry(stored.data).genesis
-            assert self._genesis is not None
-        return self._genesis
-
-    @contextmanager
-    def at(self, size: int | None = None) -> Iterator["View"]:
-        """The ledger at ``size`` entries, or at the newest published size.
-
-        Raises NotFound for a size of 0 or above the newest published one.
-        """
-        with self._files.reading() as snapshot:
-            newest = self._newest
-            if size is None or newest is None or size > newest.size:
-                newest = self._newest_in(snapshot)
-            if size is None:
-                size = newest.size
-            if not 1 <= size <= newest.size:
-                raise NotFound(
-                    f"the published log has {newest.size} entries; it has no size {size}"
-                )
-            checkpoint = newest if size == newest.size else snapshot.checkpoint(size)
-            yield View(self, snapshot, size=size, checkpoint=checkpoint)
-
-    @contextmanager
-    def loading(self) -> Iterator[None]:
-        """Load what all counts are made from in the background, while the context is open.
-
-        ``loaded`` says when that is done. Who asks earlier waits; who asks where it failed loads.
-        """
-        loader = Loader(self._load)
-        self._loader = loader
-        loader.start()
-        try:
-            yield
-        finally:
-            loader.stop()
-
-    @property
-    def loaded(self) -> Future[None] | None:
-        """Done when the background has loaded or given up; None where nothing is loading."""
-        return self._loader.done if self._loader else None
-
-    def _load(self, go_on: GoOn) -> None:
-        with self._files.reading() as snapshot:
-            size = self._newest_in(snapshot).size
-
-            def read(start: int, stop: int) -> Iterator[Rows]:
-                for rows in snapshot.job_versions(start, stop):
-                    go_on()
-                    yield rows
-
-            self._columns.at(size, read)
-            go_on()
-            self._seals.at(size, snapshot)
-
-    @property
-    def files(self) -> LogFiles:
-        """The log as files."""
-        return self._files
-
-    @property
-    def columns(self) -> Columns:
-        """Every version of every job, as columns."""
-        return self._columns
-
-    @property
-    def words(self) -> Words:
-        """The texts that hold the words last looked for."""
-        return self._words
-
-    @property
-    def seals(self) -> SealColumns:
-        """Every sealed part, as columns."""
-        return self._seals
-
-    @property
-    def leaves(self) -> Leaves:
-        """Where each leaf hash stands."""
-        return self._leaves
-
-    @property
-    def arrays(self) -> Memory[int, Jobs]:
-        """The arrays behind the statistics, by tree size."""
-        return self._arrays
-
-    @property
-    def series(self) -> Memory[tuple[int, str, str], Series]:
-        """The series last asked for, by tree size, name and period."""
-        return self._series
-
-    @property
-    def counts(self) -> Memory[tuple[object, ...], object]:
-        """Counts that were made once for a tree size, and so for ever."""
-        return self._counts
-
-    def _newest_in(self, snapshot: Snapshot) -> StoredCheckpoint:
-        found = snapshot.newest_checkpoint()
-        if found is None:
-            raise NotFound("this ledger has published no checkpoint yet")
-        with self._lock:
-            if self._newest is None or found.size > self._newest.size:
-                self._newest = found
-        return found
 
 
 class View(Catalogue, Streams):
@@ -211,7 +55,7 @@ class View(Catalogue, Streams):
 
     def __init__(
         self,
-        reader: Reader,
+        reader: "Reader",
         snapshot: Snapshot,
         *,
         size: int,
@@ -279,22 +123,40 @@ class View(Catalogue, Streams):
             signed=self.checkpoint is not None,
         )
 
-    def receipt(self, index: int) -> bytes:
+    def receipt(self, index: int, *, witnessed: bool = False, smallest: bool = False) -> bytes:
         """The ``.tlog-proof`` of the entry at ``index``, with its opening once that is public.
 
-        Raises NotFound for an entry that this tree does not have, and for a size at which no
-        checkpoint was published.
+        Its checkpoint is this size's as the log signed it; where ``witnessed``, with cosignatures
+        if it met the witness policy; where ``smallest``, it is rather the smallest of those that
+        did and hold the entry, if there is one. Raises NotFound for an entry that this tree does
+        not have, and for a size at which no checkpoint was published.
         """
         stored = proofs.stored_entry(self._snapshot, index, size=self.size)
-        if self.checkpoint is None:
-            raise NotFound(f"no checkpoint was published at the size {self.size}")
+        publication = self._reader.publication
+        found = publication.covering(self._snapshot, index) if smallest else None
+        if found is None:
+            own = self.checkpoint
+            if own is None:
+                raise NotFound(f"no checkpoint was published at the size {self.size}")
+            found = own, publication.witnessed(self._snapshot, own) if witnessed else own.note
+        checkpoint, note = found
         return proofs.receipt(
             self._snapshot,
             stored,
-            note=self.checkpoint.note,
-            size=self.size,
-            node=self._reader.files.nodes(self.size),
+            note=note,
+            size=checkpoint.size,
+            node=self._reader.files.nodes(checkpoint.size),
+            opened_below=self.size,
         )
+
+    @property
+    def is_witnessed(self) -> bool:
+        """Whether this ledger has a policy that names witnesses."""
+        return self._reader.publication.has_witnesses
+
+    def witnessing(self) -> WitnessingShown | None:
+        """How the witnesses are getting on now, whatever this size; None without a policy."""
+        return self._reader.publication.witnessing(self._snapshot)
 
     def consistency(self, old_size: int, new_size: int) -> ConsistencyProof:
         """The proof that the tree of ``new_size`` begins with that of ``old_size``.

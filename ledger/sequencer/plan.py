@@ -4,9 +4,7 @@ Works on what it is given: the head, the jobs and embargoes that the batch touch
 writes nothing, signs nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import msgspec
 from msgspec import Struct
@@ -27,7 +25,8 @@ from ledger.records.entry import (
 from ledger.records.lifecycle import State, next_state
 from ledger.records.proposal import Disclosure, Proposal
 from ledger.records.statement import ParsedStatement
-from ledger.storage.keyring import AuthorKey, KeyRing
+from ledger.sequencer.known import Known, Work
+from ledger.storage.keyring import AuthorKey
 from ledger.storage.projections import Fact
 from ledger.storage.shapes import StoredEmbargo, StoredEntry
 from ledger.tlog.merkle import leaf_hash
@@ -43,8 +42,6 @@ from schemas.statements import (
 )
 from schemas.values import Wire
 
-Work = Proposal | Disclosure | Manifest
-
 
 class Placed(Struct, frozen=True):
     """Where a statement or disclosure stands: its index, and its decision's if it has one."""
@@ -52,17 +49,6 @@ class Placed(Struct, frozen=True):
     index: int
     created: bool
     decision_index: int | None = None
-
-
-@dataclass(slots=True)
-class Known:
-    """What the log already says about everything that a batch touches."""
-
-    statements: dict[bytes, int]
-    jobs: dict[str, dict[str, Any]]
-    embargoes: dict[int, StoredEmbargo]
-    entries: dict[int, StoredEntry]
-    keys: KeyRing
 
 
 class Plan:
@@ -394,28 +380,3 @@ def _author_of(entry: StoredEntry) -> str | None:
         return None
     author: str = msgspec.json.decode(entry.data)["statement"]["author"]
     return author
-
-
-def touched(works: Sequence[Work]) -> tuple[set[bytes], set[str], set[int]]:
-    """The statement digests, jobs and entries that a plan over ``works`` asks about."""
-    digests: set[bytes] = set()
-    jobs: set[str] = set()
-    entries: set[int] = set()
-    for work in works:
-        if isinstance(work, Disclosure):
-            jobs.add(work.job_id)
-            entries.add(work.index)
-            continue
-        if isinstance(work, Manifest):
-            continue
-        digests.add(work.parsed.digest)
-        if work.parsed.job_id is not None:
-            jobs.add(work.parsed.job_id)
-        match work.parsed.public:
-            case JobOpen(discloses=index):
-                entries.add(index)
-            case JobCorrected(corrects=index):
-                entries.add(index)
-            case JobWithheld(withholds=index):
-                entries.add(index)
-    return digests, jobs, entries

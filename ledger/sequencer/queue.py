@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from ledger.errors import LedgerError, LogUnavailable, Overloaded
 from ledger.records.entry import Manifest
 from ledger.records.proposal import Disclosure
-from ledger.sequencer.plan import Work
+from ledger.sequencer.known import Work
 
 log = logging.getLogger(__name__)
 

@@ -27,14 +27,15 @@ from msgspec import Struct
 
 from ledger.errors import ForkRefused, LedgerError, LogUnavailable
 from ledger.records.charter import Charter
-from ledger.sequencer.plan import Known, Placed, Plan, Work, touched
+from ledger.sequencer.known import Known, Work, touched
+from ledger.sequencer.plan import Placed, Plan
 from ledger.sequencer.queue import Queue, Ticket
 from ledger.sequencer.signer import CheckpointSigner, Pen, Signed
 from ledger.storage.keyring import KeyRing
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEntry
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Appending, OutcomeUnknown, Store
-from ledger.storage.tree import nodes_of
+from ledger.storage.tree import full_tiles, nodes_of
 from ledger.tlog.merkle import (
     CompactRange,
     Extension,
@@ -42,7 +43,6 @@ from ledger.tlog.merkle import (
     leaf_hash,
     verify_consistency,
 )
-from ledger.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, new_tiles
 
 log = logging.getLogger(__name__)
 
@@ -246,7 +246,7 @@ class Sequencer:
                 logged_at=plan.entries[-1].logged_at,
             ),
             entries=plan.entries,
-            tiles=_full_tiles(appending, extension),
+            tiles=full_tiles(appending.snapshot(), extension),
             openings=plan.openings,
             disclosures=plan.disclosures,
             facts=plan.facts,
@@ -353,29 +353,6 @@ def _logged(result: Placed | LedgerError, batch: SignedBatch | None) -> Logged |
         decision_index=result.decision_index,
         batch=batch if in_batch else None,
     )
-
-
-def _full_tiles(appending: Appending, extension: Extension) -> list[tuple[int, int, bytes, bytes]]:
-    """(level, n, hashes, root) of every tile that the extension fills."""
-    tiles: list[tuple[int, int, bytes, bytes]] = []
-    for tile in new_tiles(extension.old_size, extension.new_size):
-        level = TILE_HEIGHT * tile.level
-        first_new, new = extension.new_nodes(level)
-        start = tile.n * TILE_WIDTH
-        hashes = new[max(start - first_new, 0) : start - first_new + TILE_WIDTH]
-        if first_new > start:
-            reads = appending.snapshot()
-            older = (
-                reads.leaf_hashes(start, first_new)
-                if tile.level == 0
-                else reads.tile_roots(tile.level - 1, start, first_new)
-            )
-            hashes = older + hashes
-        data = b"".join(hashes)
-        root = extension.node(level + TILE_HEIGHT, tile.n)
-        assert len(data) == TILE_WIDTH * 32
-        tiles.append((tile.level, tile.n, data, root))
-    return tiles
 
 
 def _fail(tickets: Sequence[Ticket[Logged]], error: LedgerError) -> None:

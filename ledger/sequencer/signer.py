@@ -25,6 +25,8 @@ from ledger.errors import (
     SignatureError,
 )
 from ledger.tlog.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
+from ledger.tlog.hashing import EMPTY_ROOT, MAX_TREE_SIZE
+from ledger.tlog.keys import MLDSA44, signature_line_bytes
 from ledger.tlog.merkle import verify_consistency
 from ledger.tlog.note import Signer as NoteSigner
 from ledger.tlog.note import open_note, parse_vkey, sign_note
@@ -152,10 +154,24 @@ def _write_whole(descriptor: int, data: bytes, offset: int) -> None:
 
 
 class CheckpointSigner:
-    """Signs tree heads of one origin, each only if it provably extends the last."""
+    """Signs tree heads of one origin, each only if it provably extends the last.
 
-    def __init__(self, key: NoteSigner, memory: SignerMemory) -> None:
-        self._key = key
+    ``second`` is a key of type 0x06 whose line stands under the first one's; it states the time of
+    ``clock``, unix seconds. Raises LogUnavailable for a second key that is not this log's.
+    """
+
+    def __init__(
+        self,
+        key: NoteSigner,
+        memory: SignerMemory,
+        *,
+        second: NoteSigner | None = None,
+        clock: Callable[[], int] = lambda: 0,
+    ) -> None:
+        if second is not None:
+            _check_second(key, second)
+        self._keys = (key,) if second is None else (key, second)
+        self._clock = clock
         self._memory = memory
         self.origin = key.name
         self._verifier = parse_vkey(key.vkey)
@@ -167,7 +183,8 @@ class CheckpointSigner:
     def exclusive(self) -> Iterator["Pen"]:
         """The right to sign, held against every other writer on this machine."""
         with self._memory.locked() as memory:
-            pen = Pen(self._key, memory, self._read(memory.recall()), synced=self._synced)
+            last = self._read(memory.recall())
+            pen = Pen(self._keys, memory, last, clock=self._clock, synced=self._synced)
             yield pen
             self._last = pen.last
             self._synced = pen.synced
@@ -187,13 +204,35 @@ class CheckpointSigner:
             ) from None
 
 
+def _check_second(key: NoteSigner, second: NoteSigner) -> None:
+    if second.type != MLDSA44 or second.name != key.name:
+        raise LogUnavailable(
+            f"the second key is {second!r}, and not an ML-DSA-44 key named {key.name}"
+        )
+    # The longest checkpoint there can be has to fit into the memory: the log would stop at it.
+    longest = len(format_checkpoint(Checkpoint(key.name, MAX_TREE_SIZE, EMPTY_ROOT)).encode()) + 1
+    longest += signature_line_bytes(key.verifier) + signature_line_bytes(second.verifier)
+    if _DIGEST_BYTES + _LENGTH_BYTES + 8 + longest > SLOT_BYTES:
+        raise LogUnavailable(
+            f"the name {key.name} is too long for two signatures: a note may have {longest} bytes,"
+            f" and the signer's memory has {SLOT_BYTES - _DIGEST_BYTES - _LENGTH_BYTES - 8}"
+        )
+
+
 class Pen:
     """The signer while no one else can sign."""
 
     def __init__(
-        self, key: NoteSigner, memory: OpenMemory, last: Signed | None, *, synced: bytes | None
+        self,
+        keys: Sequence[NoteSigner],
+        memory: OpenMemory,
+        last: Signed | None,
+        *,
+        clock: Callable[[], int],
+        synced: bytes | None,
     ) -> None:
-        self._key = key
+        self._keys = keys
+        self._clock = clock
         self._memory = memory
         self.last = last
         self.synced = synced
@@ -212,8 +251,8 @@ class Pen:
                     self.synced = self.last.note
                 return self.last
             self._check_extends(last, size=size, root=root, prove=prove)
-        checkpoint = Checkpoint(self._key.name, size, root)
-        note = sign_note(format_checkpoint(checkpoint), [self._key])
+        checkpoint = Checkpoint(self._keys[0].name, size, root)
+        note = sign_note(format_checkpoint(checkpoint), self._keys, time_s=self._clock())
         self._memory.remember(note, size=size)
         self.last = Signed(checkpoint, note)
         self.synced = note
@@ -224,7 +263,8 @@ class Pen:
             raise ForkRefused(
                 f"asked to sign size {size} with root {root.hex()}, but size {last.size} with "
                 f"root {last.root.hex()} is signed already: the database is older than the "
-                f"signer, or another one. Restore the newer database, or refill it from a mirror"
+                f"signer, or another one. Restore the newer database, or refill it from a mirror "
+                f"with `ledger recover --from URL|DIR`"
             )
         try:
             verify_consistency(

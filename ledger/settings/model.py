@@ -81,6 +81,14 @@ class Settings(BaseSettings):
         allowed="an http:// or https:// address in ASCII",
         doc="A WebSub hub: feeds name it, and it is told when there is something new in them.",
     )
+    webhooks: Path | None = _setting(
+        None,
+        spelt="none",
+        allowed="a file's path",
+        doc="A TOML file of [[webhook]] tables (name, url, secret_file, events, and for a search of"
+        " jobs [webhook.search]): who is sent a signed message of what is new in the log. `ledger"
+        " webhooks` makes secrets and says how each is getting on.",
+    )
     rate_per_minute: int = _setting(
         6_000,
         ge=0,
@@ -143,6 +151,42 @@ class Settings(BaseSettings):
         doc="When the embargo worker makes bulk files of the newest tree, once a day; none: only"
         " `ledger export` makes them.",
     )
+    policy: Path | None = _setting(
+        None,
+        spelt="none",
+        allowed="a file's path",
+        doc="A C2SP tlog-policy: the witnesses that cosign this log's checkpoints, with their"
+        " addresses, and the quorum that /log/checkpoint waits for.",
+    )
+    witness_mode: Literal["open", "closed"] = _setting(
+        "open",
+        allowed="open or closed",
+        doc="What the site shows while the quorum is missing. open: the newest signed tree; closed:"
+        " nothing newer than the newest tree that met the policy.",
+    )
+    witness_refresh_seconds: int = _setting(
+        3_600,
+        ge=600,
+        le=86_400,
+        allowed="600 to 86400",
+        doc="How old a witness's cosignature of the newest checkpoint gets before the witness is"
+        " asked for a fresh one, so that a quiet log can be told from one that is held back.",
+    )
+    witness_daily_requests: int = _setting(
+        8_640,
+        ge=1,
+        le=1_000_000,
+        allowed="1 to 1000000",
+        doc="How many requests each witness gets in any 24 hours at most. Above it checkpoints are"
+        " left out: the next one that is sent vouches for them too.",
+    )
+    mldsa: bool = _setting(
+        False,
+        spelt="false",
+        allowed="true or false",
+        doc="Whether checkpoints bear a second line, by the ML-DSA-44 key that `ledger keys mldsa`"
+        " makes; its public half is then at /log/vkey-mldsa44.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info",
         allowed="debug, info, warning or error",
@@ -193,6 +237,8 @@ class Settings(BaseSettings):
         "queue_records",
         "queue_bytes",
         "sweep_seconds",
+        "witness_refresh_seconds",
+        "witness_daily_requests",
         mode="before",
     )
     @classmethod
@@ -208,11 +254,11 @@ class Settings(BaseSettings):
             raise ValueError("it is no such time")
         return value
 
-    @field_validator("data_dir", "key_dir", "export_dir")
+    @field_validator("data_dir", "key_dir", "export_dir", "policy", "webhooks")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
+    def _absolute(cls, value: Path | None) -> Path | None:
         try:
-            return value.expanduser().absolute()
+            return value and value.expanduser().absolute()
         except RuntimeError:
             raise ValueError("there is no home folder to put in place of ~") from None
 
@@ -286,7 +332,7 @@ class Settings(BaseSettings):
             raise ValueError("on SQLite only the server can write, so the worker runs inside it")
         return value
 
-    @field_validator("log_level", mode="before")
+    @field_validator("log_level", "witness_mode", mode="before")
     @classmethod
     def _small_letters(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

@@ -58,6 +58,32 @@ class StoredEmbargo:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredCosignature:
+    """What a witness, ``name+hex8``, said of the checkpoint of ``size``; see the table."""
+
+    size: int
+    witness: str
+    first_at: int
+    first_line: str
+    newest_at: int
+    newest_line: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWitness:
+    """How a witness is getting on; the fields are those of ``tables.WitnessRow``."""
+
+    witness: str
+    size: int = 0
+    cosigned_at: int | None = None
+    pace_ms: int = 0
+    failures: int = 0
+    retry_at: int = 0
+    error: str | None = None
+    error_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredKey:
     """A registered author key, valid for entries ``since`` < index < ``until``."""
 

@@ -27,6 +27,7 @@ from ledger.storage.tables import (
     OPENINGS,
 )
 from ledger.storage.versions import read_versions
+from ledger.storage.witnessed import WitnessReads
 
 ROWS_AT_ONCE: Final = 2_048
 _ENTRIES: Final = f"SELECT {columns_of(ENTRIES)} FROM entries"  # noqa: S608 - names are ours
@@ -53,7 +54,7 @@ _CHECKPOINT = (
 )
 
 
-class Snapshot(CatalogueReads):
+class Snapshot(CatalogueReads, WitnessReads):
     """Everything that can be read; made by ``Store.snapshot`` and ``Appending.snapshot``."""
 
     def __init__(self, connection: Connection) -> None:
@@ -117,6 +118,16 @@ class Snapshot(CatalogueReads):
         query = select(*_ENTRY).where(ENTRIES.c.job_id == job_id, ENTRIES.c.leaf_index < size)
         rows = self._connection.execute(query.order_by(ENTRIES.c.leaf_index))
         return [StoredEntry(*row) for row in rows]
+
+    def last_about_jobs(self, start: int, stop: int, *, size: int) -> list[tuple[str, int]]:
+        """(job, index) of the entries between that are the last about their job below ``size``."""
+        return self._driver.fetch(
+            "SELECT e.job_id, e.leaf_index FROM entries e WHERE e.leaf_index >= ?"
+            " AND e.leaf_index < ? AND e.job_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries l"
+            " WHERE l.job_id = e.job_id AND l.leaf_index > e.leaf_index AND l.leaf_index < ?)"
+            " ORDER BY e.leaf_index",
+            (start, stop, size),
+        )
 
     def entries_of_kind(self, kind: str, *, start: int) -> list[StoredEntry]:
         """Every entry of a kind from ``start`` on, in log order; reads all that lies there."""

@@ -30,6 +30,8 @@ from ledger.storage.tables import (
     OPENINGS,
     TILES,
 )
+from ledger.storage.webhook_rows import WebhookRows
+from ledger.storage.witnessed import WitnessWrites
 
 HEAD_ID: Final = 1
 _EMBARGOES: Final = (
@@ -205,6 +207,17 @@ class Store:
         Its commit is not waited for on disk: the note is in the signer's memory, and signing the
         same tree again gives the same bytes.
         """
+        with self._unhurried() as connection:
+            yield Publishing(connection)
+
+    @contextmanager
+    def witnessing(self) -> Iterator[WitnessWrites]:
+        """A transaction for what witnesses said; not waited for on disk: they can be asked anew."""
+        with self._unhurried() as connection:
+            yield WitnessWrites(connection)
+
+    @contextmanager
+    def _unhurried(self) -> Iterator[Connection]:
         with _translated(), self.engine.connect() as plain:
             connection = plain.execution_options(ledger_writes=True)
             driver = Driver(connection)
@@ -214,7 +227,7 @@ class Store:
                 with connection.begin():
                     if not is_sqlite(self.engine):
                         driver.run("SET LOCAL synchronous_commit = off")
-                    yield Publishing(connection)
+                    yield connection
             finally:
                 if is_sqlite(self.engine) and not connection.invalidated:
                     try:
@@ -223,6 +236,16 @@ class Store:
                         # Used again, it would commit what is never synchronised.
                         connection.invalidate()
                         raise
+
+    @contextmanager
+    def webhooks(self, *, writes: bool = True) -> Iterator[WebhookRows]:
+        """A transaction on what webhooks were told; without ``writes`` it waits for no writer."""
+        with (
+            _translated(),
+            self.engine.connect().execution_options(ledger_writes=writes) as connection,
+            connection.begin(),
+        ):
+            yield WebhookRows(connection)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:

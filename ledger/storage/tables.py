@@ -2,7 +2,9 @@
 
 Append-only by trigger (see the migrations): ``entries``, ``tiles``, ``checkpoints``,
 ``disclosures``, ``openings``. One mutable row: ``log_head``, whose lock makes its holder the one
-writer. Everything else is a projection that can be dropped and rebuilt from the entries.
+writer. What witnesses said (``cosignatures``, ``policies``, ``quorums``, ``witnesses``) changes;
+lines can be asked for again. ``webhook_cursors`` and ``webhook_deliveries`` say what webhooks were
+told. Everything else is a projection that can be dropped and rebuilt from the entries.
 
 Times are Unix seconds. ``leaf_index`` counts from 0.
 """
@@ -242,6 +244,99 @@ class JobTextRow(SQLModel, table=True):
     words: str = Field(sa_column=Column(Text, nullable=False))
 
 
+class CosignatureRow(SQLModel, table=True):
+    """What one witness, ``name+hex8``, said of the checkpoint of one size; every line verified.
+
+    The first line is kept beside the newest: the first bounds when the tree existed, the newest
+    shows that it is still the newest tree of which the witness knows. Times are the witness's.
+    """
+
+    __tablename__ = "cosignatures"
+    size: int = Field(sa_column=_big(primary_key=True))
+    witness: str = Field(sa_column=Column(Text, primary_key=True))
+    first_at: int = Field(sa_column=_big())
+    first_line: str = Field(sa_column=Column(Text, nullable=False))
+    newest_at: int = Field(sa_column=_big())
+    newest_line: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class PolicyRow(SQLModel, table=True):
+    """A policy, named by its digest, and the newest signed size when this ledger first read it.
+
+    What was public before stays public: ``/log/checkpoint`` never goes back below this size.
+    """
+
+    __tablename__ = "policies"
+    policy: str = Field(sa_column=Column(Text, primary_key=True))
+    size: int = Field(sa_column=_big())
+
+
+class QuorumRow(SQLModel, table=True):
+    """A size whose cosignatures met a policy, named by its digest, and when that was noticed."""
+
+    __tablename__ = "quorums"
+    policy: str = Field(sa_column=Column(Text, primary_key=True))
+    size: int = Field(sa_column=_big(primary_key=True))
+    met_at: int = Field(sa_column=_big())
+
+
+class WitnessRow(SQLModel, table=True):
+    """How one witness is getting on: the largest size that it cosigned, and what went wrong last.
+
+    ``pace_ms`` is when all requests so far would have been made at the even pace of a daily quota,
+    in Unix milliseconds. ``failures`` in a row put off the next request until ``retry_at``.
+    ``error`` is a code, never an address or an answer.
+    """
+
+    __tablename__ = "witnesses"
+    witness: str = Field(sa_column=Column(Text, primary_key=True))
+    size: int = Field(sa_column=_big())
+    cosigned_at: int | None = Field(sa_column=_big(nullable=True))
+    pace_ms: int = Field(sa_column=_big())
+    failures: int = Field(sa_column=_big())
+    retry_at: int = Field(sa_column=_big())
+    error: str | None = Field(sa_column=Column(Text, nullable=True))
+    error_at: int | None = Field(sa_column=_big(nullable=True))
+
+
+class WebhookCursorRow(SQLModel, table=True):
+    """How far one webhook was told of the log, and how its receiver is getting on.
+
+    What stands before event ``next_event`` (``ledger.webhooks.events.Event``) of ``next_index`` was
+    delivered or stands in ``webhook_deliveries``. ``failures`` in a row give the receiver rest
+    until ``rests_until``. ``disabled`` says why nothing is sent. Who sends for it holds the lease.
+    ``failure`` names no address.
+    """
+
+    __tablename__ = "webhook_cursors"
+    webhook: str = Field(sa_column=Column(Text, primary_key=True))
+    next_index: int = Field(sa_column=_big())
+    next_event: int = Field(sa_column=_big())
+    failures: int = Field(sa_column=_big())
+    rests_until: int = Field(sa_column=_big())
+    disabled: str | None = Field(sa_column=Column(Text, nullable=True))
+    succeeded_at: int | None = Field(sa_column=_big(nullable=True))
+    failed_at: int | None = Field(sa_column=_big(nullable=True))
+    failure: str | None = Field(sa_column=Column(Text, nullable=True))
+    lease_by: str | None = Field(sa_column=Column(Text, nullable=True))
+    lease_until: int = Field(sa_column=_big())
+
+
+class WebhookDeliveryRow(SQLModel, table=True):
+    """A message that failed: tried again at ``next_at``, or given up, a dead letter, where null."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (Index("webhook_deliveries_due", "webhook", "next_at", "leaf_index"),)
+    message_id: str = Field(sa_column=Column(Text, primary_key=True))
+    webhook: str = Field(sa_column=Column(Text, nullable=False))
+    leaf_index: int = Field(sa_column=_big())
+    event: int = Field(sa_column=_big())
+    attempts: int = Field(sa_column=_big())
+    next_at: int | None = Field(sa_column=_big(nullable=True))
+    failed_at: int = Field(sa_column=_big())
+    failure: str = Field(sa_column=Column(Text, nullable=False))
+
+
 def _table(row: type[SQLModel]) -> Table:
     return cast("Table", row.__table__)  # type: ignore[attr-defined]
 
@@ -259,6 +354,11 @@ MODELS = _table(ModelRow)
 ARTIFACTS = _table(ArtifactRow)
 CORRECTIONS = _table(CorrectionRow)
 JOB_TEXTS = _table(JobTextRow)
+COSIGNATURES = _table(CosignatureRow)
+QUORUMS = _table(QuorumRow)
+WITNESSES = _table(WitnessRow)
+WEBHOOK_CURSORS = _table(WebhookCursorRow)
+WEBHOOK_DELIVERIES = _table(WebhookDeliveryRow)
 
 APPEND_ONLY = (ENTRIES, TILES, CHECKPOINTS, DISCLOSURES, OPENINGS)
 PROJECTIONS = (JOBS, EMBARGOES, AUTHOR_KEYS, MODELS, ARTIFACTS, CORRECTIONS, JOB_TEXTS)

@@ -2,8 +2,16 @@
 
 from ledger.errors import NotFound
 from ledger.storage.snapshot import Snapshot
-from ledger.tlog.merkle import NodeReader
-from ledger.tlog.tiles import TILE_WIDTH, Tile, TileCache, TileNodes
+from ledger.tlog.merkle import Extension, NodeReader
+from ledger.tlog.tiles import (
+    TILE_BYTES,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    Tile,
+    TileCache,
+    TileNodes,
+    new_tiles,
+)
 
 
 def read_tile(reads: Snapshot, tile: Tile) -> bytes:
@@ -28,3 +36,25 @@ def read_tile(reads: Snapshot, tile: Tile) -> bytes:
 def nodes_of(reads: Snapshot, *, size: int) -> NodeReader:
     """A node reader over the stored tiles of the tree of ``size`` leaves, for one use."""
     return TileNodes(TileCache(lambda tile: read_tile(reads, tile), capacity=64), size=size)
+
+
+def full_tiles(reads: Snapshot, extension: Extension) -> list[tuple[int, int, bytes, bytes]]:
+    """(level, n, hashes, root) of every tile that the extension of the stored tree fills."""
+    tiles: list[tuple[int, int, bytes, bytes]] = []
+    for tile in new_tiles(extension.old_size, extension.new_size):
+        level = TILE_HEIGHT * tile.level
+        first_new, new = extension.new_nodes(level)
+        start = tile.n * TILE_WIDTH
+        hashes = new[max(start - first_new, 0) : start - first_new + TILE_WIDTH]
+        if first_new > start:
+            older = (
+                reads.leaf_hashes(start, first_new)
+                if tile.level == 0
+                else reads.tile_roots(tile.level - 1, start, first_new)
+            )
+            hashes = older + hashes
+        data = b"".join(hashes)
+        root = extension.node(level + TILE_HEIGHT, tile.n)
+        assert len(data) == TILE_BYTES
+        tiles.append((tile.level, tile.n, data, root))
+    return tiles

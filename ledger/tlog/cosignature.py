@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from ledger.errors import FormatError, SignatureError
 from ledger.tlog.checkpoint import parse_checkpoint
 from ledger.tlog.note import (
-    COSIGNATURE,
+    COSIGNER_TYPES,
     MAX_NOTE_BYTES,
     NoteSignature,
     Signer,
     VerifierKey,
-    cosigned_message,
     parse_note,
 )
 from ledger.tlog.spelling import decode_hash, decode_size, encode_base64, encode_text
@@ -36,12 +35,14 @@ class AddCheckpoint:
 def cosign(checkpoint_text: str, *, signer: Signer, time_s: int) -> NoteSignature:
     """Return the cosignature line of a checkpoint's text, made at ``time_s`` (unix seconds).
 
-    Raises SignatureError if the signer is not of type 0x04 or the time is not representable.
+    Raises SignatureError if the signer is not of type 0x04 or 0x06, or no cosignature is made at
+    that time.
     """
-    if signer.type != COSIGNATURE:
-        raise SignatureError(f"{signer!r} signs notes; a cosigner's key has the type 0x04")
-    message = cosigned_message(encode_text(checkpoint_text, what="checkpoint"), time_s=time_s)
-    blob = time_s.to_bytes(8, "big") + signer.sign(message)
+    if signer.type not in COSIGNER_TYPES:
+        raise SignatureError(
+            f"{signer!r} signs notes; a cosigner's key has the type 0x04, or 0x06 for ML-DSA-44"
+        )
+    blob = signer.sign_at(encode_text(checkpoint_text, what="checkpoint"), time_s=time_s)
     return NoteSignature(signer.name, signer.key_id, blob)
 
 
@@ -52,7 +53,7 @@ def verify_cosignature(
 
     Raises SignatureError if the line is another's or does not verify.
     """
-    if verifier.type != COSIGNATURE:
+    if verifier.type not in COSIGNER_TYPES:
         raise SignatureError(
             f"the key of {verifier.name} is not a cosigner's: {verifier.type:#04x}"
         )

@@ -13,18 +13,31 @@ from nacl.exceptions import CryptoError
 from nacl.signing import SigningKey, VerifyKey
 
 from ledger.errors import FormatError, SignatureError
+from ledger.tlog.mldsa import (
+    MLDSA44_PUBLIC_KEY_BYTES,
+    MLDSA44_SIGNATURE_BYTES,
+    Mldsa44Key,
+    subtree_message,
+    verify_mldsa44,
+)
 from ledger.tlog.spelling import decode_base64, encode_base64, encode_text, excerpt
 
 ED25519 = 0x01
 """Signature type: Ed25519 over the note's text."""
 COSIGNATURE = 0x04
 """Signature type: Ed25519 over the text and a time (tlog-cosignature)."""
+MLDSA44 = 0x06
+"""Signature type: ML-DSA-44 over a checkpoint's tree and a time (tlog-cosignature)."""
+COSIGNER_TYPES = (COSIGNATURE, MLDSA44)
+"""Types of signatures that state a time: those of witnesses."""
+LOG_TYPES = (ED25519, MLDSA44)
+"""Types of the signatures by which a log vouches for its own checkpoint."""
 MAX_NAME_BYTES = 255
 
 _SEED_BYTES = 32
 _PUBLIC_KEY_BYTES = 32
 _SIGNATURE_BYTES = 64
-_MAX_KEY_CHARS = 512
+_MAX_KEY_CHARS = 2_304
 _MAX_TIME_S = 2**63 - 1
 _SKEY_PREFIX = "PRIVATE+KEY+"
 _HEX8 = re.compile(r"[0-9a-f]{8}", re.ASCII)
@@ -41,24 +54,44 @@ class VerifierKey:
 
     def verify(self, text: bytes, blob: bytes) -> None:
         """Check the signature in ``blob`` over a note's ``text``; raises SignatureError."""
+        if self.type == ED25519:
+            verify_ed25519(self.public_key, text, blob)
+            return
+        length = 8 + (MLDSA44_SIGNATURE_BYTES if self.type == MLDSA44 else _SIGNATURE_BYTES)
+        if len(blob) != length:
+            raise SignatureError(f"a cosignature by {self.name} of {len(blob)} bytes, not {length}")
+        message = self.timed_message(text, time_s=int.from_bytes(blob[:8], "big"))
+        verify = verify_mldsa44 if self.type == MLDSA44 else verify_ed25519
+        verify(self.public_key, message, blob[8:])
+
+    def timed_message(self, text: bytes, *, time_s: int) -> bytes:
+        """Return what this cosigner signs about ``text`` at ``time_s``; raises SignatureError."""
         if self.type == COSIGNATURE:
-            if len(blob) != 8 + _SIGNATURE_BYTES:
-                raise SignatureError(f"a cosignature by {self.name} of {len(blob)} bytes, not 72")
-            text, blob = cosigned_message(text, time_s=int.from_bytes(blob[:8], "big")), blob[8:]
-        verify_ed25519(self.public_key, text, blob)
+            return cosigned_message(text, time_s=time_s)
+        if self.type != MLDSA44:
+            raise SignatureError(f"the key of {self.name} signs no times: type {self.type:#04x}")
+        _require_time(time_s)
+        return subtree_message(text, cosigner=self.name, time_s=time_s)
 
 
 class Signer:
     """A private key with its name and signature type. It never shows the key."""
 
-    __slots__ = ("_key", "key_id", "name", "type", "verifier")
+    __slots__ = ("_key", "_seed", "key_id", "name", "type", "verifier")
 
     def __init__(self, name: str, seed: bytes, *, key_type: int = ED25519) -> None:
         if len(seed) != _SEED_BYTES:
             raise FormatError(f"a key's seed has {_SEED_BYTES} bytes, not {len(seed)}")
-        self._key = SigningKey(seed)
-        public_key = bytes(self._key.verify_key)
-        _require_key(name, key_type, public_key)
+        require_name(name)
+        _require_type(name, key_type)
+        self._seed = seed
+        self._key: SigningKey | Mldsa44Key
+        if key_type == MLDSA44:
+            self._key = Mldsa44Key(seed)
+            public_key = self._key.public_key
+        else:
+            self._key = SigningKey(seed)
+            public_key = bytes(self._key.verify_key)
         self.name = name
         self.type = key_type
         self.key_id = key_id(name, key_type, public_key)
@@ -73,8 +106,17 @@ class Signer:
         return format_vkey(self.verifier)
 
     def sign(self, message: bytes) -> bytes:
-        """Ed25519 signature over ``message``, 64 bytes."""
-        return self._key.sign(message).signature
+        """Signature over ``message``: 64 bytes of Ed25519, or 2,420 of ML-DSA-44."""
+        signed = self._key.sign(message)
+        return signed if isinstance(self._key, Mldsa44Key) else signed[:_SIGNATURE_BYTES]
+
+    def sign_at(self, text: bytes, *, time_s: int) -> bytes:
+        """What follows the key ID in a cosignature line over ``text``: the time, the signature.
+
+        Raises SignatureError if the key's type states no time, or the time is not representable.
+        """
+        message = self.verifier.timed_message(text, time_s=time_s)
+        return time_s.to_bytes(8, "big") + self.sign(message)
 
 
 def key_id(name: str, key_type: int, public_key: bytes) -> int:
@@ -101,9 +143,18 @@ def cosigned_message(text: bytes, *, time_s: int) -> bytes:
 
     Raises SignatureError unless 0 <= time_s < 2**63.
     """
-    if not 0 <= time_s <= _MAX_TIME_S:
-        raise SignatureError(f"no cosignature is made at {time_s} s")
+    _require_time(time_s)
     return b"cosignature/v1\ntime %d\n" % time_s + text
+
+
+def signature_line_bytes(key: VerifierKey) -> int:
+    """Return the length of a signature line by this key, its newline counted."""
+    blob = {
+        ED25519: 4 + _SIGNATURE_BYTES,
+        COSIGNATURE: 4 + 8 + _SIGNATURE_BYTES,
+        MLDSA44: 4 + 8 + MLDSA44_SIGNATURE_BYTES,
+    }[key.type]
+    return len(f"— {key.name} \n".encode()) + (blob + 2) // 3 * 4
 
 
 def generate_key(name: str, seed: bytes, *, key_type: int = ED25519) -> tuple[Signer, str]:
@@ -120,7 +171,7 @@ def format_vkey(key: VerifierKey) -> str:
 def parse_vkey(text: str) -> VerifierKey:
     """Read a verifier key; its key ID is recomputed. Raises FormatError.
 
-    Types 0x01 and 0x04, both Ed25519, are known here.
+    Types 0x01 and 0x04, both Ed25519, and 0x06, ML-DSA-44, are known here.
     """
     name, claimed, data = _split_key(text)
     _require_key(name, data[0], data[1:])
@@ -135,7 +186,7 @@ def format_skey(signer: Signer) -> str:
 
     This is the secret itself.
     """
-    data = encode_base64(bytes([signer.type]) + bytes(signer._key))  # noqa: SLF001 - the one place that may write it
+    data = encode_base64(bytes([signer.type]) + signer._seed)  # noqa: SLF001 - the one place that may write it
     return f"{_SKEY_PREFIX}{signer.name}+{signer.key_id:08x}+{data}"
 
 
@@ -175,8 +226,19 @@ def _split_key(text: str) -> tuple[str, int, bytes]:
 
 
 def _require_key(name: str, key_type: int, public_key: bytes) -> None:
-    require_name(name)
-    if key_type not in (ED25519, COSIGNATURE):
-        raise FormatError(f"the key of {name} has the type {key_type:#04x}; 0x01 and 0x04 are read")
-    if len(public_key) != _PUBLIC_KEY_BYTES:
-        raise FormatError(f"the key of {name} has {len(public_key)} bytes, not 32")
+    _require_type(name, key_type)
+    length = MLDSA44_PUBLIC_KEY_BYTES if key_type == MLDSA44 else _PUBLIC_KEY_BYTES
+    if len(public_key) != length:
+        raise FormatError(f"the key of {name} has {len(public_key)} bytes, not {length}")
+
+
+def _require_type(name: str, key_type: int) -> None:
+    if key_type not in (ED25519, COSIGNATURE, MLDSA44):
+        raise FormatError(
+            f"the key of {name} has the type {key_type:#04x}; 0x01, 0x04 and 0x06 are read"
+        )
+
+
+def _require_time(time_s: int) -> None:
+    if not 0 <= time_s <= _MAX_TIME_S:
+        raise SignatureError(f"no cosignature is made at {time_s} s")

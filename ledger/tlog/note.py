@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from ledger.errors import FormatError, SignatureError
 from ledger.tlog.keys import (
     COSIGNATURE,
+    COSIGNER_TYPES,
     ED25519,
+    LOG_TYPES,
+    MLDSA44,
     Signer,
     VerifierKey,
     cosigned_message,
@@ -33,9 +36,12 @@ from ledger.tlog.spelling import decode_base64, decode_text, encode_base64, enco
 
 __all__ = [
     "COSIGNATURE",
+    "COSIGNER_TYPES",
     "ED25519",
+    "LOG_TYPES",
     "MAX_NOTE_BYTES",
     "MAX_SIGNATURES",
+    "MLDSA44",
     "Note",
     "NoteSignature",
     "Signer",
@@ -84,17 +90,23 @@ class Note:
     signatures: tuple[NoteSignature, ...]
 
 
-def sign_note(text: str, signers: Sequence[Signer]) -> bytes:
+def sign_note(text: str, signers: Sequence[Signer], *, time_s: int | None = None) -> bytes:
     """Return the note of ``text``, which ends in a newline, with a line by each signer.
 
-    Raises FormatError for a text that no note has, or two signers with one name and key ID.
+    ``time_s``, unix seconds, is what signers of type 0x06 state; type 0x04 is a witness's, and
+    signs no note. Raises FormatError for a text that no note has, or two signers with one name
+    and key ID; SignatureError for a signer that needs a time and gets none.
     """
     message = _text_bytes(text)
     signatures: list[NoteSignature] = []
     for signer in signers:
-        if signer.type != ED25519:
+        if signer.type == ED25519:
+            blob = signer.sign(message)
+        elif signer.type == MLDSA44 and time_s is not None:
+            blob = signer.sign_at(message, time_s=time_s)
+        else:
             raise SignatureError(f"{signer!r} makes cosignatures, which need a time")
-        signatures.append(NoteSignature(signer.name, signer.key_id, signer.sign(message)))
+        signatures.append(NoteSignature(signer.name, signer.key_id, blob))
     return format_note(Note(text, tuple(signatures)))
 
 

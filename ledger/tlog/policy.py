@@ -16,11 +16,12 @@ from dataclasses import dataclass
 
 from ledger.errors import FormatError, SignatureError
 from ledger.tlog.checkpoint import Checkpoint, signed_checkpoint
-from ledger.tlog.note import COSIGNATURE, ED25519, VerifierKey, open_note, parse_vkey
+from ledger.tlog.note import COSIGNER_TYPES, LOG_TYPES, VerifierKey, open_note, parse_vkey
 from ledger.tlog.spelling import decode_size, encode_text, excerpt
 
 MAX_POLICY_BYTES = 256 * 1024
 
+_NO_TIME = bytes(8)
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _BLANKS = re.compile(r"[ \t]+")
 
@@ -91,7 +92,8 @@ def check_policy(note: bytes, policy: Policy) -> Checkpoint:
     log_keys = [log.key for log in policy.logs]
     opened = open_note(note, [*log_keys, *(witness.key for witness in policy.witnesses)])
     checkpoint = signed_checkpoint(opened, log_keys)
-    signed = {(line.name, line.key_id) for line in opened.signatures}
+    # A cosigner that states no time (tlog-cosignature lets type 0x06) speaks of no largest tree.
+    signed = {(line.name, line.key_id) for line in opened.signatures if line.blob[:8] != _NO_TIME}
     heard = {
         witness.name
         for witness in policy.witnesses
@@ -145,16 +147,16 @@ class _PolicyReader:
 
     def _log(self, vkey: str, url: list[str]) -> None:
         key = parse_vkey(vkey)
-        if key.type != ED25519:
-            raise FormatError(f"a log's key has the type 0x01, not {key.type:#04x}")
+        if key.type not in LOG_TYPES:
+            raise FormatError(f"a log's key has the type 0x01 or 0x06, not {key.type:#04x}")
         if key.public_key in self._logs:
             raise FormatError(f"the key of {key.name} is a log's already")
         self._logs[key.public_key] = PolicyLog(key, *url)
 
     def _witness(self, name: str, vkey: str, url: list[str]) -> None:
         key = parse_vkey(vkey)
-        if key.type != COSIGNATURE:
-            raise FormatError(f"a witness's key has the type 0x04, not {key.type:#04x}")
+        if key.type not in COSIGNER_TYPES:
+            raise FormatError(f"a witness's key has the type 0x04 or 0x06, not {key.type:#04x}")
         if key.public_key in self._witnesses:
             raise FormatError(f"the key of {key.name} is a witness's already")
         self._define(name)

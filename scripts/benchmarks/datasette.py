@@ -14,10 +14,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Self
 
+from benchmarks.load import Outcome
 from benchmarks.logs import Kept
 from benchmarks.places import CannotMeasure, environment
 from benchmarks.progress import Counter
-from benchmarks.serving import START_LIMIT_S, free_port, stop, time_each
+from benchmarks.serving import START_LIMIT_S, free_port, load, stop, time_each
 from ledger.assembly import Ledger
 from ledger.reader import View
 from ledger.storage.shapes import JobFilter
@@ -141,6 +142,7 @@ class Datasette:
     def __init__(self, file: Path, *, folder: Path) -> None:
         self._file = file
         self._log = folder / "datasette.log"
+        self._jobs = folder / "datasette.job"
         self.port = 0
 
     def __enter__(self) -> Self:
@@ -175,6 +177,10 @@ class Datasette:
     def time_each(self, paths: Sequence[str]) -> list[float]:
         """The seconds that a GET of each path takes, one after the other on one connection."""
         return time_each(self.port, paths)
+
+    def load(self, requests: Sequence[bytes], *, seconds: float) -> Outcome:
+        """Have the load generator send the requests over and over for a time."""
+        return load(self.port, requests, file=self._jobs, seconds=seconds)
 
     def _wait(self) -> None:
         begun = time.perf_counter()

@@ -22,6 +22,7 @@ from benchmarks.figures import percentile
 
 LOOPBACK: Final = "127.0.0.1"
 RECEIVE: Final = 1 << 18
+LAST_CHUNK: Final = b"\r\n0\r\n\r\n"
 SHOWN: Final = 300
 
 
@@ -64,6 +65,8 @@ class Connection:
         self._head = b""
         self._missing = -1
         self._size = 0
+        self._chunked = False
+        self._tail = b""
 
     def send(self, request: bytes) -> None:
         """Begin a request; the one before must have been answered."""
@@ -83,10 +86,15 @@ class Connection:
             if end < 0:
                 return None
             length = _content_length(self._head[:end])
-            self._missing = end + 4 + length - len(self._head)
+            self._chunked = length is None
+            self._missing = end + 4 + (length or 0) - len(self._head)
+            self._tail = self._head[end + 2 :]
         else:
             self._missing -= len(data)
-        if self._missing > 0:
+            self._tail = self._tail[-len(LAST_CHUNK) :] + data
+        # Text that ends a packet with these very bytes would end the answer early: JSON has no
+        # line's end by itself, and nothing else is asked for in chunks.
+        if self._missing > 0 or (self._chunked and not self._tail.endswith(LAST_CHUNK)):
             return None
         return int(self._head[9:12]), time.perf_counter() - self._begun, self._size
 
@@ -172,11 +180,14 @@ def read_job(path: Path) -> tuple[Job, list[bytes]]:
     return job, [rest[end - length : end] for end, length in zip(ends, job.lengths, strict=True)]
 
 
-def _content_length(head: bytes) -> int:
+def _content_length(head: bytes) -> int | None:
+    """The length of an answer's body; None of one that comes in chunks (RFC 9112, section 7.1)."""
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
             return int(value)
+        if name.lower() == b"transfer-encoding" and value.strip().lower() == b"chunked":
+            return None
     raise AnswerRefused(f"an answer without a length: {head[:SHOWN]!r}")
 
 

@@ -21,7 +21,7 @@ from benchmarks.progress import Counter, say
 from ledger.assembly import Ledger, create
 from ledger.errors import LedgerError
 from ledger.settings import Settings
-from schemas.answers import Receipted
+from schemas.posting import Receipted
 
 RECIPE: Final = 2
 """To be counted up when the kept logs must be other ones."""

@@ -15,6 +15,7 @@ from benchmarks import (
     machine,
     posting,
     proving,
+    rates,
     reading,
     scale,
     site,
@@ -123,6 +124,7 @@ def _measured(
     if site.SECTION in sections:
         yield [site.SECTION], site.measure(places, logs, amounts)
     if exporting.SECTION in sections:
+        yield [rates.SECTION], rates.measure(places, logs, amounts)
         yield [exporting.SECTION], exporting.measure(logs, amounts)
 
 

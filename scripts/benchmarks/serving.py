@@ -51,6 +51,7 @@ class Server:
             LEDGER_PORT=str(self.port),
             LEDGER_LOG_LEVEL="warning",
             LEDGER_RATE_PER_MINUTE="0",
+            LEDGER_PROCESSES=str(self._settings.processes),
         )
         begun = time.perf_counter()
         with self._log.open("ab") as log:
@@ -113,25 +114,14 @@ class Server:
         statuses: tuple[int, ...] = (200,),
     ) -> Outcome:
         """Have the load generator send the requests: each once, or over and over for a time."""
-        job = Job(
-            port=self.port,
+        return load(
+            self.port,
+            requests,
+            file=self._jobs,
             connections=connections,
-            lengths=tuple(map(len, requests)),
-            statuses=statuses,
             seconds=seconds,
-            limit_s=LOAD_LIMIT_S,
+            statuses=statuses,
         )
-        write_job(self._jobs, job, list(requests))
-        done = subprocess.run(
-            module("load", str(self._jobs)),
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise CannotMeasure(f"the load generator gave up: {_last(done.stderr)}")
-        return Outcome(**json.loads(done.stdout))
 
     def _wait(self, begun: float) -> None:
         while not self._answers():
@@ -150,6 +140,40 @@ class Server:
 
     def _last_line(self) -> str:
         return _last(self._log.read_text("utf-8", "replace"))
+
+
+def load(
+    port: int,
+    requests: Sequence[bytes],
+    *,
+    file: Path,
+    connections: int = CONNECTIONS,
+    seconds: float | None = None,
+    statuses: tuple[int, ...] = (200,),
+) -> Outcome:
+    """Have the load generator send the requests to a port; ``file`` is where it is told of them.
+
+    Raises CannotMeasure for an answer with another status than ``statuses``.
+    """
+    job = Job(
+        port=port,
+        connections=connections,
+        lengths=tuple(map(len, requests)),
+        statuses=statuses,
+        seconds=seconds,
+        limit_s=LOAD_LIMIT_S,
+    )
+    write_job(file, job, list(requests))
+    done = subprocess.run(
+        module("load", str(file)),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise CannotMeasure(f"the load generator gave up: {_last(done.stderr)}")
+    return Outcome(**json.loads(done.stdout))
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:

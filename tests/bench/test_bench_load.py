@@ -10,6 +10,7 @@ from benchmarks.syncs import count_calls
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"
 
 
 def job(port: int, count: int = 1, *, connections: int = 1, seconds: float | None = None) -> Job:
@@ -70,6 +71,20 @@ def test_an_answer_is_counted_once_however_it_is_cut_up(pieces: tuple[bytes, ...
     assert outcome.requests == 6
     assert outcome.received_bytes == 6 * len(WHOLE)
     assert 0 < outcome.p50_ms <= outcome.p99_ms <= outcome.worst_ms
+
+
+@pytest.mark.parametrize("cut", [len(CHUNKED), 20, -12, -7, -6, -4, -1])
+def test_an_answer_in_chunks_is_counted_once_however_it_is_cut_up(cut: int) -> None:
+    pieces = [piece for piece in (CHUNKED[:cut], CHUNKED[cut:]) if piece]
+    with server(*pieces) as port:
+        outcome = Run(job(port, 4, connections=2), [REQUEST] * 4).outcome()
+    assert (outcome.requests, outcome.received_bytes) == (4, 4 * len(CHUNKED))
+
+
+def test_an_empty_answer_in_chunks_is_one() -> None:
+    empty = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    with server(empty) as port:
+        assert Run(job(port, 2), [REQUEST] * 2).outcome().requests == 2
 
 
 def test_a_timed_run_asks_again_and_again_and_ends() -> None:

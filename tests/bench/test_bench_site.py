@@ -12,34 +12,9 @@ from benchmarks.figures import Figure, table
 from benchmarks.logs import Kept, kept_log
 from benchmarks.places import CannotMeasure, Places
 from benchmarks.scale import chosen
+from stand_in import StandIn
 
 ENTRIES = 600
-STAND_IN = """
-import http.server, sys
-
-class AnyQuestion(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *_):
-        pass
-
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), AnyQuestion).serve_forever()
-"""
-
-
-class StandIn(Datasette):
-    """Answers everything, at once, with nothing."""
-
-    name = "a stand-in"
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-c", STAND_IN, str(self.port)]
 
 
 class Broken(Datasette):

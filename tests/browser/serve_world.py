@@ -15,7 +15,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from ledger.assembly import Ledger
-from ledger.cli.running import _end_with, load_app
+from ledger.cli.running import end_with, load_app
 from ledger.settings import load_settings
 from web.app import create_app
 from web.front import Front
@@ -33,7 +33,7 @@ def create_world_app() -> Front:
 
 def main(port: int) -> None:
     """Listen until told to stop, or until the tests are gone."""
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     Granian(
         "serve_world:create_world_app",
         address=HOST,

@@ -12,7 +12,7 @@ from ledger.cli.common import CommandFailed, Disproved
 from ledger.cli.posting import post
 from ledger.settings import Settings
 from ledger.tlog.note import VerifierKey, parse_vkey
-from schemas.answers import Receipted
+from schemas.posting import Receipted
 
 Answer = Callable[[httpx.Request], httpx.Response]
 

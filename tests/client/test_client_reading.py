@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 from ledger_world import World
+from serving import served
 from tampering import Open
 
 from ledger.client import Ledger, TrustedOnFirstUse
@@ -95,6 +96,47 @@ def test_members_and_receipts(open_ledger: Open, world: World) -> None:
         assert ledger.receipt(opened) == view.receipt(opened)
         assert ledger.receipt(withheld) == view.receipt(withheld)
     assert ledger.receipt(0).startswith(b"c2sp.org/tlog-proof@v1\n")
+
+
+def test_models_and_artifacts_are_those_of_the_ledger(open_ledger: Open, world: World) -> None:
+    opened = {world.digest("opened", "weights")}
+    with world.reader.at() as view:
+        models, artifacts = view.models(limit=1000), view.artifacts(limit=1000)
+        last = artifacts[-1].disclosed_index
+    ledger = open_ledger()
+    assert tuple(ledger.models()) == models
+    assert tuple(ledger.artifacts()) == artifacts
+    assert opened <= {model.digest for model in models}
+    assert len(artifacts) > 1
+    for size in (last, last + 1, last + 2):
+        with world.reader.at(size) as view:
+            expected = view.models(limit=1000), view.artifacts(limit=1000)
+        then = open_ledger(at=size)
+        assert (tuple(then.models()), tuple(then.artifacts())) == expected
+    unchecked = open_ledger(verify=False, vkey=None)
+    assert tuple(unchecked.models()) == models
+    assert tuple(unchecked.artifacts()) == artifacts
+
+
+def test_a_model_that_several_jobs_name_is_made_of_all_of_them(
+    tmp_path: Path, database_url: str
+) -> None:
+    with World(tmp_path / "several", database_url) as world:
+        weights = "ab" * 32
+        for number in range(5):
+            author = "alpha" if number % 2 else "beta"
+            world.log(world.submission(f"job-{number}", author=author, weights=weights))
+            world.run(f"job-{number}", wall_s=100 * (number + 1), artifact="cd" * 32)
+        world.days(91)
+        world.sweep()
+        with world.reader.at() as view:
+            expected = view.models(limit=10), view.artifacts(limit=100)
+        assert (expected[0][0].jobs, expected[0][0].members) == (5, ("alpha", "beta"))
+        with (
+            served(world) as address,
+            Ledger(address, vkey=world.ledger.vkey, state=tmp_path / "kept") as ledger,
+        ):
+            assert (tuple(ledger.models()), tuple(ledger.artifacts())) == expected
 
 
 def test_without_verify_nothing_is_checked_and_nothing_kept(

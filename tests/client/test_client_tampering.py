@@ -15,6 +15,7 @@ from tampering import Change, Open, Tampering, in_json
 
 from ledger.assembly import create
 from ledger.client import Ledger
+from ledger.client.opened import ArtifactsInOrder, NotOpened
 from ledger.errors import (
     CommitmentError,
     FormatError,
@@ -267,3 +268,119 @@ def test_without_verify_the_same_lies_pass(open_ledger: Open) -> None:
     believed = list(open_ledger(transport=lying, verify=False).jobs())
     assert lying.changed
     assert [job for job in believed if job.gpu_seconds and job.gpu_seconds % 8 == 1]
+
+
+# --- models and artifacts -----------------------------------------------------------------------
+
+
+def _models(ledger: Ledger) -> object:
+    return list(ledger.models())
+
+
+def _artifacts(ledger: Ledger) -> object:
+    return list(ledger.artifacts())
+
+
+def _first(name: str, value: object) -> Callable[[Any], None]:
+    """Says of the first item of a list that ``name`` is ``value``."""
+
+    def change(answer: Any) -> None:
+        answer["data"][0][name] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("jobs", 2),
+        ("gpu_seconds", 1),
+        ("names", ["another model"]),
+        ("revision", "r2"),
+        ("parameter_count", 8),
+        ("members", ["alpha", "beta", "gamma"]),
+        ("first_disclosed_index", 1),
+        ("digest", "ab" * 32),
+    ],
+)
+def test_a_model_that_its_jobs_do_not_make(
+    open_ledger: Open, world: World, name: str, value: object
+) -> None:
+    found = _caught(open_ledger, "/api/v1/models", in_json(_first(name, value)), _models)
+    assert isinstance(found, Misbehaviour)
+    assert "answer.json" in found.evidence
+
+
+def test_a_job_of_a_model_that_is_hidden_shows_in_its_sums(open_ledger: Open, world: World) -> None:
+    def hide(answer: Any) -> None:
+        answer["data"] = []
+        answer["page"]["count"] = 0
+
+    found = _caught(open_ledger, "/api/v1/jobs", in_json(hide), _models)
+    assert isinstance(found, Misbehaviour)
+    assert "no opened record names a model" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("digest", "ab" * 32, "digest is"),
+        ("name", "harmless.json", "name is"),
+        ("bytes", 1, "bytes is"),
+        ("kind", "sae", "kind is"),
+        ("content_access", "public", "content_access is"),
+        ("uri", "https://elsewhere.example/", "uri is"),
+        ("member", "gamma", "member is"),
+        ("disclosed_at", "2020-01-01T00:00:00Z", "disclosed_at is"),
+        ("disclosed_index", 1, "disclosed_index is"),
+        ("place", 64, "an artifact -1, and 0 is shown"),
+        ("place", 2**40, "there is no entry"),
+        ("place", -64, "there is no entry"),
+    ],
+)
+def test_an_artifact_that_its_opening_does_not_name(
+    open_ledger: Open, name: str, value: object, said: str
+) -> None:
+    found = _caught(open_ledger, "/api/v1/artifacts", in_json(_first(name, value)), _artifacts)
+    assert isinstance(found, Misbehaviour)
+    assert said in str(found)
+    assert {"answer.json", "checkpoint"} <= found.evidence.keys()
+
+
+def test_an_artifact_of_another_job(open_ledger: Open, world: World) -> None:
+    change = in_json(_first("job_id", world.job_id("sealed")))
+    found = _caught(open_ledger, "/api/v1/artifacts", change, _artifacts)
+    assert isinstance(found, Misbehaviour)
+    assert f"is not about job {world.job_id('sealed')}" in str(found)
+
+
+def test_artifacts_out_of_their_order(open_ledger: Open) -> None:
+    def turn(answer: Any) -> None:
+        answer["data"].reverse()
+
+    found = _caught(open_ledger, "/api/v1/artifacts", in_json(turn), _artifacts)
+    assert isinstance(found, Misbehaviour)
+    assert "the list" in str(found)
+
+
+def _read(places: list[int]) -> None:
+    """A list of artifacts at ``places``, of entries that open two each."""
+    order = ArtifactsInOrder(lambda _: 2)
+    for place in places:
+        order.take(place)
+    order.end()
+
+
+def test_of_an_opening_that_is_shown_no_artifact_is_left_out() -> None:
+    for places, said in (
+        ([200 * 64 + 1], "is left out"),
+        ([200 * 64], "opens an artifact 1, and 0 is shown"),
+        ([200 * 64 + 1, 100 * 64 + 1], "artifact 0 of entry 200 is left out"),
+        ([200 * 64 + 1, 200 * 64, 200 * 64], "opens an artifact -1"),
+        ([100 * 64 + 1, 100 * 64, 200 * 64 + 1], "goes back"),
+        ([200 * 64 + 2], "opens an artifact 1, and 2 is shown"),
+    ):
+        with pytest.raises(NotOpened, match=said):
+            _read(places)
+    _read([200 * 64 + 1, 200 * 64, 100 * 64 + 1, 100 * 64])
+    _read([])

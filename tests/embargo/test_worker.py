@@ -271,3 +271,45 @@ def test_without_a_time_of_day_nothing_is_done_at_night(make: Callable[..., Work
     worker = make(nightly=lambda _go_on: None, nightly_at=None)
     worker.start()
     assert worker._scheduler.get_job(workers.NIGHTLY_ID) is None
+
+
+def test_beside_every_sweep_it_does_what_it_is_given_and_no_sweep_waits_for_it(
+    make: Callable[..., Worker], sweeps: Sweeps, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, done = threading.Event(), threading.Event()
+    times: list[int] = []
+
+    def beside(go_on: Callable[..., None]) -> None:
+        times.append(1)
+        begun.set()
+        assert done.wait(120)
+        go_on()
+        raise LogUnavailable("no writer")
+
+    worker = make(beside=beside, sweep_seconds=1)
+    worker.start()
+    assert begun.wait(60)
+    seen = sweeps.passes
+    until(lambda: sweeps.passes >= seen + 2)
+    assert len(times) == 1
+    done.set()
+    until(lambda: "the bulk files were not logged: no writer" in caplog.text)
+    until(lambda: len(times) >= 2)
+
+
+def test_what_it_does_beside_ends_when_it_is_stopped(
+    make: Callable[..., Worker], sweeps: Sweeps
+) -> None:
+    begun = threading.Event()
+
+    def beside(go_on: Callable[..., None]) -> None:
+        begun.set()
+        while True:
+            go_on()
+            time.sleep(0.01)
+
+    worker = make(beside=beside)
+    worker.start()
+    assert begun.wait(60)
+    worker.stop()
+    assert not worker._scheduler.running

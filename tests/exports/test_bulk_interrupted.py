@@ -11,6 +11,7 @@ from bulk_reading import FILES, PUBLIC_URL
 from ledger_world import World
 
 from ledger.exports import ExportFailed, ExportRunning, export, flat, partial, sets
+from ledger.exports.export import VERSION
 
 CHILD = Path(__file__).with_name("bulk_children.py")
 
@@ -91,7 +92,9 @@ def test_what_another_tree_or_version_left_behind_is_not_taken_up(
     monkeypatch.undo()
     [growing] = tmp_path.glob(".partial-*")
     notes = growing / partial.NOTES
-    notes.write_bytes(notes.read_bytes().replace(b'"about":"1 ', b'"about":"0 '))
+    this = b'"about":"%d ' % VERSION
+    assert this in notes.read_bytes()
+    notes.write_bytes(notes.read_bytes().replace(this, b'"about":"0 '))
     old = growing.joinpath("jobs.csv").stat().st_mtime_ns
     export(world.ledger.store, tmp_path, public_url=PUBLIC_URL)
     assert tmp_path.joinpath(made.name, "jobs.csv").stat().st_mtime_ns != old

@@ -1,5 +1,8 @@
+import fcntl
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +11,7 @@ import pytest
 from bulk_reading import PUBLIC_URL
 from ledger_world import World, with_history
 
-from ledger.assembly.bulk import BulkFiles
+from ledger.assembly.bulk import BulkFiles, logged_manifests
 from ledger.errors import ValueRefused
 from ledger.exports import export, sets
 from ledger.fsck import Finding, Findings, check
@@ -69,17 +72,86 @@ def test_what_was_made_beside_a_server_is_logged_with_the_next(
     assert len(listed) == 3
 
 
-def test_files_of_another_log_are_not_logged(
-    fresh: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder = tmp_path / "bulk"
-    name = export(fresh.ledger.store, folder, public_url=PUBLIC_URL)
-    package = folder / name / "datapackage.json"
+def test_a_set_of_an_earlier_size_is_logged_too(fresh: World, tmp_path: Path) -> None:
+    size = fresh.reader.tree_size()
+    bulk = _bulk(fresh, tmp_path / "bulk")
+    fresh.log(fresh.submission("job"))
+    later = bulk.make()
+    before = export(fresh.ledger.store, bulk.folder, public_url=PUBLIC_URL, size=size)
+    assert bulk.log_manifests() == 1
+    logged = logged_manifests(fresh.ledger.store, [before, later])
+    assert [each.manifest.tree_size for each in logged.values()] == [size + 2, size]
+    assert set(logged) == {sets.manifest_name(name) for name in (before, later)}
+
+
+def test_files_of_another_log_are_not_logged(fresh: World, tmp_path: Path) -> None:
+    bulk = _bulk(fresh, tmp_path / "bulk")
+    name = export(fresh.ledger.store, bulk.folder, public_url=PUBLIC_URL)
+    package = bulk.folder / name / "datapackage.json"
     with fresh.reader.at() as view:
         root = view.root.hex()
     package.write_bytes(package.read_bytes().replace(root.encode(), b"0" * 64))
-    assert _bulk(fresh, folder).log_manifests() == 0
-    assert "files of another log" in caplog.text
+    assert bulk.log_manifests() == 0
+    assert "files of another log" in bulk.refused[name]
+
+
+@pytest.mark.parametrize("file", ["jobs.csv", "ledger.sqlite", "SHA256SUMS"])
+def test_a_set_that_is_not_what_its_list_says_is_not_logged_until_it_is(
+    fresh: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, file: str
+) -> None:
+    bulk = _bulk(fresh, tmp_path / "bulk")
+    name = export(fresh.ledger.store, bulk.folder, public_url=PUBLIC_URL)
+    size = fresh.reader.tree_size()
+    path = bulk.folder / name / file
+    whole = path.read_bytes()
+    path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+    assert bulk.log_manifests() == 0
+    assert file in bulk.refused[name]
+    assert len(caplog.records) == 1
+    # It is said once, not with every sweep.
+    assert bulk.log_manifests() == 0
+    assert len(caplog.records) == 1
+    assert fresh.reader.tree_size() == size
+    shutil.rmtree(bulk.folder / name)
+    assert bulk.make() == name
+    assert (bulk.refused, fresh.reader.tree_size()) == ({}, size + 1)
+
+
+def test_other_files_under_a_name_that_was_logged_are_named_and_not_logged(
+    fresh: World, tmp_path: Path
+) -> None:
+    bulk = _bulk(fresh, tmp_path / "bulk")
+    name = bulk.make()
+    size = fresh.reader.tree_size()
+    folder = bulk.folder / name
+    jobs = folder / "jobs.csv"
+    sums = folder / "SHA256SUMS"
+    old = hashlib.sha256(jobs.read_bytes()).hexdigest()
+    jobs.write_bytes(jobs.read_bytes() + b"another row\r\n")
+    new = hashlib.sha256(jobs.read_bytes()).hexdigest()
+    sums.write_text(sums.read_text().replace(old, new))
+    assert list(sets.check(folder)) == []
+    assert _bulk(fresh, bulk.folder).log_manifests() == 0
+    later = _bulk(fresh, bulk.folder)
+    assert later.log_manifests() == 0
+    assert f"entry {size - 1} holds another digest" in later.refused[name]
+    assert fresh.reader.tree_size() == size
+
+
+def test_two_processes_log_a_set_once(fresh: World, tmp_path: Path) -> None:
+    bulk = _bulk(fresh, tmp_path / "bulk")
+    export(fresh.ledger.store, bulk.folder, public_url=PUBLIC_URL)
+    size = fresh.reader.tree_size()
+    descriptor = os.open(bulk.folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        assert bulk.log_manifests() == 0
+    finally:
+        os.close(descriptor)
+    assert fresh.reader.tree_size() == size
+    assert bulk.log_manifests() == 1
+    assert _bulk(fresh, bulk.folder).log_manifests() == 0
+    assert fresh.reader.tree_size() == size + 1
 
 
 def test_the_log_with_a_manifest_is_sound_for_every_judge(fresh: World, tmp_path: Path) -> None:

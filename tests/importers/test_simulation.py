@@ -14,7 +14,7 @@ from ledger.importers.simulation import (
     SimulatedClock,
     Simulation,
 )
-from schemas.answers import Accepted, Receipted
+from schemas.posting import Accepted, Receipted
 
 EMBARGO_S = 1_000
 

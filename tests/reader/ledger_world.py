@@ -21,7 +21,7 @@ from ledger.records.entry import Author
 from ledger.records.statement import sealed_paths, sign_statement
 from ledger.settings import Settings
 from ledger.tlog.note import Signer, generate_key
-from schemas.answers import Accepted
+from schemas.posting import Accepted
 from schemas.statements import SCHEMAS, Role
 
 ORIGIN = "ledger.example/apsci"

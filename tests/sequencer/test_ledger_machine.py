@@ -26,7 +26,7 @@ from ledger.assembly import Ledger
 from ledger.errors import Conflict, LedgerError, LogUnavailable, ValueRefused
 from ledger.records.deadline import DAY_S, format_time
 from ledger.settings import Settings
-from schemas.answers import Receipted
+from schemas.posting import Receipted
 
 EVENTS: dict[str, Callable[[str], bytes]] = {
     "started": kit.started,

@@ -30,7 +30,7 @@ from ledger.sequencer.queue import Queue, Ticket
 from ledger.settings import Settings
 from ledger.storage.store import Store
 from ledger.tlog.note import COSIGNATURE, generate_key
-from schemas.answers import Receipted
+from schemas.posting import Receipted
 
 ONE, TWO, THREE = kit.ulid(1), kit.ulid(2), kit.ulid(3)
 WITNESS = generate_key(f"{kit.ORIGIN}/qwen", bytes(32), key_type=COSIGNATURE)[0]

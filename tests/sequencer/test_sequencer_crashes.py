@@ -16,7 +16,7 @@ from sequencer_children import log_and_die
 from ledger.assembly import Ledger
 from ledger.errors import LogUnavailable
 from ledger.settings import Settings
-from schemas.answers import Receipted
+from schemas.posting import Receipted
 
 Copies = Callable[[str, int], Settings]
 

@@ -10,12 +10,12 @@ from sequencer_children import log_side_by_side
 from ledger.assembly import Ledger
 from ledger.records import canonical
 from ledger.records.deadline import format_time
-from ledger.sequencer.sequencer import _full_tiles
 from ledger.settings import Settings
 from ledger.storage.shapes import Head, NewBatch, StoredEntry
 from ledger.storage.store import Store
+from ledger.storage.tree import full_tiles
 from ledger.tlog.merkle import CompactRange, Extension, leaf_hash
-from schemas.answers import Receipted
+from schemas.posting import Receipted
 
 
 def test_processes_on_postgresql_make_one_log(postgresql_url: str, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def _fill(settings: Settings, size: int) -> None:
             NewBatch(
                 head=Head(size, extension.root, extension.range.edge(), time),
                 entries=entries,
-                tiles=_full_tiles(appending, extension),
+                tiles=full_tiles(appending.snapshot(), extension),
             )
         )
     store.close()

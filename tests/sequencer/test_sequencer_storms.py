@@ -13,7 +13,7 @@ from ledger.assembly import Ledger
 from ledger.errors import ForkRefused, LedgerError, LogUnavailable
 from ledger.sequencer import sequencer as sequencing
 from ledger.storage.store import Publishing, Store
-from schemas.answers import Receipted
+from schemas.posting import Receipted
 
 
 def cut_connections(url: str) -> None:

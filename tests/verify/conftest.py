@@ -55,3 +55,9 @@ def address(tmp_path: Path) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests read what is printed; the machine that they run on may speak Chinese."""
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")

@@ -235,14 +235,12 @@ def spoilt(value: Any, dice: random.Random) -> Any:
 def test_no_entry_of_any_shape_ends_in_a_traceback(log: History, seed: int) -> None:
     """Replays the log with every entry altered, one time in four, in some one place."""
     dice = random.Random(seed)
-    replay = script.Replay(script.parse_vkey(KEY), log.now_s)
-    rows = []
-    for entry in log.entries:
+    memory, tally = script.Memory(), script.Tally()
+    replay = script.Replay(script.parse_vkey(KEY), script.Clocks(log.now_s), memory, tally)
+    for index, entry in enumerate(log.entries):
         data = canonical(spoilt(entry, dice) if dice.random() < 0.25 else entry)
-        replay.learn(data)
-        rows.append(script.read_entry(data, replay.candidates))
-    for index, row in enumerate(rows):
-        replay.step(index, row)
-    replay.finish(own_clock=True)
-    assert len(replay.findings.counts) > 5
+        replay.step(index, script.read_entry(data, replay.known_keys()))
+    replay.finish()
+    memory.close()
+    assert len(tally.findings) > 5
     assert replay.counts.total() == len(log.entries)

@@ -1,11 +1,10 @@
 """What the verifier remembers and whom it trusts: forks, shrinking, other keys, witnesses."""
 
-import json
 from pathlib import Path
 
 import pytest
 from log_builder import ORIGIN, History, cosign, put, resign, signing_key, vkey_of
-from verify_runner import Verdict, run
+from verify_runner import Verdict, run, script
 
 KEY = vkey_of(ORIGIN)
 OTHER = signing_key("another")
@@ -38,7 +37,7 @@ def test_a_log_that_only_grew_is_verified_against_the_kept_checkpoint(
     verdict = judge(log.write(tmp_path / "after"), state)
     assert verdict.status == 0, verdict.report
     assert "trust-on-first-use" not in verdict.warnings
-    assert json.loads(state.read_text())["checkpoint"] == log.checkpoint()
+    assert script.State(str(state)).kept.note.raw == log.checkpoint().encode()
 
 
 def test_a_log_that_shrank_is_convicted_by_its_two_checkpoints(
@@ -72,12 +71,31 @@ def test_a_log_that_rewrote_its_past_is_convicted(
     assert state.read_bytes() == kept
 
 
-def test_the_state_is_not_written_unless_everything_holds(
+def test_the_state_is_not_written_unless_the_tree_holds(
+    log: History, mirror: Path, state: Path
+) -> None:
+    data = bytearray((mirror / "tile/entries/001").read_bytes())
+    data[500] ^= 1
+    put(mirror, "tile/entries/001", bytes(data))
+    assert judge(mirror, state).status == 1
+    assert not state.exists()
+    assert not state.with_name("state.json.part").exists()
+
+
+def test_what_an_entry_proves_stands_in_every_later_run(
     log: History, tmp_path: Path, state: Path
 ) -> None:
-    log.entries[log.labels["ended 41"]]["statement"]["public"]["gpu_seconds"] = 1
-    assert judge(log.write(tmp_path / "spoilt"), state).status == 1
-    assert not state.exists()
+    index = log.labels["ended 41"]
+    log.entries[index]["statement"]["public"]["gpu_seconds"] = 1
+    first_run = judge(first(log, 600).write(tmp_path / "spoilt"), state, "--vkey", KEY)
+    assert (first_run.status, first_run.codes) == (1, {"bad-signature"})
+    assert first_run.report["findings"][0]["standing"] is False
+    second_run = judge(log.write(tmp_path / "later"), state)
+    assert (second_run.status, second_run.codes) == (1, {"bad-signature"})
+    assert second_run.report["read_from"] == 600
+    assert second_run.report["findings"][0]["standing"] is True
+    assert second_run.entries("bad-signature") == [index]
+    assert second_run.report["evidence"] is None
 
 
 def test_the_first_key_is_taken_with_a_warning_and_kept(
@@ -184,7 +202,7 @@ def test_a_log_that_runs_ahead_of_its_witnesses_is_convicted(
     witnessed(log, mirror, "w1.example", "w2.example", after_s=-301)
     evidence = tmp_path / "evidence"
     verdict = run("--offline", mirror, "--policy", policy(tmp_path), "--evidence", evidence)
-    assert verdict.codes == {"ahead-of-witnesses"}
+    assert verdict.codes == {"post-dated"}
 
 
 @pytest.mark.parametrize(

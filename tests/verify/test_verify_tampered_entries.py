@@ -150,7 +150,7 @@ def a_submission_followed_by_something_else(log: History) -> int:
     return index
 
 
-@tampering("missing-decision", "decision-without-submission", "out-of-order")
+@tampering("missing-decision", "decision-without-submission", "run-without-admission")
 def a_decision_swapped_with_its_submission(log: History) -> int:
     index = log.labels["submitted 117"]
     log.entries[index : index + 2] = log.entries[index : index + 2][::-1]
@@ -163,7 +163,7 @@ def a_job_started_again_after_its_end(log: History) -> int:
     return log.start(log.entries[log.labels["ended 40"]]["statement"]["job_id"])
 
 
-@tampering("out-of-order")
+@tampering("run-without-admission")
 def a_job_that_ran_although_it_was_rejected(log: History) -> int:
     return log.start(log.entries[log.labels["rejected submission"]]["statement"]["job_id"])
 
@@ -174,7 +174,7 @@ def a_job_submitted_a_second_time(log: History) -> int:
     return log.submit("lab-a", job)
 
 
-@tampering("out-of-order")
+@tampering("run-without-admission")
 def egress_of_a_job_that_never_was(log: History) -> int:
     return log.egress(log.new_job())
 
@@ -185,7 +185,7 @@ def one_statement_logged_twice(log: History) -> int:
     return log.add({**copy, "logged_at": text_of(log.now_s)})
 
 
-@tampering("admitted-against-charter")
+@tampering("forbidden-workload-admitted")
 def a_forbidden_job_that_was_admitted(log: History) -> int:
     job = log.new_job()
     index = log.submit_only("lab-a", job, workload="sft")

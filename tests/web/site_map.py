@@ -2,6 +2,7 @@
 
 from ledger_world import World
 
+from ledger.exports import export, sets
 from ledger.reader.series import BY_PERIOD, NAMES
 from web.i18n import LANGUAGES
 from web.problems import KINDS
@@ -139,6 +140,7 @@ def answers(world: World) -> list[str]:
         f"/api/v1/entries/3/proof?size={size - 1}",
         "/entries/3.json",
         "/entries/3.proof",
+        "/entries/3.proof?cosigned=1",
         "/entries/1.dsse.json",
     ]
 
@@ -168,6 +170,15 @@ def feeds(world: World) -> list[str]:
         "/feeds/submitted.atom?since=5&limit=3&lang=zh-Hans",
         f"/feeds/published.atom?since={size}",
     ]
+
+
+def bulk(world: World) -> list[str]:
+    """Addresses of bulk files, which are made if there are none; the log stays as it is."""
+    house = world.ledger
+    if sets.latest(house.bulk_dir) is None:
+        export(house.store, house.bulk_dir, public_url="https://ledger.example")
+    listed = sets.index(house.bulk_dir)
+    return ["/bulk/index.json", *(file.path for each in listed.sets for file in each.files)]
 
 
 def files(world: World) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.answers import Series
+from schemas.series import Series
 from web import i18n
 from web.figures.findings import finding
 

@@ -18,7 +18,8 @@ from site_map import embeds, languages
 
 from ledger.reader.series import BY_PERIOD, NAMES
 from ledger.records.charter import Code
-from schemas.answers import LedgerState, Series, SeriesColumn
+from schemas.answers import LedgerState
+from schemas.series import Series, SeriesColumn
 from web.figures import Figure, figure_of
 from web.figures.charts import gridlines
 from web.figures.embedding import MOST_PANELS

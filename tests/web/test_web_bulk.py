@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 from browser import Browser
+from jsonschema import Draft202012Validator
 from ledger_world import World
+from site_map import bulk
 
+from web import openapi
 from web.app import create_app
+from web.contract import FILES, Operation
+from web.front import policy_of
 
 PUBLIC = "https://ledger.example"
 
@@ -137,6 +142,97 @@ def test_the_entry_of_a_manifest_says_what_it_is(shelf: Browser, world: World, n
     assert "批量文件" in shelf.get(f"/zh-Hans/entries/{index}").text
     entry = json.loads(shelf.get(f"/api/v1/entries/{index}").body)["data"]
     assert entry["entry"]["digest"] == {"sha256": made["manifest"]}
+
+
+def test_every_address_of_the_bulk_files_has_the_headers_that_all_have(
+    shelf: Browser, world: World, name: str
+) -> None:
+    size = name.rpartition("-")[2]
+    for target in bulk(world):
+        reply = shelf.get(target)
+        assert (target, reply.status) == (target, 200)
+        assert reply.headers["content-security-policy"] == policy_of(target)
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        assert reply.headers["referrer-policy"] == "no-referrer"
+        assert reply.headers["access-control-allow-origin"] == "*"
+        assert reply.headers["ledger-tree-size"] == size
+        assert int(reply.headers["content-length"]) == len(reply.body)
+        assert "set-cookie" not in reply.headers
+        assert "ratelimit" not in reply.headers
+        assert reply.repeated == ()
+        head = shelf.request("HEAD", target)
+        assert (head.status, head.body) == (200, b"")
+        assert head.headers == reply.headers
+        before = shelf.request("OPTIONS", target)
+        assert (before.status, before.headers["access-control-allow-origin"]) == (204, "*")
+        assert "Range" in before.headers["access-control-allow-headers"]
+
+
+def test_what_the_client_has_of_them_is_not_sent_again_in_any_coding(
+    shelf: Browser, world: World
+) -> None:
+    for target in bulk(world):
+        for coding in ("identity", "gzip", "br"):
+            tag = shelf.get(target, accept_encoding=coding).headers["etag"]
+            for given in (tag, f"W/{tag}", f'"other", {tag}'):
+                reply = shelf.get(target, accept_encoding=coding, if_none_match=given)
+                assert (target, reply.status, reply.body) == (target, 304, b"")
+                assert reply.headers["etag"] == tag
+                assert "content-length" not in reply.headers
+            other = shelf.get(target, accept_encoding=coding, if_none_match='"other"')
+            assert other.status == 200
+    # A condition comes before a range (RFC 9110, section 13.2.2).
+    tag = shelf.get(target).headers["etag"]
+    assert shelf.get(target, if_none_match=tag, range="bytes=0-3").status == 304
+
+
+def test_no_other_method_is_taken(shelf: Browser, world: World) -> None:
+    for target in ("/bulk/index.json", bulk(world)[1], "/bulk/latest/jobs.csv"):
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            reply = shelf.request(method, target)
+            assert (target, method, reply.status) == (target, method, 405)
+            assert "GET" in reply.headers["allow"]
+            assert reply.headers["content-type"] == "application/problem+json"
+
+
+def test_the_document_says_what_the_addresses_of_the_bulk_files_answer(
+    shelf: Browser, name: str
+) -> None:
+    document = shelf.get(openapi.ADDRESS).json()
+    named = {path for path in document["paths"] if path.startswith("/bulk/")}
+    assert named == {each.address for each in FILES}
+    seen: set[tuple[str, int]] = set()
+
+    def ask(target: str, operation: Operation, **headers: str) -> None:
+        reply = shelf.get(target, **headers)
+        responses = document["paths"][operation.address]["get"]["responses"]
+        assert str(reply.status) in responses, (target, reply.status)
+        said = responses[str(reply.status)]
+        seen.add((operation.name, reply.status))
+        for header, each in document["components"]["headers"].items():
+            if each.get("required") and header in said["headers"]:
+                assert header.lower() in reply.headers, (target, header)
+        media = reply.headers.get("content-type", "").partition(";")[0]
+        for form, content in said.get("content", {}).items():
+            if form.endswith("json"):
+                assert media == form
+                schema = {**content["schema"], "components": document["components"]}
+                Draft202012Validator(schema).validate(reply.json())
+
+    index, latest, file = FILES
+    tag = shelf.get("/bulk/index.json").headers["etag"]
+    ask("/bulk/index.json", index)
+    ask("/bulk/index.json", index, if_none_match=tag)
+    ask("/bulk/index.json?x=1", index)
+    ask("/bulk/latest/jobs.csv", latest)
+    ask("/bulk/latest/nothing", latest)
+    jobs = f"/bulk/{name}/jobs.csv"
+    ask(jobs, file)
+    ask(jobs, file, range="bytes=0-9")
+    ask(jobs, file, range="bytes=999999999-")
+    ask(jobs, file, if_none_match=shelf.get(jobs).headers["etag"])
+    ask(f"/bulk/{name}/nothing", file)
+    assert seen == {(each.name, status) for each in FILES for status in openapi.statuses(each)}
 
 
 def test_before_the_first_set_there_is_an_empty_list(shop: Browser) -> None:

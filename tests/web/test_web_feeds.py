@@ -1,13 +1,23 @@
 """Feeds in both forms: every item once by every way through them, and nothing that is sealed."""
 
 import re
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 import feedparser
 import pytest
 from browser import Browser, Reply
+from feed_reading import (
+    ATOM,
+    HISTORY,
+    PUBLIC_URL,
+    archives_of,
+    ids_of,
+    indices_of,
+    links_of,
+    local,
+    pages_of,
+)
 from ledger_world import HOSTILE, World, words_of
 from site_map import feeds
 
@@ -16,54 +26,12 @@ from web.app import create_app
 from web.feed_addresses import RANGE
 from web.telling.plain import shown
 
-PUBLIC_URL = "https://ledger.example"
-ATOM = "{http://www.w3.org/2005/Atom}"
-HISTORY = "{http://purl.org/syndication/history/1.0}"
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|\+00:00)")
 NAMED = ("published", "submitted", "rejected", "corrections", "checkpoints", "jobs")
 
 
-def _local(address: str) -> str:
-    assert address.startswith(PUBLIC_URL + "/")
-    return address.removeprefix(PUBLIC_URL)
-
-
 def _forms(world: World, form: str) -> list[str]:
     return [each for each in feeds(world) if each.partition("?")[0].endswith(form)]
-
-
-def _links(feed: ET.Element) -> dict[str, str]:
-    return {each.get("rel", ""): each.get("href", "") for each in feed.findall(f"{ATOM}link")}
-
-
-def _ids(feed: ET.Element) -> list[str]:
-    return [entry.findtext(f"{ATOM}id", "") for entry in feed.findall(f"{ATOM}entry")]
-
-
-def _pages(site: Browser, target: str) -> Iterator[dict[str, object]]:
-    following: str | None = target
-    while following:
-        feed = site.get(following).json()
-        yield feed
-        following = _local(feed["next_url"]) if "next_url" in feed else None
-
-
-def _indices(site: Browser, target: str) -> list[int]:
-    return [
-        item["_apsci"]["index"]
-        for feed in _pages(site, target)
-        for item in feed["items"]  # type: ignore[attr-defined] # JSON
-    ]
-
-
-def _archives(site: Browser, target: str) -> Iterator[ET.Element]:
-    """The document that a reader subscribes to, and the archives before it, newest first."""
-    following: str | None = target
-    while following:
-        feed = ET.fromstring(site.get(following).text)
-        yield feed
-        before = _links(feed).get("prev-archive")
-        following = _local(before) if before else None
 
 
 def _url(value: object) -> None:
@@ -95,7 +63,7 @@ def test_every_json_feed_has_what_the_specification_asks_for(site: Browser, worl
         assert feed["language"] in {"en", "zh-Hans"}
         assert feed["_apsci"]["tree_size"] == world.reader.tree_size()
         _check_authors(feed["authors"])
-        assert site.get(_local(feed["home_page_url"])).status == 200
+        assert site.get(local(feed["home_page_url"])).status == 200
         assert isinstance(feed["items"], list)
         assert len({item["id"] for item in feed["items"]}) == len(feed["items"])
         for item in feed["items"]:
@@ -144,10 +112,10 @@ def test_every_atom_feed_is_read_by_a_feed_reader_and_is_what_the_rfc_asks_for(
         for name in ("id", "title", "updated"):
             assert len(feed.findall(f"{ATOM}{name}")) == 1
         assert RFC3339.fullmatch(feed.findtext(f"{ATOM}updated", ""))
-        links = _links(feed)
+        links = links_of(feed)
         assert links["self"] == PUBLIC_URL + target
         assert feed.find(f"{HISTORY}archive") is None
-        ids = _ids(feed)
+        ids = ids_of(feed)
         assert len(set(ids)) == len(ids) == len(parsed.entries)
         for entry in feed.findall(f"{ATOM}entry"):
             for name in ("id", "title", "updated", "summary"):
@@ -176,8 +144,8 @@ def test_a_feed_has_the_entries_that_it_is_about_in_log_order(site: Browser, wor
     told = {"published": "disclosed", "rejected": "rejected", "corrections": "corrected"}
     for name, kind in {**told, "submitted": "submitted", "jobs": "submitted"}.items():
         wanted = [index for index in range(size) if kinds[index] == kind]
-        assert _indices(site, f"/feeds/{name}.json?limit=7") == wanted[::-1], name
-        assert _indices(site, f"/feeds/{name}.json?limit=7&since=0") == wanted, name
+        assert indices_of(site, f"/feeds/{name}.json?limit=7") == wanted[::-1], name
+        assert indices_of(site, f"/feeds/{name}.json?limit=7&since=0") == wanted, name
 
 
 def test_a_member_has_a_feed_of_what_it_did_and_what_became_of_it(
@@ -185,7 +153,7 @@ def test_a_member_has_a_feed_of_what_it_did_and_what_became_of_it(
 ) -> None:
     items = [
         item
-        for page in _pages(site, "/feeds/members/beta.json?limit=2")
+        for page in pages_of(site, "/feeds/members/beta.json?limit=2")
         for item in page["items"]  # type: ignore[attr-defined] # JSON
     ]
     found = [(item["_apsci"]["job_id"], item["_apsci"]["entry_kind"]) for item in items[::-1]]
@@ -262,61 +230,21 @@ def test_an_item_says_the_same_for_ever(fresh: World, shop: Browser) -> None:
     assert shop.get("/feeds/submitted.json").json()["items"][1:] == before
 
 
-def test_nothing_is_lost_or_doubled_while_the_log_grows(fresh: World, shop: Browser) -> None:
-    """By next_url, by since and by archives, each crawled while more is appended."""
-    for first in range(0, 3_000, 1_000):
-        fresh.log(*[fresh.submission(f"old{n}") for n in range(first, first + 1_000)])
-    size = fresh.reader.tree_size()
-    with fresh.reader.at() as view:
-        old = [each.index for each in view.entries(start=0, limit=size) if each.kind == "submitted"]
-    more = iter(range(50))
-
-    def grow() -> None:
-        if (number := next(more, None)) is not None:
-            fresh.log(*[fresh.submission(f"new{number}-{n}") for n in range(10)])
-
-    back = []
-    for page in _pages(shop, "/feeds/submitted.json?limit=100"):
-        back += [item["_apsci"]["index"] for item in page["items"]]  # type: ignore[attr-defined] # JSON
-        grow()
-    assert back == old[::-1]
-    onward: list[int] = []
-    target: str | None = "/feeds/submitted.json?limit=100&since=0"
-    while target:
-        page = shop.get(target).json()
-        onward += [item["_apsci"]["index"] for item in page["items"]]
-        grow()
-        target = _local(page.get("next_url") or page["_apsci"]["since_url"])
-        if not page["items"] and "next_url" not in page and next(more, None) is None:
-            target = None
-    every = _indices(shop, "/feeds/submitted.json?limit=100")[::-1]
-    assert onward == every
-    assert set(old) < set(every)
-    archived: list[str] = []
-    more = iter(range(100, 120))
-    for feed in _archives(shop, "/feeds/submitted.atom"):
-        archived += _ids(feed)
-        grow()
-    ids = [f"{PUBLIC_URL}/entries/{index}" for index in every[::-1]]
-    # A reader knows an item by its id: the first document repeats some of the newest archive.
-    assert list(dict.fromkeys(archived)) == ids
-
-
 def test_archives_never_change_and_meet_without_a_gap(fresh: World, shop: Browser) -> None:
     fresh.log(*[fresh.submission(f"job{n}") for n in range(400)])
-    documents = list(_archives(shop, "/feeds/submitted.atom"))
+    documents = list(archives_of(shop, "/feeds/submitted.atom"))
     assert len(documents) == 1 + fresh.reader.tree_size() // RANGE
     subscription, *archives = documents
     assert subscription.find(f"{HISTORY}archive") is None
-    addresses = [_local(_links(each)["self"]) for each in archives]
+    addresses = [local(links_of(each)["self"]) for each in archives]
     before: dict[str, Reply] = {}
     for address, feed in zip(addresses, archives, strict=True):
         reply = before[address] = shop.get(address)
         assert feed.find(f"{HISTORY}archive") is not None
-        assert _links(feed)["current"] == _links(subscription)["self"]
+        assert links_of(feed)["current"] == links_of(subscription)["self"]
         assert feed.findtext(f"{ATOM}id") == subscription.findtext(f"{ATOM}id")
         assert reply.headers["cache-control"].endswith("immutable")
-    flat = [each for feed in archives for each in _ids(feed)]
+    flat = [each for feed in archives for each in ids_of(feed)]
     assert len(flat) == len(set(flat))
     fresh.run("job0")
     fresh.days(91)
@@ -342,7 +270,7 @@ def test_what_is_overdue_stays_in_its_feed_after_it_was_opened(fresh: World, sho
     fresh.days(91)
     first = shop.get("/feeds/overdue.json?limit=2").json()
     assert first["_apsci"]["seen_at"] == format_time(fresh.clock.now)
-    indices = _indices(shop, "/feeds/overdue.json?limit=2")
+    indices = indices_of(shop, "/feeds/overdue.json?limit=2")
     assert len(indices) == 6
     assert indices == sorted(indices, reverse=True)
     assert [item["_apsci"]["days_late"] for item in first["items"]] == [2, 2]
@@ -433,7 +361,7 @@ def test_a_hub_is_named_where_there_is_one(fresh: World) -> None:
         assert reply.json()["hubs"] == [{"type": "WebSub", "url": hub}]
         assert f'<{hub}>; rel="hub"' in reply.headers["link"]
         assert f'<{PUBLIC_URL}/feeds/published.json>; rel="self"' in reply.headers["link"]
-        assert _links(ET.fromstring(shop.get("/feeds/published.atom").text))["hub"] == hub
+        assert links_of(ET.fromstring(shop.get("/feeds/published.atom").text))["hub"] == hub
         for untold in ("jobs.json?state=failed", "overdue.json", "published.json?lang=zh-Hans"):
             assert "hubs" not in shop.get(f"/feeds/{untold}").json()
             assert 'rel="hub"' not in shop.get(f"/feeds/{untold}").headers["link"]

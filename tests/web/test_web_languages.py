@@ -34,13 +34,16 @@ LATIN = {
     *("AI", "API", "APSCI", "C2SP", "Cookie", "DPO", "DSSE", "Feed", "GPU", "H200", "HTTP"),
     *("JSON", "LoRA", "MiB", "OpenSSF", "QLoRA", "RFC", "SHA-256", "UTC", "base64"),
     *("GET", "HEAD", "POST", "tlog-proof", "tlog-tiles", "verify.py", "B", "kB", "MB", "TB"),
-    *("BibTeX", "CSL-JSON", "CSV", "HTML", "NVIDIA", "kWh"),
-    *("DuckDB", "Datasette", "Ed25519", "Excel", "Google", "LibreOffice", "R", "ULID"),
-    *("curl", "jq", "sha256", "signed-note", "sqlite-utils", "tlog-checkpoint"),
+    *("BibTeX", "CSL-JSON", "CSV", "HTML", "ML-DSA-44", "NVIDIA", "kWh"),
+    *("DuckDB", "Datasette", "Ed25519", "Excel", "Go", "Google", "LibreOffice", "R", "ULID"),
+    *("curl", "jq", "sha256", "signed-note", "tlog-checkpoint"),
     # what stands in addresses and in the feed
     *(
         "Atom",
         "WebSub",
+        "Standard",
+        "Webhook",
+        "Webhooks",
         "atom",
         "submitted",
         "rejected",
@@ -58,7 +61,18 @@ LATIN = {
     # of the contract of the interface
     *("JSON", "OpenAPI", "Schema"),
     # forms of the bulk files
-    *("Croissant", "Data", "NDJSON", "Package", "Parquet", "SQLite", "schema.org"),
+    *(
+        "Croissant",
+        "Data",
+        "Frictionless",
+        "NDJSON",
+        "Package",
+        "Parquet",
+        "SQLite",
+        "UTF-8",
+        "pandas",
+        "schema.org",
+    ),
     # what the reader of a list has typed
     *("canary", "refusals"),
     # of the pages of words: names of rules, licences, formats and tools

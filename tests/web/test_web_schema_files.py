@@ -110,6 +110,7 @@ def test_every_example_of_the_api_page_is_what_its_schema_says(site: Browser, ta
     listed = document["paths"]["/api/v1/jobs"]["get"]["responses"]["200"]["content"]
     by_field = {
         "page": {**listed["application/json"]["schema"], "components": document["components"]},
+        "timestamp": json.loads(FILES["webhook-event"]),
         "detail": json.loads(FILES["problem"]),
         "signature": json.loads(FILES["signed-statement"]),
         "receipt": json.loads(FILES["accepted"]),

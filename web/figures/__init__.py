@@ -7,7 +7,8 @@ members wrote goes through ``called``. All numbers are of the series, none is wo
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from schemas.answers import LedgerState, Series
+from schemas.answers import LedgerState
+from schemas.series import Series
 from web.figures import calendar, histograms, lying, periods
 from web.figures.shapes import TITLES, Figure, Source
 from web.telling.labels import label

@@ -8,7 +8,7 @@ from itertools import accumulate, groupby
 from typing import Any, Final
 
 from ledger.reader.statistics import MEMBER_SHARE_PERCENT as MARK_PERCENT
-from schemas.answers import Series
+from schemas.series import Series
 from web.i18n import gettext, in_sequence, ngettext
 from web.telling.formats import day, hours, month, number, percent, size
 from web.telling.labels import label

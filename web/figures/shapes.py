@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from schemas.answers import LedgerState, Series
+from schemas.answers import LedgerState
+from schemas.series import Series
 from web.figures import findings
 from web.figures.charts import Bars, Columns, HeatMap
 from web.i18n import gettext, noted

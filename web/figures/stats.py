@@ -12,7 +12,7 @@ from litestar.params import FromPath
 
 from ledger.reader import View
 from ledger.reader.series import BY_PERIOD, NAMES
-from schemas.answers import Series
+from schemas.series import Series
 from web import query
 from web.api import BASE, PAGING, Asking, show, whole_list
 from web.doors import asked

@@ -9,9 +9,9 @@ from ledger.reader import View
 from schemas.answers import JobDetail
 from web import query
 from web.api import BASE
-from web.doors import asked
+from web.doors import Asked, asked
 from web.files import citations, job_files, qr
-from web.pages.page import Asking, page
+from web.pages.page import Asking, page, receipt_address
 from web.telling import story
 from web.telling.sentences import job_summary
 
@@ -36,7 +36,7 @@ def show_job(request: Asking, job_id: FromPath[str]) -> Response[Any]:
             cited=cited,
             citations=citations,
             code=qr.encode(cited.address),
-            **_of_job(view, detail),
+            **_of_job(asking, view, detail),
         )
 
 
@@ -57,7 +57,7 @@ def show_proof(request: Asking, job_id: FromPath[str]) -> Response[Any]:
             on_the_left=_on_the_left(detail.job.submitted_index, view.size),
             origin=asking.house.origin,
             vkey=asking.house.vkey,
-            **_of_job(view, detail),
+            **_of_job(asking, view, detail),
         )
 
 
@@ -71,7 +71,7 @@ def _on_the_left(index: int, size: int) -> frozenset[int]:
     return frozenset([*(level for level in range(inner) if index >> level & 1), *above])
 
 
-def _of_job(view: View, detail: JobDetail) -> dict[str, Any]:
+def _of_job(asking: Asked, view: View, detail: JobDetail) -> dict[str, Any]:
     index = detail.job.submitted_index
     entry = view.entry(index)
     return {
@@ -81,5 +81,5 @@ def _of_job(view: View, detail: JobDetail) -> dict[str, Any]:
         "entry": entry,
         "raw": bytes(entry.entry).decode(),
         "raw_bytes": len(bytes(entry.entry)),
-        "receipt": f"/jobs/{detail.job.job_id}.proof" + (f"?at={view.size}"),
+        "receipt": receipt_address(asking, view, f"/jobs/{detail.job.job_id}.proof"),
     }

@@ -9,7 +9,7 @@ from web import query
 from web.api import BASE
 from web.doors import asked
 from web.figures.charts import calendar
-from web.pages.page import Asking, page
+from web.pages.page import Asking, page, receipt_address
 from web.telling.formats import json_text, today
 
 RECENT: Final = 20
@@ -70,6 +70,7 @@ def show_log(request: Asking) -> Response[Any]:
             new_size=new_size,
             origin=asking.house.origin,
             vkey=asking.house.vkey,
+            witnessed=view.is_witnessed,
         )
 
 
@@ -113,4 +114,5 @@ def show_entry(request: Asking, index: FromPath[str]) -> Response[Any]:
             raw=bytes(entry.entry).decode(),
             formatted=json_text(entry.entry),
             proof=view.inclusion(number),
+            receipt=receipt_address(asking, view, f"/entries/{number}.proof"),
         )

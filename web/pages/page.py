@@ -66,3 +66,10 @@ def page(
     pages: Pages = request.app.state.pages
     body = pages.page(template, asking, view.state(), names=view.titles(), **context)
     return Response(body, media_type=HTML)
+
+
+def receipt_address(asking: Asked, view: View, path: str) -> str:
+    """Where a page's receipt is: as of the page's tree, or with cosignatures where there may be."""
+    if view.is_witnessed and not asking.pinned:
+        return f"{path}?cosigned=1"
+    return f"{path}?at={view.size}"

@@ -27,7 +27,7 @@ def show_status(request: Asking) -> Response[Any]:
             asking,
             view,
             twin=f"{BASE}/status",
-            status=browse.status(view, asking.house, now=now),
+            status=browse.status(view, asking.house, now=now, pinned=asking.pinned),
             now=now,
         )
 

@@ -7,7 +7,7 @@ from litestar.params import FromPath
 
 from ledger.reader import View
 from ledger.reader.series import BY_PERIOD, NAMES
-from schemas.answers import Series
+from schemas.series import Series
 from web import query
 from web.api import BASE
 from web.doors import Asked, asked

@@ -158,7 +158,8 @@ _FIELDS: Final[Mapping[str, FieldWords]] = {
     "exit_status": FieldWords(noted("How it ended"), noted("What the cluster itself reported.")),
     "gpu_count": FieldWords(noted("GPUs"), noted("How many GPUs work on it at the same time.")),
     "gpu_seconds": FieldWords(
-        noted("GPU-hours"), noted("GPUs times hours: what the job took away from others.")
+        noted("GPU-hours"),
+        noted("GPUs times the time that they worked: what the job took away from others."),
     ),
     "gradient_scope": FieldWords(
         noted("Gradients"),
@@ -169,7 +170,7 @@ _FIELDS: Final[Mapping[str, FieldWords]] = {
     ),
     "h200e_seconds": FieldWords(
         noted("In H200 hours"),
-        noted("The same as hours of one NVIDIA H200, so that jobs on different GPUs compare."),
+        noted("The same as the time of one NVIDIA H200, so that jobs on different GPUs compare."),
     ),
     "job_id": FieldWords(noted("Job number"), noted("Its name for ever, in every address.")),
     "member": FieldWords(noted("Member"), noted("The laboratory whose job it is.")),

@@ -1,0 +1,266 @@
+"""Refills a database from a mirror: what to do when it was lost, or is older than the signer.
+
+The mirror is believed as little as any other source: every entry is hashed up to a checkpoint that
+this log's key has signed, and that tree has to begin with the one in the database and with the one
+that the signer remembers. Nothing is signed here. What a mirror does not hold is what is still
+sealed: the openings come from the old database, where it can be read, or are lost.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.client.tree import Files, Leaf, Tree
+from ledger.errors import Conflict, FormatError, LogUnavailable
+from ledger.mirrors.shapes import CHECKPOINT
+from ledger.records.entry import parse_entry
+from ledger.storage.projections import fact_of
+from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEntry
+from ledger.storage.store import StorageFailed, Store
+from ledger.storage.tree import full_tiles
+from ledger.tlog.checkpoint import MAX_CHECKPOINT_BYTES, Checkpoint, open_checkpoint
+from ledger.tlog.growth import CompactRange, Extension
+from ledger.tlog.hashing import leaf_hash
+from ledger.tlog.note import Note, VerifierKey, format_note, parse_note
+from ledger.vault import Vault
+
+AT_ONCE: Final = 2_048
+"""Entries that are written together: bounded memory."""
+NAMED: Final = 10
+SUBMITTED: Final = "submitted"
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What was done: the database held ``old_size`` entries and now holds ``checkpoint.size``."""
+
+    checkpoint: Checkpoint
+    old_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Openings:
+    """``sealed`` records there are; ``restored`` openings came from the old database.
+
+    ``missing`` is how many records, sealed or withheld in part, have none after it.
+    """
+
+    sealed: int
+    restored: int
+    missing: int
+    first_missing: tuple[int, ...]
+
+
+def recover(
+    store: Store,
+    files: Files,
+    *,
+    key: VerifierKey,
+    remembered: bytes | None,
+    progress: Progress = lambda _what, _done, _total: None,
+) -> Recovered:
+    """Bring the database to the mirror's checkpoint; ``remembered`` is the signer's last note.
+
+    The caller is the writer. May be stopped anywhere and run again. Raises Conflict where the
+    database or the signer holds more than the mirror, or something else.
+    """
+    note = files.get(f"/{CHECKPOINT}", limit=MAX_CHECKPOINT_BYTES)
+    checkpoint = open_checkpoint(note, [key])
+    tree = Tree(files, checkpoint, note, verify=True)
+    last = None if remembered is None else open_checkpoint(remembered, [key])
+    if last is not None:
+        _require_beginning(tree, last.size, last.root, "the signer has signed")
+    store.migrate()
+    empty = store.is_empty()
+    head = Head(size=0, root=b"", edge=b"", logged_at=0)
+    if not empty:
+        with store.snapshot() as reads:
+            head = reads.head()
+        _require_beginning(tree, head.size, head.root, "this database holds")
+    old_size = head.size
+    if empty:
+        _create(store, tree.leaf(0))
+        old_size = 0
+    for batch in _batches(tree, max(old_size, 1)):
+        _append(store, batch)
+        progress("entries", batch[-1].index + 1, tree.size)
+    with store.snapshot() as reads:
+        head = reads.head()
+    if head.root != checkpoint.root:
+        raise LogUnavailable("what was written has another root: run `ledger fsck`")
+    if last is not None and last.size == checkpoint.size:
+        note = remembered or note
+    with store.publishing() as publishing:
+        publishing.publish(
+            StoredCheckpoint(
+                size=head.size,
+                root=head.root,
+                logged_at=head.logged_at,
+                note=_own_lines(note, checkpoint.origin),
+            )
+        )
+    return Recovered(checkpoint, old_size)
+
+
+def restore_openings(
+    store: Store,
+    old: Store | None,
+    vault: Vault | None,
+    *,
+    progress: Progress = lambda _what, _done, _total: None,
+) -> Openings:
+    """Bring back what opens sealed records: from an old database of this log, or the log itself.
+
+    Those of the old one are encrypted, and are taken as they lie: ``ledger fsck`` holds them
+    against their commitments. One that cannot be read is left out. What the log has opened in
+    full is locked up again with ``vault``.
+    """
+    sealed = restored = missing = 0
+    first: list[int] = []
+    with store.snapshot() as reads:
+        size = reads.head().size
+    for start in range(0, size, AT_ONCE):
+        stop = min(start + AT_ONCE, size)
+        found: list[tuple[int, bytes]] = []
+        with store.snapshot() as reads:
+            places = [index for index, _ in reads.sealings(start, stop)]
+            for index, embargo in sorted(reads.embargoes_at(places).items()):
+                is_sealed = embargo.disclosed_index is None
+                sealed += is_sealed
+                entry = reads.entry(index)
+                if entry is None or reads.opening(index) is not None:
+                    continue
+                opening = None if old is None else _opening_in(old, entry)
+                if opening is not None:
+                    restored += 1
+                elif embargo.disclosed_index is not None and vault is not None:
+                    opening = _opening_of(reads.entry(embargo.disclosed_index), entry, vault)
+                if opening is not None:
+                    found.append((index, opening))
+                elif is_sealed or embargo.withheld_index is not None:
+                    missing += 1
+                    first += [index] if len(first) < NAMED else []
+        if found:
+            with store.append() as appending:
+                appending.write(NewBatch(head=appending.head, openings=found))
+        progress("openings", stop, size)
+    return Openings(sealed, restored, missing, tuple(first))
+
+
+def _opening_of(disclosure: StoredEntry | None, entry: StoredEntry, vault: Vault) -> bytes | None:
+    """What the log itself has opened, locked up again; None where a part stays closed."""
+    signed = parse_entry(entry.data).signed
+    disclosed = parse_entry(disclosure.data).disclosed if disclosure else None
+    if disclosed is None or disclosed.seed is None or signed is None or signed.sealed_root is None:
+        return None
+    return vault.lock(seed=disclosed.seed, fields=dict(disclosed.fields), root=signed.sealed_root)
+
+
+def _opening_in(old: Store, entry: StoredEntry) -> bytes | None:
+    """The opening of the same entry in another database; None where it is not to be had."""
+    try:
+        with old.snapshot() as reads:
+            known = reads.entry(entry.index)
+            same = known is not None and known.leaf_hash == entry.leaf_hash
+            return reads.opening(entry.index) if same else None
+    except StorageFailed:
+        return None
+
+
+def _require_beginning(tree: Tree, size: int, root: bytes, whose: str) -> None:
+    if size > tree.size:
+        raise Conflict(
+            f"{whose} {size} entries, and the mirror has {tree.size}: it is too old, and nothing"
+            " was written; find a newer one"
+        )
+    found = tree.root_at(size)
+    if found != root:
+        raise Conflict(
+            f"{whose} {size} entries with the root {root.hex()}, and the mirror's first {size} have"
+            f" the root {found.hex()}: these are two histories, and nothing was written"
+        )
+
+
+def _create(store: Store, leaf: Leaf) -> None:
+    stored = _stored(leaf)
+    extension = Extension(CompactRange(), [stored.leaf_hash])
+    head = Head(1, extension.root, extension.range.edge(), stored.logged_at)
+    facts = [fact_of(leaf.index, leaf.entry)]
+    store.create_log(NewBatch(head=head, entries=[stored], facts=facts))
+
+
+def _batches(tree: Tree, start: int) -> Iterator[list[Leaf]]:
+    """The entries from ``start`` on; a submission and its decision, which make one row, together.
+
+    Raises LogUnavailable for an entry that this version cannot read.
+    """
+    waiting: list[Leaf] = []
+    for index in range(start, tree.size):
+        try:
+            leaf = tree.leaf(index)
+        except FormatError as error:
+            raise LogUnavailable(
+                f"entry {index} cannot be read by this version ({error}): install a newer one, and"
+                " run this again"
+            ) from None
+        waiting.append(leaf)
+        if len(waiting) >= AT_ONCE and leaf.entry.kind != SUBMITTED:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
+
+
+def _append(store: Store, leaves: list[Leaf]) -> None:
+    entries = [_stored(leaf) for leaf in leaves]
+    jobs = {entry.job_id for entry in entries if entry.job_id is not None}
+    with store.append() as appending:
+        head = appending.head
+        if head.size != leaves[0].index:
+            raise LogUnavailable(f"the log has {head.size} entries now: another process writes")
+        old = CompactRange.from_edge(head.size, head.edge)
+        extension = Extension(old, [entry.leaf_hash for entry in entries])
+        disclosures = [
+            (leaf.entry.disclosed.discloses, leaf.index)
+            for leaf in leaves
+            if leaf.entry.disclosed is not None
+        ]
+        appending.write(
+            NewBatch(
+                head=Head(
+                    size=extension.new_size,
+                    root=extension.root,
+                    edge=extension.range.edge(),
+                    logged_at=entries[-1].logged_at,
+                ),
+                entries=entries,
+                tiles=full_tiles(appending.snapshot(), extension),
+                disclosures=disclosures,
+                facts=[fact_of(leaf.index, leaf.entry) for leaf in leaves],
+                jobs=appending.current_jobs(jobs),
+            )
+        )
+
+
+def _stored(leaf: Leaf) -> StoredEntry:
+    entry = leaf.entry
+    return StoredEntry(
+        index=leaf.index,
+        kind=entry.kind,
+        job_id=entry.job_id,
+        logged_at=entry.logged_at,
+        publish_by=entry.publish_by,
+        leaf_hash=leaf_hash(leaf.data),
+        statement_digest=entry.signed.digest if entry.signed else None,
+        data=leaf.data,
+    )
+
+
+def _own_lines(note: bytes, origin: str) -> bytes:
+    """The note with the log's own signatures alone: witnesses are asked anew."""
+    parsed = parse_note(note)
+    return format_note(
+        Note(parsed.text, tuple(line for line in parsed.signatures if line.name == origin))
+    )

@@ -1,0 +1,65 @@
+"""The policy of the settings, and what asks its witnesses."""
+
+from ledger.errors import FormatError, SettingsError
+from ledger.reader import Reader
+from ledger.settings import Settings
+from ledger.storage.store import Store
+from ledger.tlog.note import parse_vkey
+from ledger.tlog.policy import MAX_POLICY_BYTES, parse_policy
+from ledger.tlog.standard import Standard, hold_to
+from ledger.witnessing import Witnessing
+from ledger.witnessing.pace import Pace
+from ledger.witnessing.room import Clock
+
+
+def read_standard(settings: Settings, vkey: str) -> Standard | None:
+    """The standard that LEDGER_POLICY sets for the log with this key; None where it is not set.
+
+    Raises SettingsError, in one line, for a file that cannot be read or a policy that this log
+    can have nothing to do with.
+    """
+    path = settings.policy
+    if path is None:
+        if settings.witness_mode == "closed":
+            raise SettingsError(
+                "LEDGER_WITNESS_MODE is closed and there is no LEDGER_POLICY: nothing would ever"
+                " be published"
+            )
+        return None
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_POLICY_BYTES + 1)
+        policy = parse_policy(data.decode("utf-8"))
+        return hold_to(policy, parse_vkey(vkey), closed=settings.witness_mode == "closed")
+    except OSError as error:
+        raise SettingsError(f"LEDGER_POLICY is {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"LEDGER_POLICY is {path}, which is not UTF-8 text") from None
+    except FormatError as error:
+        raise SettingsError(f"LEDGER_POLICY is {path}: {error}") from None
+
+
+def begin_with(store: Store, standard: Standard) -> None:
+    """Remember what was public when the policy was read for the first time: it stays public."""
+    with store.snapshot() as reads:
+        known = reads.policy_since(standard.digest) is not None
+        newest = reads.newest_checkpoint()
+    if not known and newest is not None:
+        with store.witnessing() as writes:
+            writes.keep_policy(standard.digest, size=newest.size)
+
+
+def shown_size(settings: Settings, store: Store) -> int:
+    """The newest tree size that the public gets. Raises as ``Reader.tree_size`` does."""
+    standard = read_standard(settings, Reader(store).genesis().vkey)
+    return Reader(store, standard=standard).tree_size()
+
+
+def witnessing_of(
+    settings: Settings, store: Store, standard: Standard | None, *, clock: Clock
+) -> Witnessing | None:
+    """What asks the witnesses; None where no policy names any."""
+    if standard is None or not any(each.url for each in standard.policy.witnesses):
+        return None
+    pace = Pace(daily=settings.witness_daily_requests, refresh_s=settings.witness_refresh_seconds)
+    return Witnessing(store, standard, pace=pace, clock=clock)

@@ -1,0 +1,123 @@
+"""``ledger recover``: a database that is empty, or behind the signer, refilled from a mirror."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from ledger import keys
+from ledger.assembly.recovering import Openings, recover, restore_openings
+from ledger.cli.common import CommandFailed, settings_with_log
+from ledger.cli.looking import recall
+from ledger.cli.pulling import Shown
+from ledger.mirrors import files_at
+from ledger.settings import Settings
+from ledger.storage.store import Store
+from ledger.tlog.note import VerifierKey, parse_vkey
+from ledger.vault import Vault
+
+
+@click.command("recover", short_help="Refill the database from a mirror.")
+@click.option(
+    "--from",
+    "source",
+    required=True,
+    metavar="URL|DIR",
+    help="A mirror of this log, or another server that has it.",
+)
+@click.option("--vkey", metavar="VKEY", help="The log's key, where its key file is not here.")
+@click.option(
+    "--openings",
+    "old",
+    metavar="FILE|DATABASE-URL",
+    help="The old database, as far as it can be read: what opens the records still sealed.",
+)
+def recover_command(source: str, vkey: str | None, old: str | None) -> None:
+    """Fill the database with the entries of a mirror, up to its checkpoint.
+
+    Every entry is hashed up to a checkpoint that this log's key signed, and has to continue what
+    the database and the signer's memory hold: a mirror that is shorter or says something else is
+    refused, and nothing is written. A damaged database is moved away first, and named with
+    --openings. May be stopped and run again; a server must not run on SQLite meanwhile.
+
+    A mirror does not hold what is still sealed. A record whose opening is in no database and in no
+    backup can be opened by nobody but its author: it stays listed, and becomes overdue.
+    """
+    settings = settings_with_log()
+    key = _key(settings, vkey)
+    remembered = recall(settings)
+    if remembered.trouble is not None:
+        click.echo(f"note: the signer's memory: {remembered.trouble}", err=True)
+    shown = Shown()
+    files = files_at(source)
+    if settings.sqlite_file is not None:
+        settings.sqlite_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with _opened(old) as other, _opened(settings.database_url) as store:
+            assert store is not None
+            store.acquire_writer()
+            done = recover(store, files, key=key, remembered=remembered.note, progress=shown)
+            openings = restore_openings(store, other, _vault(settings), progress=shown)
+    finally:
+        shown.finish()
+        files.close()
+    click.echo(
+        f"{done.checkpoint.size} entries, {done.old_size} before, root {done.checkpoint.root.hex()}"
+    )
+    _say(openings)
+
+
+def _say(openings: Openings) -> None:
+    if openings.restored:
+        click.echo(f"{openings.restored} openings were taken over from the old database")
+    if openings.missing:
+        places = ", ".join(map(str, openings.first_missing))
+        more = ", …" if openings.missing > len(openings.first_missing) else ""
+        click.echo(
+            f"{openings.missing} records have no opening here (entries {places}{more}): a mirror"
+            " does not hold what is sealed or withheld. Run this again with --openings and the old"
+            " database or its backup; without them only the authors can open these records, and"
+            " they become overdue"
+        )
+    else:
+        click.echo(f"all {openings.sealed} sealed records have their openings")
+    click.echo("now run `ledger fsck`")
+
+
+def _key(settings: Settings, vkey: str | None) -> VerifierKey:
+    """The key whose log this is: given, or of the key file. Both have to be the same."""
+    path = settings.key_dir / keys.LOG_KEY
+    own = keys.read_signer(path).vkey if path.exists() else None
+    if own is None and vkey is None:
+        raise CommandFailed(
+            f"there is no key of this log at {path}: set LEDGER_KEY_DIR, or give its --vkey"
+        )
+    if own is not None and vkey is not None and own != vkey:
+        raise CommandFailed(f"the key at {path} is {own}, and not the one that --vkey names")
+    return parse_vkey(vkey or own or "")
+
+
+def _vault(settings: Settings) -> Vault | None:
+    path = settings.key_dir / keys.OPENINGS_KEY
+    if not path.exists():
+        click.echo(f"note: there is no {path} here: nothing that is sealed can be opened", err=True)
+        return None
+    return Vault(keys.read_openings_key(path), random=os.urandom)
+
+
+@contextmanager
+def _opened(place: str | None) -> Iterator[Store | None]:
+    if place is None:
+        yield None
+        return
+    if "://" not in place:
+        if not Path(place).is_file():
+            raise CommandFailed(f"there is no database at {place[:200]}")
+        place = f"sqlite:///{Path(place).absolute()}"
+    store = Store(place)
+    try:
+        yield store
+    finally:
+        store.close()

@@ -1,0 +1,91 @@
+"""What a mirror holds already: its checkpoint, and the tree behind it, read from its own files."""
+
+from typing import Final
+
+from ledger.errors import LedgerError
+from ledger.mirrors.log_part import path_of
+from ledger.mirrors.shapes import CHECKPOINT, VKEY, MirrorFailed, MirrorRefused, Target
+from ledger.tlog.checkpoint import MAX_CHECKPOINT_BYTES, Checkpoint, open_checkpoint
+from ledger.tlog.growth import CompactRange
+from ledger.tlog.hashing import HASH_BYTES
+from ledger.tlog.merkle import tree_root
+from ledger.tlog.note import VerifierKey
+from ledger.tlog.tiles import TILE_BYTES, Tile, TileNodes, tile_at
+
+MAX_VKEY: Final = 4_096
+
+
+def first_line(vkey: bytes) -> bytes:
+    """The log's own key; keys of other algorithms may follow."""
+    return vkey.partition(b"\n")[0]
+
+
+def require_mirror(target: Target, vkey: bytes) -> None:
+    """Check that ``target`` is empty or a mirror of the log with this key: else MirrorRefused."""
+    known = target.read(VKEY, limit=MAX_VKEY)
+    if known is None and next(iter(target.sizes()), None) is not None:
+        raise MirrorRefused(
+            f"{target.name} holds files and no mirror: give a folder or prefix of its own"
+        )
+    if known is not None and first_line(known) != first_line(vkey):
+        raise MirrorRefused(f"{target.name} is a mirror of another log: its {VKEY} is another key")
+
+
+class Held:
+    """The tree that a mirror is a copy of until now; its files are held against its checkpoint.
+
+    Raises MirrorFailed where a file is missing or does not lead to the root that was signed.
+    """
+
+    def __init__(
+        self, target: Target, key: VerifierKey, note: bytes, checkpoint: Checkpoint
+    ) -> None:
+        self._target = target
+        self.key = key
+        self.note = note
+        self.checkpoint = checkpoint
+        self.nodes = TileNodes(self._tile, size=checkpoint.size)
+        """The complete nodes of this tree."""
+        if self.root_at(checkpoint.size) != checkpoint.root:
+            raise MirrorFailed(
+                f"{target.name}: its tiles do not have the root of its own checkpoint: keep it if"
+                " you need to know why, and make the mirror anew in another folder"
+            )
+
+    @classmethod
+    def of(cls, target: Target, key: VerifierKey) -> "Held | None":
+        """What ``target`` holds; None where it has no checkpoint yet."""
+        note = target.read(CHECKPOINT, limit=MAX_CHECKPOINT_BYTES)
+        if note is None:
+            return None
+        try:
+            checkpoint = open_checkpoint(note, [key])
+        except LedgerError as error:
+            raise MirrorRefused(
+                f"{target.name}/{CHECKPOINT} was not signed by this log: {error}"
+            ) from None
+        return cls(target, key, note, checkpoint)
+
+    def root_at(self, size: int) -> bytes:
+        """The root that the tree had at ``size`` entries."""
+        return tree_root(size=size, node=TileNodes(self._tile, size=size))
+
+    def edge(self, size: int) -> CompactRange:
+        """The right edge of the tree of the first ``size`` entries."""
+        hashes, done = [], 0
+        for level in range(size.bit_length() - 1, -1, -1):
+            if size >> level & 1:
+                hashes.append(self.nodes(level, done >> level))
+                done += 1 << level
+        return CompactRange(size, hashes)
+
+    def _tile(self, tile: Tile) -> bytes:
+        """A tile of this tree or of an earlier one, which is the beginning of it."""
+        widest = tile_at(tile.level, tile.n, size=self.checkpoint.size)
+        data = self._target.read(path_of(widest), limit=TILE_BYTES)
+        if data is None or len(data) != widest.width * HASH_BYTES:
+            raise MirrorFailed(
+                f"{self._target.name}/{path_of(widest)} is missing or has a wrong length: make"
+                " the mirror anew in another folder"
+            )
+        return data[: tile.width * HASH_BYTES]

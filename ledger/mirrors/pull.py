@@ -1,0 +1,161 @@
+"""Keeps a verified copy of somebody else's log.
+
+What the source says is held against the key, against the checkpoint that this mirror holds itself,
+and hash by hash against the root, before a byte of it is kept. The tiles of the copy are not the
+source's but computed here from the entries. Where a source signed two histories, both checkpoints
+are kept, with the hashes that prove it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.client.tree import Files, Tree
+from ledger.errors import LedgerError, Misbehaviour
+from ledger.mirrors.about import COPY, About, about_files
+from ledger.mirrors.evidence import NAME, Signed, nodes_in, split_view
+from ledger.mirrors.held import Held, require_mirror
+from ledger.mirrors.log_part import Progress, path_of
+from ledger.mirrors.shapes import BYTES, CHECKPOINT, JSON, TEXT, VKEY, File, MirrorFailed, Target
+from ledger.mirrors.writing import Writer
+from ledger.tlog.checkpoint import MAX_CHECKPOINT_BYTES, Checkpoint
+from ledger.tlog.growth import CompactRange, Extension
+from ledger.tlog.hashing import leaf_hash
+from ledger.tlog.merkle import NodeReader
+from ledger.tlog.note import VerifierKey, format_vkey
+from ledger.tlog.tiles import (
+    ENTRIES,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    Tile,
+    encode_bundle,
+    tiles_for_size,
+)
+
+EVIDENCE: Final = "evidence"
+WHAT: Final = "log"
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a run did: ``files`` and ``bytes`` are what it wrote."""
+
+    checkpoint: Checkpoint
+    old_size: int
+    files: int
+    bytes: int
+
+
+def pull(
+    files: Files,
+    target: Target,
+    *,
+    key: VerifierKey,
+    open_note: Callable[[bytes], Checkpoint],
+    progress: Progress = lambda _what, _done, _total: None,
+) -> Pulled:
+    """Bring ``target`` to the newest checkpoint of the log that ``files`` is.
+
+    ``open_note`` verifies a checkpoint: by the key alone, or by a policy with witnesses too.
+    Raises Misbehaviour, whose evidence is kept in the mirror, where the log contradicts what it
+    signed before; MirrorFailed for a source that is behind, ProofError for files that are not what
+    was signed, and what ``Files`` raises.
+    """
+    with target.holding():
+        vkey = format_vkey(key).encode() + b"\n"
+        require_mirror(target, vkey)
+        note = files.get(f"/{CHECKPOINT}", limit=MAX_CHECKPOINT_BYTES)
+        checkpoint = open_note(note)
+        held = Held.of(target, key)
+        if held is not None and checkpoint.size <= held.checkpoint.size:
+            _require_same(files, target, held, (checkpoint, note))
+        tree = Tree(files, checkpoint, note, verify=True)
+        old_size = held.checkpoint.size if held else 0
+        if held is not None and tree.root_at(old_size) != held.checkpoint.root:
+            raise _fork(target, held, (checkpoint, note), nodes_in(tree))
+        with Writer(target) as writer:
+            writer.replace(File(VKEY, vkey, TEXT))
+            if checkpoint.size > old_size:
+                start = old_size // TILE_WIDTH * TILE_WIDTH
+                edge = held.edge(start) if held else CompactRange()
+                _write_log(tree, writer, edge, progress)
+            for file in about_files(_about(files, checkpoint, vkey)):
+                writer.replace(file)
+            writer.publish(File(CHECKPOINT, note, TEXT))
+    return Pulled(checkpoint, old_size, writer.files, writer.bytes)
+
+
+def _require_same(files: Files, target: Target, held: Held, new: Signed) -> None:
+    """Check a checkpoint that is not newer than ours."""
+    checkpoint = new[0]
+    if held.root_at(checkpoint.size) != checkpoint.root:
+        raise _fork(target, held, new, held.nodes)
+    if checkpoint.size < held.checkpoint.size:
+        raise MirrorFailed(
+            f"{files.url} shows a checkpoint of {checkpoint.size} entries, and this mirror has one"
+            f" of {held.checkpoint.size} already: it is out of date, or hides what is new"
+        )
+
+
+def _write_log(tree: Tree, writer: Writer, edge: CompactRange, progress: Progress) -> None:
+    """Fetch the bundles from the edge on, and write them and the tiles that follow from them."""
+    first = edge.size
+    for number in range(first // TILE_WIDTH, -(-tree.size // TILE_WIDTH)):
+        entries = tree.bundle(number)
+        width = len(entries)
+        leaves = [leaf_hash(each) for each in entries]
+        edge = Extension(edge, leaves).range
+        writer.submit(writer.keep, _file(Tile(ENTRIES, number, width), encode_bundle(entries)))
+        writer.submit(writer.keep, _file(Tile(0, number, width), b"".join(leaves)))
+        progress(WHAT, number * TILE_WIDTH + width, tree.size)
+    if edge.root() != tree.root:
+        raise MirrorFailed("what was fetched does not have the root that was signed")
+    nodes = nodes_in(tree)
+    for tile in tiles_for_size(tree.size):
+        if tile.level and (tile.n + 1) * TILE_WIDTH << TILE_HEIGHT * tile.level > first:
+            start, level = tile.n * TILE_WIDTH, TILE_HEIGHT * tile.level
+            hashes = [nodes(level, at) for at in range(start, start + tile.width)]
+            writer.submit(writer.keep, _file(tile, b"".join(hashes)))
+    writer.join()
+
+
+def _fork(target: Target, held: Held, new: Signed, larger: NodeReader) -> LedgerError:
+    """The error for two histories, after what proves them is in the mirror.
+
+    ``larger`` reads the nodes of the larger one of the two trees.
+    """
+    checkpoint, note = new
+    evidence = {
+        "old-checkpoint": held.note,
+        "new-checkpoint": note,
+        NAME: split_view(held.key, (held.checkpoint, held.note), new, larger),
+    }
+    folder = f"{EVIDENCE}/{held.checkpoint.size}-{checkpoint.size}-{checkpoint.root.hex()[:16]}"
+    for file, data in evidence.items():
+        target.replace(File(f"{folder}/{file}", data, JSON if file == NAME else TEXT))
+    return Misbehaviour(
+        f"the log has signed two histories: a checkpoint of {checkpoint.size} entries with the root"
+        f" {checkpoint.root.hex()}, which does not go with the one of {held.checkpoint.size}"
+        f" entries that this mirror holds. `verify.py evidence {target.name}/{folder}/{NAME}`"
+        " confirms it anywhere: publish that file",
+        evidence=evidence,
+    )
+
+
+def _file(tile: Tile, data: bytes) -> File:
+    return File(path_of(tile), data, BYTES, is_immutable=True)
+
+
+def _about(files: Files, checkpoint: Checkpoint, vkey: bytes) -> About:
+    return About(
+        origin=checkpoint.origin,
+        vkey=vkey.decode("ascii").strip(),
+        tree_size=checkpoint.size,
+        root=checkpoint.root.hex(),
+        source=files.url,
+        kind=COPY,
+        parts={
+            CHECKPOINT: "the signed checkpoint: size and root of the tree",
+            VKEY: "the key that signs it",
+        },
+    )

@@ -1,0 +1,184 @@
+"""The reader: what one process keeps to answer from, and the views that it opens on the store."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Final
+
+from ledger.errors import NotFound
+from ledger.reader.columns import Columns, Rows
+from ledger.reader.leaves import Leaves
+from ledger.reader.loader import GoOn, Loader
+from ledger.reader.log_files import LogFiles
+from ledger.reader.memory import Memory
+from ledger.reader.publication import Publication, Shown
+from ledger.reader.seals import SealColumns
+from ledger.reader.statistics import Jobs
+from ledger.reader.view import View
+from ledger.reader.words import Words
+from ledger.records.entry import Genesis, parse_entry
+from ledger.storage.shapes import StoredCheckpoint
+from ledger.storage.snapshot import Snapshot
+from ledger.storage.store import Store
+from ledger.tlog.standard import Standard
+from ledger.tlog.tiles import Tile
+from schemas.series import Series
+
+COUNTS_KEPT: Final = 512
+SERIES_KEPT: Final = 32
+"""Three sizes of every series. One by the week takes 300 kB a year with thirty members."""
+ARRAYS_KEPT: Final = 2
+"""Sizes of which the arrays behind all statistics are kept: 80 bytes a job."""
+
+
+class Reader:
+    """Opens views on a store. Thread-safe; one instance a process."""
+
+    def __init__(self, store: Store, *, standard: Standard | None = None) -> None:
+        self._store = store
+        self._publication = Publication(standard)
+        self._files = LogFiles(store)
+        self._newest: StoredCheckpoint | None = None
+        self._genesis: Genesis | None = None
+        self._lock = threading.Lock()
+        self._counts: Memory[tuple[object, ...], object] = Memory(COUNTS_KEPT)
+        self._series: Memory[tuple[int, str, str], Series] = Memory(SERIES_KEPT)
+        self._columns = Columns()
+        self._words = Words()
+        self._loader: Loader | None = None
+        self._seals = SealColumns()
+        self._leaves = Leaves()
+        self._arrays: Memory[int, Jobs] = Memory(ARRAYS_KEPT)
+
+    def newest(self) -> StoredCheckpoint:
+        """The newest published checkpoint; see ``Publication.shown``."""
+        with self._store.snapshot() as snapshot:
+            return self._newest_in(snapshot)
+
+    def shown(self) -> Shown:
+        """The newest tree that is shown, and the note for ``/log/checkpoint``."""
+        with self._store.snapshot() as snapshot:
+            return self._publication.published(snapshot)
+
+    def tree_size(self) -> int:
+        """The size of the newest published tree."""
+        return self.newest().size
+
+    def file(self, tile: Tile, *, size: int) -> bytes:
+        """The bytes of a tile or bundle of the log of ``size`` entries; see ``LogFiles.file``."""
+        return self._files.file(tile, size=size)
+
+    def genesis(self) -> Genesis:
+        """What the log begins with."""
+        if self._genesis is None:
+            with self._store.snapshot() as snapshot:
+                stored = snapshot.entry(0)
+            if stored is None:
+                raise NotFound("this ledger has no genesis entry yet")
+            self._genesis = parse_entry(stored.data).genesis
+            assert self._genesis is not None
+        return self._genesis
+
+    @contextmanager
+    def at(self, size: int | None = None) -> Iterator[View]:
+        """The ledger at ``size`` entries, or at the newest published size.
+
+        Raises NotFound for a size of 0 or above the newest published one.
+        """
+        with self._files.reading() as snapshot:
+            newest = self._newest
+            if size is None or newest is None or size > newest.size:
+                newest = self._newest_in(snapshot)
+            if size is None:
+                size = newest.size
+            if not 1 <= size <= newest.size:
+                raise NotFound(
+                    f"the published log has {newest.size} entries; it has no size {size}"
+                )
+            checkpoint = newest if size == newest.size else snapshot.checkpoint(size)
+            yield View(self, snapshot, size=size, checkpoint=checkpoint)
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Load what all counts are made from in the background, while the context is open.
+
+        ``loaded`` says when that is done. Who asks earlier waits; who asks where it failed loads.
+        """
+        loader = Loader(self._load)
+        self._loader = loader
+        loader.start()
+        try:
+            yield
+        finally:
+            loader.stop()
+
+    @property
+    def loaded(self) -> Future[None] | None:
+        """Done when the background has loaded or given up; None where nothing is loading."""
+        return self._loader.done if self._loader else None
+
+    def _load(self, go_on: GoOn) -> None:
+        with self._files.reading() as snapshot:
+            size = self._newest_in(snapshot).size
+
+            def read(start: int, stop: int) -> Iterator[Rows]:
+                for rows in snapshot.job_versions(start, stop):
+                    go_on()
+                    yield rows
+
+            self._columns.at(size, read)
+            go_on()
+            self._seals.at(size, snapshot)
+
+    @property
+    def publication(self) -> Publication:
+        """Which checkpoint the public gets."""
+        return self._publication
+
+    @property
+    def files(self) -> LogFiles:
+        """The log as files."""
+        return self._files
+
+    @property
+    def columns(self) -> Columns:
+        """Every version of every job, as columns."""
+        return self._columns
+
+    @property
+    def words(self) -> Words:
+        """The texts that hold the words last looked for."""
+        return self._words
+
+    @property
+    def seals(self) -> SealColumns:
+        """Every sealed part, as columns."""
+        return self._seals
+
+    @property
+    def leaves(self) -> Leaves:
+        """Where each leaf hash stands."""
+        return self._leaves
+
+    @property
+    def arrays(self) -> Memory[int, Jobs]:
+        """The arrays behind the statistics, by tree size."""
+        return self._arrays
+
+    @property
+    def series(self) -> Memory[tuple[int, str, str], Series]:
+        """The series last asked for, by tree size, name and period."""
+        return self._series
+
+    @property
+    def counts(self) -> Memory[tuple[object, ...], object]:
+        """Counts that were made once for a tree size, and so for ever."""
+        return self._counts
+
+    def _newest_in(self, snapshot: Snapshot) -> StoredCheckpoint:
+        found = self._publication.shown(snapshot)
+        with self._lock:
+            if self._newest is None or found.size > self._newest.size:
+                self._newest = found
+        return found

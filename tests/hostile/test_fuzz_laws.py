@@ -1,0 +1,96 @@
+"""A few thousand of the damages that ``scripts/fuzz`` does by the million: no law is broken."""
+
+from random import Random
+
+import fuzz_targets
+import fuzz_targets_mldsa  # noqa: F401 - it registers its law
+import fuzz_targets_verify
+import pytest
+from fuzz_corpus import small
+from fuzz_targets import LAWS, honest_text
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from mutations import damage, damage_entries, damage_json
+
+RUNS = {name: max(40, 12 * weight) for name, (weight, _) in LAWS.items()}
+"""Slow laws have small weights. All together: a few thousand."""
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_no_damage_breaks_a_law(name: str) -> None:
+    _, law = LAWS[name]
+
+    @settings(
+        max_examples=RUNS[name],
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.randoms(use_true_random=False))
+    def damaged(dice: Random) -> None:
+        law(dice)
+
+    damaged()
+
+
+def test_damage_is_done_to_nearly_everything_that_is_damaged() -> None:
+    """Laws that nothing is tried against would hold for ever."""
+    honest = small()
+    changed = sum(damage(honest.checkpoint, Random(n)) != honest.checkpoint for n in range(300))
+    assert changed > 270
+    entries = list(honest.entries)
+    assert sum(damage_entries(entries, Random(n)) != entries for n in range(300)) > 250
+    values = [damage_json({"a": [1, "x", {"b": None}]}, Random(n)) for n in range(300)]
+    assert sum(value != {"a": [1, "x", {"b": None}]} for value in values) > 250
+
+
+def test_damage_is_sometimes_such_that_a_checkpoint_stays_what_it_says() -> None:
+    """Lines of strangers may change; the law about equal texts is met and not only missed."""
+    honest = small()
+    same = 0
+    for number in range(2_000):
+        data = damage(honest.checkpoint, Random(number))
+        if data != honest.checkpoint and _opens(data):
+            assert honest_text(data)
+            same += 1
+    assert same > 20
+
+
+def _try(name: str, runs: int) -> None:
+    for number in range(runs):
+        LAWS[name][1](Random(number))
+
+
+def _opens(note: bytes) -> bool:
+    script = fuzz_targets_verify.script
+    try:
+        script.open_checkpoint(note, [script.parse_vkey(fuzz_targets_verify.KEY)])
+    except (script.CannotCheck, script.Proven):
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("sabotaged", "name"),
+    [
+        ("ed25519_holds", "script_opens_no_damaged_checkpoint"),
+        ("ed25519_holds", "script_verifies_no_log_of_forged_words"),
+        ("inclusion_root", "script_verifies_no_damaged_receipt"),
+    ],
+)
+def test_a_verifier_that_believes_everything_breaks_a_law(
+    sabotaged: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, honest = fuzz_targets_verify.script, small()
+    answer: object = True if sabotaged == "ed25519_holds" else honest.root
+    monkeypatch.setattr(script, sabotaged, lambda *_: answer)
+    with pytest.raises(AssertionError):
+        _try(name, 3_000)
+
+
+def test_a_ledger_that_believes_every_path_breaks_a_law(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz_targets, "verify_inclusion", lambda *_, **__: None)
+    with pytest.raises(AssertionError):
+        _try("ledger_verifies_no_damaged_proof", 300)
