@@ -58,7 +58,7 @@ def make(sweeps: Sweeps) -> Iterator[Callable[..., Worker]]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)

@@ -102,7 +102,7 @@ def started(
         finally:
             running.terminate()
             try:
-                running.wait(30)
+                running.wait(120)
             except subprocess.TimeoutExpired:
                 running.kill()
 

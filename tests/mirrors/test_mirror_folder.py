@@ -103,7 +103,7 @@ def test_every_file_is_what_the_site_answers_there(world: World, tmp_path: Path)
         for path in files(tmp_path / "mirror"):
             if path in {"index.json", "index.html"}:
                 continue
-            with urlopen(f"{address}/{path}", timeout=30) as answer:
+            with urlopen(f"{address}/{path}", timeout=120) as answer:
                 body, media_type = answer.read(), answer.headers["Content-Type"]
             pinned = ""
             if path.startswith("jobs/"):
