@@ -46,6 +46,14 @@ from schemas.bulk import BulkSet
     help="With --from: a C2SP tlog-policy that every checkpoint has to meet.",
 )
 @click.option(
+    "--cosign",
+    "witness",
+    metavar="WITNESS_DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="With --from: cosign what is held, by the key and the memory of the witness in this"
+    " folder.",
+)
+@click.option(
     "--watch",
     "every_s",
     type=click.IntRange(min=1),
@@ -68,6 +76,7 @@ def mirror_command(
     vkey: str | None,
     policy: Path | None,
     every_s: int | None,
+    witness: Path | None,
     served: Path | None,
     host: str,
     port: int,
@@ -86,6 +95,11 @@ def mirror_command(
     With `--from` it is a copy of somebody else's log: nothing is kept that was not verified, and a
     log that contradicts what it signed before ends the run with status 1 and both checkpoints in
     the mirror's folder `evidence`.
+
+    With `--cosign` the witness in WITNESS_DIR cosigns the checkpoint of the copy, by the rules of
+    `ledger witness`, after every entry is on the disk, and again at each run. Its line then says:
+    this witness also holds every entry up to here. That is true only of a key that signs nothing
+    else: make it with `ledger witness create`, and let no server answer with it (C2SP tlog-mirror).
     """
     if served is not None:
         if place or source:
@@ -96,10 +110,10 @@ def mirror_command(
         raise click.UsageError("give --to, or --serve")
     target = target_of(place, endpoint)
     if source is not None:
-        keep_copy(source, target, vkey=vkey, policy=policy, every_s=every_s)
+        keep_copy(source, target, vkey=vkey, policy=policy, every_s=every_s, witness=witness)
         return
-    if vkey or policy or every_s:
-        raise click.UsageError("--vkey, --policy and --watch go with --from")
+    if vkey or policy or every_s or witness:
+        raise click.UsageError("--vkey, --policy, --cosign and --watch go with --from")
     _push(target, compares=compares)
 
 

@@ -6,6 +6,7 @@ Needs no database and no key of a ledger: a watchdog's machine has neither.
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 import click
 
 from ledger.cli.common import CommandFailed, Disproved, Progress, read_text, settings_with_log
+from ledger.cli.cosigning import MirrorCosigner
 from ledger.errors import LedgerError, Misbehaviour
 from ledger.mirrors import MirrorServer, Pulled, Target, files_at, pull
 from ledger.mirrors.held import MAX_VKEY, first_line
@@ -27,18 +29,29 @@ MAX_KEY: Final = MAX_VKEY
 
 
 def keep_copy(
-    source: str, target: Target, *, vkey: str | None, policy: Path | None, every_s: int | None
+    source: str,
+    target: Target,
+    *,
+    vkey: str | None,
+    policy: Path | None,
+    every_s: int | None,
+    witness: Path | None,
 ) -> None:
     """Bring ``target`` up to date with the log at ``source``, again and again where asked to."""
     settings_with_log()
     if vkey is not None and policy is not None:
         raise click.UsageError("give --vkey or --policy, not both")
-    files = files_at(source)
-    try:
+    with ExitStack() as stack:
+        cosigner = None
+        if witness is not None:
+            cosigner = MirrorCosigner(witness)
+            stack.callback(cosigner.close)
+        files = files_at(source)
+        stack.callback(files.close)
         key, open_note = trust(files, target, vkey=vkey, policy=policy)
         while True:
             try:
-                _say(target, _pull_once(files, target, key, open_note))
+                _say(target, _pull_once(files, target, key, open_note, cosigner))
             except (LedgerError, OSError) as error:
                 if every_s is None or isinstance(error, Disproved):
                     raise
@@ -48,8 +61,6 @@ def keep_copy(
                 return
             sys.stdout.flush()
             time.sleep(every_s)
-    finally:
-        files.close()
 
 
 def trust(
@@ -113,10 +124,16 @@ class Shown:
         self._progress.finish()
 
 
-def _pull_once(files: Files, target: Target, key: VerifierKey, open_note: Opener) -> Pulled:
+def _pull_once(
+    files: Files,
+    target: Target,
+    key: VerifierKey,
+    open_note: Opener,
+    cosigner: MirrorCosigner | None,
+) -> Pulled:
     shown = Shown()
     try:
-        return pull(files, target, key=key, open_note=open_note, progress=shown)
+        return pull(files, target, key=key, open_note=open_note, cosigner=cosigner, progress=shown)
     except Misbehaviour as error:
         raise Disproved(str(error)) from None
     finally:

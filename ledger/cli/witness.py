@@ -106,7 +106,7 @@ def witness_group(
     start_log("info")
     host, port = _address(listen)
     followed = [parse_vkey(vkey) for vkey in follow]
-    with closing(_prepare(data, name, mldsa=mldsa)[0]) as state:
+    with closing(prepare(data, name, mldsa=mldsa)[0]) as state:
         for key in followed:
             state.follow(key.name, key)
     address = free_address(host, port)
@@ -163,6 +163,18 @@ def add_log(data: Path, vkey: str | None, origin: str | None, policy: Path | Non
             click.echo(f"{'follows' if added else 'already follows'}: {key.name}")
 
 
+@witness_group.command("create")
+@click.option("--name", metavar="NAME", required=True, help="Its name for ever, as above.")
+@click.option("--mldsa", is_flag=True, help="Make an ML-DSA-44 key too.")
+@click.pass_obj
+def create(data: Path, *, name: str, mldsa: bool) -> None:
+    """Make a witness without starting it, such as one that only `ledger mirror --cosign` uses."""
+    state, signers = prepare(data, name, mldsa=mldsa)
+    state.close()
+    for signer in signers:
+        click.echo(signer.vkey)
+
+
 @witness_group.command("logs")
 @click.pass_obj
 def logs(data: Path) -> None:
@@ -202,14 +214,14 @@ def load_witness(options_json: str) -> WitnessApp:
     start_log("info")
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     options: dict[str, Any] = json.loads(options_json)
-    state, signers = _prepare(Path(options["data"]), None, mldsa=options["mldsa"])
+    state, signers = prepare(Path(options["data"]), None, mldsa=options["mldsa"])
     quota = Quota(options["per_minute"], clock=time.monotonic)
     witness = Witness(state, signers, clock=lambda: int(time.time()), quota=quota)
     addresses = Quota(options["address_per_minute"], clock=time.monotonic)
     return WitnessApp(witness, addresses=addresses)
 
 
-def _prepare(data: Path, name: str | None, *, mldsa: bool) -> tuple[State, list[Signer]]:
+def prepare(data: Path, name: str | None, *, mldsa: bool) -> tuple[State, list[Signer]]:
     """The memory and the keys, made where this is the first start. Raises LedgerErrors."""
     first, memory = data / KEY, data / MEMORY
     if not first.exists() and name is None:

@@ -6,6 +6,7 @@ old tree or of the new. Nothing here renders anything or signs anything.
 """
 
 from ledger.mirrors.bucket import Bucket
+from ledger.mirrors.cosigning import Cosigner
 from ledger.mirrors.folder import Folder
 from ledger.mirrors.pull import Pulled, pull
 from ledger.mirrors.push import Mirrored, mirror
@@ -16,6 +17,7 @@ from ledger.mirrors.sources import files_at
 
 __all__ = [
     "Bucket",
+    "Cosigner",
     "Folder",
     "MirrorDiffers",
     "MirrorFailed",

@@ -108,6 +108,9 @@ class Bucket:
         with self._translated():
             obstore.put(self._store, file.path, file.body, attributes=_said_of(file))
 
+    def settle(self) -> None:
+        """Nothing is left to do: a PUT that was answered is durable."""
+
     def publish(self, file: File) -> None:
         """Put an object over what is there: a PUT that was answered is durable."""
         self.replace(file)

@@ -95,9 +95,13 @@ class Folder:
         """Write a file over what is there. After a power cut the next run finds it damaged."""
         self._write(file)
 
+    def settle(self) -> None:
+        """Have the system write out what it still holds."""
+        os.sync()
+
     def publish(self, file: File) -> None:
         """Have the system write out what it still holds, then this file and its name."""
-        os.sync()
+        self.settle()
         self._write(file, synced=True)
         _sync_folder((self.root / file.path).parent)
 

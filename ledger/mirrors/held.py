@@ -4,8 +4,8 @@ from typing import Final
 
 from ledger.errors import LedgerError
 from ledger.mirrors.log_part import path_of
-from ledger.mirrors.shapes import CHECKPOINT, VKEY, MirrorFailed, MirrorRefused, Target
-from ledger.tlog.checkpoint import MAX_CHECKPOINT_BYTES, Checkpoint, open_checkpoint
+from ledger.mirrors.shapes import CHECKPOINT, MAX_NOTE, VKEY, MirrorFailed, MirrorRefused, Target
+from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.growth import CompactRange
 from ledger.tlog.hashing import HASH_BYTES
 from ledger.tlog.merkle import tree_root
@@ -55,7 +55,7 @@ class Held:
     @classmethod
     def of(cls, target: Target, key: VerifierKey) -> "Held | None":
         """What ``target`` holds; None where it has no checkpoint yet."""
-        note = target.read(CHECKPOINT, limit=MAX_CHECKPOINT_BYTES)
+        note = target.read(CHECKPOINT, limit=MAX_NOTE)
         if note is None:
             return None
         try:
@@ -65,6 +65,11 @@ class Held:
                 f"{target.name}/{CHECKPOINT} was not signed by this log: {error}"
             ) from None
         return cls(target, key, note, checkpoint)
+
+    @property
+    def signed(self) -> tuple[Checkpoint, bytes]:
+        """The checkpoint and its note."""
+        return self.checkpoint, self.note
 
     def root_at(self, size: int) -> bytes:
         """The root that the tree had at ``size`` entries."""

@@ -13,12 +13,25 @@ from typing import Final
 from ledger.client.tree import Files, Tree
 from ledger.errors import LedgerError, Misbehaviour
 from ledger.mirrors.about import COPY, About, about_files
+from ledger.mirrors.cosigning import Cosigner, contradicted, cosigned
 from ledger.mirrors.evidence import NAME, Signed, nodes_in, split_view
 from ledger.mirrors.held import Held, require_mirror
 from ledger.mirrors.log_part import Progress, path_of
-from ledger.mirrors.shapes import BYTES, CHECKPOINT, JSON, TEXT, VKEY, File, MirrorFailed, Target
+from ledger.mirrors.second_key import second_vkey
+from ledger.mirrors.shapes import (
+    BYTES,
+    CHECKPOINT,
+    JSON,
+    MAX_NOTE,
+    SECOND_VKEY,
+    TEXT,
+    VKEY,
+    File,
+    MirrorFailed,
+    Target,
+)
 from ledger.mirrors.writing import Writer
-from ledger.tlog.checkpoint import MAX_CHECKPOINT_BYTES, Checkpoint
+from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.growth import CompactRange, Extension
 from ledger.tlog.hashing import leaf_hash
 from ledger.tlog.merkle import NodeReader
@@ -52,11 +65,13 @@ def pull(
     *,
     key: VerifierKey,
     open_note: Callable[[bytes], Checkpoint],
+    cosigner: Cosigner | None = None,
     progress: Progress = lambda _what, _done, _total: None,
 ) -> Pulled:
     """Bring ``target`` to the newest checkpoint of the log that ``files`` is.
 
-    ``open_note`` verifies a checkpoint: by the key alone, or by a policy with witnesses too.
+    ``open_note`` verifies a checkpoint: by the key alone, or by a policy with witnesses too. What
+    ``cosigner`` refuses is raised after the checkpoint is in its place, without its lines.
     Raises Misbehaviour, whose evidence is kept in the mirror, where the log contradicts what it
     signed before; MirrorFailed for a source that is behind, ProofError for files that are not what
     was signed, and what ``Files`` raises.
@@ -64,7 +79,7 @@ def pull(
     with target.holding():
         vkey = format_vkey(key).encode() + b"\n"
         require_mirror(target, vkey)
-        note = files.get(f"/{CHECKPOINT}", limit=MAX_CHECKPOINT_BYTES)
+        note = files.get(f"/{CHECKPOINT}", limit=MAX_NOTE)
         checkpoint = open_note(note)
         held = Held.of(target, key)
         if held is not None and checkpoint.size <= held.checkpoint.size:
@@ -72,16 +87,31 @@ def pull(
         tree = Tree(files, checkpoint, note, verify=True)
         old_size = held.checkpoint.size if held else 0
         if held is not None and tree.root_at(old_size) != held.checkpoint.root:
-            raise _fork(target, held, (checkpoint, note), nodes_in(tree))
+            raise _fork(target, key, held.signed, (checkpoint, note), nodes_in(tree))
+        if cosigner is not None and (old := contradicted(cosigner, key, tree)) is not None:
+            raise _fork(target, key, old, (checkpoint, note), nodes_in(tree))
+        second = second_vkey(files, target, key, note)
         with Writer(target) as writer:
             writer.replace(File(VKEY, vkey, TEXT))
+            if second is not None:
+                writer.replace(File(SECOND_VKEY, second, TEXT))
             if checkpoint.size > old_size:
                 start = old_size // TILE_WIDTH * TILE_WIDTH
                 edge = held.edge(start) if held else CompactRange()
                 _write_log(tree, writer, edge, progress)
             for file in about_files(_about(files, checkpoint, vkey)):
                 writer.replace(file)
+            refused = None
+            if cosigner is not None:
+                # A cosignature of a mirror says that the entries are on its disk: they come first.
+                target.settle()
+                try:
+                    note = cosigned(note, tree, cosigner)
+                except LedgerError as error:
+                    refused = error
             writer.publish(File(CHECKPOINT, note, TEXT))
+        if refused is not None:
+            raise refused
     return Pulled(checkpoint, old_size, writer.files, writer.bytes)
 
 
@@ -89,7 +119,7 @@ def _require_same(files: Files, target: Target, held: Held, new: Signed) -> None
     """Check a checkpoint that is not newer than ours."""
     checkpoint = new[0]
     if held.root_at(checkpoint.size) != checkpoint.root:
-        raise _fork(target, held, new, held.nodes)
+        raise _fork(target, held.key, held.signed, new, held.nodes)
     if checkpoint.size < held.checkpoint.size:
         raise MirrorFailed(
             f"{files.url} shows a checkpoint of {checkpoint.size} entries, and this mirror has one"
@@ -119,25 +149,28 @@ def _write_log(tree: Tree, writer: Writer, edge: CompactRange, progress: Progres
     writer.join()
 
 
-def _fork(target: Target, held: Held, new: Signed, larger: NodeReader) -> LedgerError:
+def _fork(
+    target: Target, key: VerifierKey, old: Signed, new: Signed, larger: NodeReader
+) -> LedgerError:
     """The error for two histories, after what proves them is in the mirror.
 
     ``larger`` reads the nodes of the larger one of the two trees.
     """
+    known, old_note = old
     checkpoint, note = new
     evidence = {
-        "old-checkpoint": held.note,
+        "old-checkpoint": old_note,
         "new-checkpoint": note,
-        NAME: split_view(held.key, (held.checkpoint, held.note), new, larger),
+        NAME: split_view(key, old, new, larger),
     }
-    folder = f"{EVIDENCE}/{held.checkpoint.size}-{checkpoint.size}-{checkpoint.root.hex()[:16]}"
+    folder = f"{EVIDENCE}/{known.size}-{checkpoint.size}-{checkpoint.root.hex()[:16]}"
     for file, data in evidence.items():
         target.replace(File(f"{folder}/{file}", data, JSON if file == NAME else TEXT))
     return Misbehaviour(
         f"the log has signed two histories: a checkpoint of {checkpoint.size} entries with the root"
-        f" {checkpoint.root.hex()}, which does not go with the one of {held.checkpoint.size}"
-        f" entries that this mirror holds. `verify.py evidence {target.name}/{folder}/{NAME}`"
-        " confirms it anywhere: publish that file",
+        f" {checkpoint.root.hex()}, which does not go with the one of {known.size}"
+        f" entries that this mirror holds or cosigned. `verify.py evidence"
+        f" {target.name}/{folder}/{NAME}` confirms it anywhere: publish that file",
         evidence=evidence,
     )
 

@@ -20,6 +20,8 @@ from ledger.mirrors.log_part import Progress, first_to_write, require_prefix, ro
 from ledger.mirrors.shapes import (
     CHECKPOINT,
     JSON,
+    MAX_NOTE,
+    SECOND_VKEY,
     TEXT,
     TILES,
     VKEY,
@@ -31,9 +33,9 @@ from ledger.mirrors.shapes import (
 )
 from ledger.mirrors.site import Site, ask
 from ledger.mirrors.site_part import write_feeds, write_jobs, write_schemas
-from ledger.mirrors.writing import Writer, sha256_of
+from ledger.mirrors.writing import MAX_COMPARED, Writer, sha256_of, sha256_of_bytes
 from ledger.storage.store import Store
-from ledger.tlog.checkpoint import MAX_CHECKPOINT_BYTES, Checkpoint, open_checkpoint
+from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.note import VerifierKey, parse_vkey
 from schemas.bulk import BulkIndex, BulkSet
 
@@ -80,6 +82,8 @@ def mirror(
         with Writer(target) as writer:
             # From its first file on, whoever comes next knows whose mirror this is.
             writer.replace(File(VKEY, vkey, TEXT))
+            if (second := site.get(f"/{SECOND_VKEY}")).status == 200:
+                writer.replace(File(SECOND_VKEY, second.body, TEXT))
             listed = dict(target.sizes(TILES))
             try:
                 first = 0 if compares else first_to_write(listed, old_size=old_size)
@@ -105,7 +109,7 @@ def _old_checkpoint(
 ) -> Checkpoint | None:
     """What the mirror is a copy of until now; None where nothing is there yet."""
     require_mirror(target, vkey)
-    note = target.read(CHECKPOINT, limit=MAX_CHECKPOINT_BYTES)
+    note = target.read(CHECKPOINT, limit=MAX_NOTE)
     if note is None:
         return None
     try:
@@ -148,8 +152,10 @@ def _write_bulk(
     progress: Progress,
 ) -> bool:
     """Write the set's files and the list of all sets that the mirror has; whether it has any."""
-    known = target.read(BULK_INDEX, limit=MAX_INDEX)
-    sets = {each.name: each for each in _sets(target, known)}
+    sets = {each.name: each for each in _sets(target, target.read(BULK_INDEX, limit=MAX_INDEX))}
+    known = {
+        file.path.removeprefix("/"): file.sha256 for each in sets.values() for file in each.files
+    }
     if found is None:
         return bool(sets)
     newest, folder = found
@@ -163,13 +169,30 @@ def _write_bulk(
         media_type = each.media_type
         if media_type.startswith("text/"):
             media_type += "; charset=utf-8"
-        writer.keep(File(each.path.removeprefix("/"), source, media_type, is_immutable=True))
+        path = each.path.removeprefix("/")
+        _require_digest(target, path, each.sha256, known.get(path))
+        writer.keep(File(path, source, media_type, is_immutable=True))
     progress("bulk", len(newest.files), len(newest.files))
     sets[newest.name] = newest
     listed = sorted(sets.values(), key=lambda each: (each.tree_size, each.name), reverse=True)
     index = BulkIndex(latest=listed[0].name, sets=tuple(listed))
     writer.replace(File(BULK_INDEX, msgspec.json.encode(index), JSON))
     return True
+
+
+def _require_digest(target: Target, path: str, sha256: str, known: str | None) -> None:
+    """Check that a bulk file which is there, if one is, has the digest that was published.
+
+    What the mirror's own list names was compared when it was written. What a run left that died
+    before its list is read again, up to MAX_COMPARED bytes. Raises MirrorDiffers.
+    """
+    if known is None and 0 < (target.size(path) or 0) <= MAX_COMPARED:
+        known = sha256_of_bytes(target.read(path, limit=MAX_COMPARED) or b"")
+    if known is not None and known != sha256:
+        raise MirrorDiffers(
+            f"{target.name}/{path} can never change, and it has the SHA-256 {known}, where"
+            f" {sha256} was published: nothing was overwritten; find out who changed it"
+        )
 
 
 def _sets(target: Target, data: bytes | None) -> Iterable[BulkSet]:

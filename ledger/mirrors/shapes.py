@@ -15,8 +15,12 @@ BYTES: Final = "application/octet-stream"
 JSON: Final = "application/json"
 HTML: Final = "text/html; charset=utf-8"
 
+MAX_NOTE: Final = 1 << 18
+"""A checkpoint with its lines; one for ML-DSA-44 has some 3,300 bytes."""
 CHECKPOINT: Final = "log/checkpoint"
 VKEY: Final = "log/vkey"
+SECOND_VKEY: Final = "log/vkey-mldsa44"
+"""There is one where the log signs with a second key."""
 TILES: Final = "log/tile/"
 
 
@@ -89,6 +93,10 @@ class Target(Protocol):
 
     def replace(self, file: File) -> None:
         """Write a file, whole or not at all, over what is there."""
+        ...
+
+    def settle(self) -> None:
+        """Have everything that was written so far outlive a power cut."""
         ...
 
     def publish(self, file: File) -> None:
