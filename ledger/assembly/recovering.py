@@ -12,13 +12,13 @@ from typing import Final
 
 from ledger.client.tree import Files, Leaf, Tree
 from ledger.errors import Conflict, FormatError, LogUnavailable
-from ledger.mirrors.shapes import CHECKPOINT
+from ledger.mirrors.shapes import CHECKPOINT, MAX_NOTE
 from ledger.records.entry import parse_entry
 from ledger.storage.projections import fact_of
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEntry
 from ledger.storage.store import StorageFailed, Store
 from ledger.storage.tree import full_tiles
-from ledger.tlog.checkpoint import MAX_CHECKPOINT_BYTES, Checkpoint, open_checkpoint
+from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.growth import CompactRange, Extension
 from ledger.tlog.hashing import leaf_hash
 from ledger.tlog.note import Note, VerifierKey, format_note, parse_note
@@ -66,7 +66,7 @@ def recover(
     The caller is the writer. May be stopped anywhere and run again. Raises Conflict where the
     database or the signer holds more than the mirror, or something else.
     """
-    note = files.get(f"/{CHECKPOINT}", limit=MAX_CHECKPOINT_BYTES)
+    note = files.get(f"/{CHECKPOINT}", limit=MAX_NOTE)
     checkpoint = open_checkpoint(note, [key])
     tree = Tree(files, checkpoint, note, verify=True)
     last = None if remembered is None else open_checkpoint(remembered, [key])

@@ -10,17 +10,18 @@ from pathlib import Path
 import pytest
 from cli_world import Shell
 from kit import PROJECTIONS, rows_of
-from ledger_world import World, with_history
+from ledger_world import ORIGIN, World, with_history
 from mirror_world import START, both_ways, files, marks, run, run_of, verified
 
 from ledger.assembly import Ledger, recovering
 from ledger.errors import ForkRefused
+from ledger.mirrors.cosigning import with_lines
 from ledger.records.deadline import format_time
 from ledger.settings import Settings
 from ledger.storage import tables
 from ledger.storage.store import Store
 from ledger.tlog.checkpoint import parse_checkpoint
-from ledger.tlog.note import generate_key, parse_note
+from ledger.tlog.note import NoteSignature, generate_key, parse_note
 
 DERIVED = (tables.ENTRIES, tables.TILES, tables.DISCLOSURES, *PROJECTIONS)
 
@@ -51,6 +52,10 @@ def test_an_empty_database_is_refilled_and_the_log_goes_on(
     told: World, database_url: str, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(told, tmp_path / "mirror")
+    # A line by ML-DSA-44 is longer than a checkpoint's text may be.
+    checkpoint = tmp_path / "mirror" / "log" / "checkpoint"
+    line = NoteSignature("witness.example", 7, bytes(2_432))
+    checkpoint.write_bytes(with_lines(checkpoint.read_bytes(), [line], origin=ORIGIN))
     old = tmp_path / "ledger" / "ledger.db"
     before = {table.name: rows_of(told.ledger.store, table) for table in DERIVED}
     sealed = rows_of(told.ledger.store, tables.OPENINGS)
