@@ -152,6 +152,18 @@ def test_bulk_files_come_along_and_stay_listed(small: World, tmp_path: Path) -> 
     assert [each["name"] for each in index["sets"]] == names[::-1]
     assert run(small, folder, bulk=newest).files == 0
     assert list(sets.check(folder / "bulk" / names[0])) == []
+    # Of one length and another content: left by a run that died before it listed the file.
+    listed = folder / "bulk" / "index.json"
+    held, kept = folder / "bulk" / names[1] / "jobs.csv", listed.read_bytes()
+    other = held.read_bytes().replace(b"job_id", b"job-id")
+    true = held.read_bytes()
+    held.write_bytes(other)
+    listed.unlink()
+    with pytest.raises(MirrorDiffers, match=r"jobs\.csv can never change, and it has the SHA-256"):
+        run(small, folder, bulk=newest)
+    assert held.read_bytes() == other
+    held.write_bytes(true)
+    listed.write_bytes(kept)
     with World(tmp_path / "stranger", start=START) as stranger:
         stranger.log(*[stranger.submission(f"theirs{n}") for n in range(30)])
         with pytest.raises(MirrorFailed, match="holds bulk files of another log"):
