@@ -46,6 +46,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "mirror": "mirroring:mirror_command",
     "witness": "witness:witness_group",
     "webhooks": "webhooks:webhooks_group",
+    "sketch": "sketching:sketch_command",
     "import-jobs": "importing:import_jobs_command",
     "import-trace": "replaying:import_trace_command",
     "migrate": "looking:migrate",
