@@ -1,7 +1,8 @@
 """The command line ``ledger``: which commands there are, and what becomes of what they raise.
 
 Exit status 0: done. 1: something was found to be damaged or untrue (``fsck``, ``verify-proof``, and
-an answer whose receipt does not verify). 2: it could not be done or checked. 130: interrupted.
+an answer whose receipt does not verify), or a run is refused (``admit-check``). 2: it could not be
+done or checked. 130: interrupted.
 Every error is one line on standard error that begins with ``ledger:``.
 """
 
@@ -39,6 +40,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "registry": "authoring:registry",
     "keys": "authoring:keys_group",
     "verify-proof": "receipts:verify_proof_command",
+    "receipt": "fetching:receipt_command",
+    "admit-check": "admitting:admit_check_command",
     "fsck": "repairing:fsck",
     "rebuild": "repairing:rebuild_command",
     "recover": "recovering:recover_command",
@@ -49,6 +52,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "sketch": "sketching:sketch_command",
     "import-jobs": "importing:import_jobs_command",
     "import-trace": "replaying:import_trace_command",
+    "weights": "weights:weights_group",
     "migrate": "looking:migrate",
     "settings": "looking:settings_command",
 }

@@ -71,7 +71,7 @@ def check_admission(
             f"This cluster lets a receipt count for {valid_hours} hours, where 1 to"
             f" {MAX_VALID_HOURS} make sense.",
         )
-    admission = _read(text, policy=policy, valid_hours=valid_hours)
+    admission = read_admission(text, policy=policy, valid_hours=valid_hours)
     _check_clock(admission, now=now)
     _check_run(
         admission, gpu_count=gpu_count, job_id=job_id, workload=workload, wall_seconds=wall_seconds
@@ -79,7 +79,12 @@ def check_admission(
     return admission
 
 
-def _read(text: bytes, *, policy: Policy, valid_hours: int) -> Admission:
+def read_admission(text: bytes, *, policy: Policy, valid_hours: int = VALID_HOURS) -> Admission:
+    """Return what the receipt ``text`` proves to be admitted, whenever that was and for any run.
+
+    For who keeps or fetches receipts; a run is started by ``check_admission`` alone. Raises
+    AdmissionRefused.
+    """
     proof, parts = _parse(text)
     try:
         checkpoint = verify_proof(proof, leaf=leaf_hash(parts.decision), policy=policy)

@@ -65,7 +65,7 @@ def verify_proof_command(
     """
     if vkey is not None and policy_file is not None:
         raise CommandFailed("--vkey and --policy: give one of the two")
-    policy = _read_policy(policy_file) if policy_file else None
+    policy = read_policy(policy_file) if policy_file else None
     believed = [] if policy else [log_key_of(vkey) if vkey is not None else _local_key()]
     try:
         proof = parse_proof(read_bytes(file, limit=MAX_PROOF_BYTES))
@@ -140,7 +140,8 @@ def _leaf(file: Path, extra: dict[str, Any], entry_file: Path | None) -> bytes:
     return given
 
 
-def _read_policy(path: Path) -> Policy:
+def read_policy(path: Path) -> Policy:
+    """A policy file of 1 MiB at most. Raises CommandFailed."""
     try:
         return parse_policy(read_text(path))
     except FormatError as error:
