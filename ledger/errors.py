@@ -5,11 +5,15 @@ LedgerError
 │   └── ValueRefused      well-formed, but not a value this field takes (``field`` names it)
 ├── ProofError            a hash chain that does not lead where it claims
 ├── SignatureError        a signature that does not verify, or whose signer is unknown
+│   └── NotEndorsed       fewer of the council have signed than the charter asks for
 ├── CommitmentError       an opening that does not belong to its root
 ├── TooLarge              over a size limit (``limit`` and ``size`` in bytes or items)
 ├── AuthorUnknown         no valid registry entry for this author, key or role
 ├── Conflict              the log already says something that excludes this
 │   └── OutOfOrder        the event may not follow the state that the job is in
+├── EgressRefused         bytes that a ceiling does not let out (``code``), or no door takes
+│   └── ArtifactRefused   an artifact that is not what it was declared as, or not whole
+├── Quarantined           a job whose artifacts are neither served nor taken any more
 ├── NotFound              no such job, entry, tile or tree size
 ├── Overloaded            the queue is full; nothing was promised (``retry_after_s``)
 ├── LogUnavailable        the writer has stopped: storage or signer refuses; says what to do
@@ -47,6 +51,10 @@ class SignatureError(LedgerError):
     """A signature that does not verify, or no signature by a known key."""
 
 
+class NotEndorsed(SignatureError):
+    """A change of the charter or the council that too few of the council have signed."""
+
+
 class CommitmentError(LedgerError):
     """An opening that does not recompute the root it was committed to."""
 
@@ -70,6 +78,22 @@ class Conflict(LedgerError):
 
 class OutOfOrder(Conflict):
     """An event that may not follow the state that the job is in."""
+
+
+class EgressRefused(LedgerError):
+    """Bytes that may not leave; ``code`` is the one of record.md that the log notes."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ArtifactRefused(EgressRefused):
+    """The bytes that came are not the artifact that was declared. Its debit stays."""
+
+
+class Quarantined(LedgerError):
+    """The job's weights were found changed: its artifacts stay where they are."""
 
 
 class NotFound(LedgerError):

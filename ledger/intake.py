@@ -1,7 +1,8 @@
-"""Checks a signed statement, judges it by the charter, and makes a proposal of it.
+"""Checks a signed statement, and makes a proposal of it.
 
 Whatever an author could have got wrong is found here, before the sequencer sees it; what depends
-on the order of the log is the sequencer's to decide. Stores nothing.
+on the order of the log, and so the judgement by the charter in force, is the sequencer's. Stores
+nothing.
 """
 
 from ledger.errors import (
@@ -11,7 +12,6 @@ from ledger.errors import (
     SignatureError,
     ValueRefused,
 )
-from ledger.records.charter import Charter, Finding, judge
 from ledger.records.commitment import check_opening
 from ledger.records.entry import Reason, check_disclosable, parse_entry
 from ledger.records.proposal import Disclosure, Proposal
@@ -19,7 +19,7 @@ from ledger.records.statement import ParsedStatement, decode_signed, sealed_path
 from ledger.storage.keyring import KeyRing
 from ledger.storage.store import Store
 from ledger.vault import Vault, prepare_disclosure
-from schemas.statements import JobOpen, JobSubmitted, JobWithheld
+from schemas.statements import JobOpen, JobWithheld
 
 
 class Intake:
@@ -33,12 +33,10 @@ class Intake:
         store: Store,
         vault: Vault,
         *,
-        charter: Charter,
         verify_signatures: bool = True,
     ) -> None:
         self._store = store
         self._vault = vault
-        self._charter = charter
         self._verify = verify_signatures
         self._keys = KeyRing([])
         self._read_keys()
@@ -65,35 +63,42 @@ class Intake:
             locked = self._vault.lock(
                 seed=parsed.seed, fields=dict(parsed.fields), root=parsed.sealed_root
             )
-        findings: tuple[Finding, ...] = ()
         opens: Disclosure | None = None
         match parsed.public:
-            case JobSubmitted() as submission:
-                findings = judge(submission, self._charter)
             case JobOpen() as opening:
                 opens = self._prepare_opening(parsed, opening)
             case JobWithheld() as withheld:
                 self._check_paths(withheld)
         return Proposal(
-            parsed=parsed, findings=findings, size=len(body), sealed_opening=locked, opens=opens
+            parsed=parsed,
+            size=len(body),
+            sealed_opening=locked,
+            opens=opens,
+            tags=self._vault.tags(parsed),
         )
 
     def _check_signature(self, parsed: ParsedStatement) -> None:
-        author = parsed.statement.author
+        self._check_one(parsed, parsed.statement.author, parsed.key_id, parsed.signature, "")
+        for n, each in enumerate(parsed.endorsements):
+            self._check_one(parsed, each.author, each.key_id, each.signature, f"endorsements[{n}].")
+
+    def _check_one(
+        self, parsed: ParsedStatement, author: str, key_id: int, signature: bytes, at: str
+    ) -> None:
         try:
-            key = self._keys.find(author, parsed.key_id)
+            key = self._keys.find(author, key_id)
         except AuthorUnknown:
             # Registered since this process last looked, perhaps by another process.
             self._read_keys()
-            key = self._keys.find(author, parsed.key_id)
+            key = self._keys.find(author, key_id)
         if not self._verify:
             return
         try:
-            verify_statement(parsed.body, public_key=key.public_key, signature=parsed.signature)
+            verify_statement(parsed.body, public_key=key.public_key, signature=signature)
         except SignatureError:
             raise SignatureError(
-                f"signature.value: it is not the signature of {author}'s key {key.key_id:08x} over "
-                f"this statement, in canonical JSON under DSSE"
+                f"{at}signature.value: it is not the signature of {author}'s key {key.key_id:08x} "
+                f"over this statement, in canonical JSON under DSSE"
             ) from None
 
     def _read_keys(self) -> None:

@@ -5,7 +5,9 @@ nonce before each ciphertext, the commitment's root as associated data: an openi
 another entry does not decrypt.
 """
 
+import hmac
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -20,14 +22,16 @@ from ledger.errors import CommitmentError, FormatError
 from ledger.records import canonical
 from ledger.records.commitment import check_opening, partial_opening
 from ledger.records.entry import Reason, parse_entry
-from ledger.records.proposal import Disclosure
+from ledger.records.proposal import NO_TAGS, Disclosure, Tags
+from ledger.records.statement import ParsedStatement
 from ledger.storage.shapes import StoredEmbargo
 from ledger.storage.snapshot import Snapshot
-from schemas.statements import JobWithheld
+from schemas.statements import JobSubmitted, JobWithheld
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 _SEED_BYTES: Final = 32
+_TAG_BYTES: Final = 16
 
 
 class Vault:
@@ -37,6 +41,7 @@ class Vault:
         if len(key) != KEY_BYTES:
             raise FormatError(f"the openings key has {len(key)} bytes where {KEY_BYTES} are needed")
         self._key = key
+        self._tag_key = hmac.digest(key, b"apsci-ledger/tag/1", sha256)
         self._random = random
 
     def __repr__(self) -> str:
@@ -62,6 +67,32 @@ class Vault:
             ) from None
         fields = canonical.decode(plain[_SEED_BYTES:], limit=len(plain))
         return plain[:_SEED_BYTES], fields
+
+    def tags(self, parsed: ParsedStatement) -> Tags:
+        """What lets sealed weights and models be told apart while they are sealed.
+
+        Under a key of their own, the weights within one job and the model within one member's
+        jobs: whoever holds the database alone learns which jobs of one member share a model, and
+        of no two members whether they do.
+        """
+        fields = parsed.fields
+        if fields is None:
+            return NO_TAGS
+        if isinstance(parsed.public, JobSubmitted):
+            digest = fields["model.weights_digest"]
+            model = digest if digest is not None else fields["model.name"]
+            return Tags(
+                weights=self._tag("weights", parsed.job_id, digest),
+                model=self._tag("model", parsed.statement.author, model),
+            )
+        digest = fields.get("model.weights_digest_after")
+        return Tags(weights=self._tag("weights", parsed.job_id, digest))
+
+    def _tag(self, name: str, within: str | None, value: object) -> bytes | None:
+        if value is None:
+            return None
+        said = canonical.encode([name, within, value])
+        return hmac.digest(self._tag_key, said, sha256)[:_TAG_BYTES]
 
 
 def prepare_disclosure(

@@ -6,12 +6,14 @@ stay valid for ever, because entries that use them do.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from schemas.charter import CharterRules, Workload
 from schemas.values import (
     Artifact,
+    ArtifactClass,
     AuthorName,
     Base64Seed,
     Base64Signature,
@@ -24,6 +26,7 @@ from schemas.values import (
     Metric,
     Positive,
     Prompts,
+    PromptSketch,
     ResourceDescriptor,
     Sha256Hex,
     Slug,
@@ -46,41 +49,6 @@ class Role(StrEnum):
     COMMITTEE = "committee"
     COUNCIL = "council"
     OPERATOR = "operator"
-
-
-class Workload(StrEnum):
-    """The class of work (record.md). Codes never change; their labels are translated."""
-
-    FORWARD_PASS = "forward_pass"  # noqa: S105 - a pass through a model, not a password
-    ACTIVATION_CAPTURE = "activation_capture"
-    ACTIVATION_PATCHING = "activation_patching"
-    ACTIVATION_STEERING = "activation_steering"
-    ATTENTION_PROBE = "attention_probe"
-    LINEAR_PROBE = "linear_probe"
-    SAE_TRAINING = "sae_training"
-    SAE_ANALYSIS = "sae_analysis"
-    RED_TEAM_PROMPTING = "red_team_prompting"
-    EVAL_SUITE = "eval_suite"
-    CAPABILITY_ELICITATION_PROMPTING = "capability_elicitation_prompting"
-    MONITOR_EVALUATION = "monitor_evaluation"
-    REPRODUCTION = "reproduction"
-    SFT = "sft"
-    DPO = "dpo"
-    RLHF = "rlhf"
-    RLAIF = "rlaif"
-    LORA = "lora"
-    QLORA = "qlora"
-    ADAPTER_TRAINING = "adapter_training"
-    SOFT_PROMPT_TRAINING = "soft_prompt_training"
-    CONTINUED_PRETRAINING = "continued_pretraining"
-    WEIGHT_EDIT = "weight_edit"
-    QUANTIZE_AND_EXPORT = "quantize_and_export"
-    OTHER_OPTIMIZER_STEP = "other_optimizer_step"
-
-
-FORBIDDEN_WORKLOADS = tuple(Workload)[13:]
-"""Logged and rejected: each of them changes the uploaded model or carries it away."""
-ALLOWED_WORKLOADS = tuple(Workload)[:13]
 
 
 class GradientScope(StrEnum):
@@ -122,6 +90,21 @@ class WeightsCheck(StrEnum):
     TEE_ATTESTATION = "tee_attestation"
 
 
+class WeightsEvidence(Wire, frozen=True, omit_defaults=True):
+    """What ``weights_unchanged`` rests on. Which members there are, ``kind`` fixes.
+
+    ``oms_root`` has ``before`` and ``after``, the root digests of OpenSSF Model Signing;
+    ``readonly_mount`` has ``report``, the digest of what the node said of the mount;
+    ``tee_attestation`` has ``format`` and ``report``, the digest of the quote.
+    """
+
+    kind: WeightsCheck
+    before: DigestSet | None = None
+    after: DigestSet | None = None
+    format: Slug | None = None
+    report: DigestSet | None = None
+
+
 class WithholdBasis(StrEnum):
     """Why the safeguards committee keeps a field closed past the deadline."""
 
@@ -129,6 +112,21 @@ class WithholdBasis(StrEnum):
     HAZARD_CYBER = "hazard_cyber"
     HAZARD_OTHER = "hazard_other"
     UNPATCHED_VULNERABILITY = "unpatched_vulnerability"
+
+
+class Code(StrEnum):
+    """What a rule of the charter found: the rule, then what (record.md). Never renamed."""
+
+    R1_WEIGHT_DELTA = "R1_weight_delta"
+    R1_OPTIMIZER_ON_UPLOADED_MODEL = "R1_optimizer_on_uploaded_model"
+    R1_FORBIDDEN_WORKLOAD = "R1_forbidden_workload"
+    R1_DIGEST_MISMATCH = "R1_digest_mismatch"
+    R2_EGRESS_CEILING = "R2_egress_ceiling"
+    R2_UNMETERED_EGRESS = "R2_unmetered_egress"
+    R3_MISSING_RECORD = "R3_missing_record"
+    R3_PRIVATE_RUN_REQUESTED = "R3_private_run_requested"
+    Q_QUOTA = "Q_quota"
+    Q_MALFORMED = "Q_malformed"
 
 
 class RegistryAction(StrEnum):
@@ -188,6 +186,34 @@ class JobEgress(Wire, frozen=True):
     artifact_count: Count
 
 
+class ArtifactWrite(Wire, frozen=True):
+    """``artifact-write/1``: the gateway takes one artifact of exactly so many bytes."""
+
+    artifact_id: Ulid
+    artifact_class: ArtifactClass
+    egress_bytes: Positive
+    artifact_count: Literal[1]
+
+
+class ArtifactRead(Wire, frozen=True):
+    """``artifact-read/1``: a member reads bytes of an artifact of its own before it is public."""
+
+    artifact_id: Ulid
+    offset: Count
+    egress_bytes: Positive
+    artifact_count: Literal[0]
+
+
+class StartRefused(Wire, frozen=True):
+    """``start-refused/1``: the orchestrator did not start what somebody asked it to."""
+
+    code: Code
+    finding: Annotated[str, Meta(min_length=1, max_length=500)]
+    gpu_count: Count | None
+    member: AuthorName | None
+    system: Slug
+
+
 class JobOpen(Wire, frozen=True):
     """``job-open/1``: an author opens its own sealed entry before the deadline."""
 
@@ -210,6 +236,18 @@ class JobCorrected(Wire, frozen=True):
     field: Line
     value: Line
     reason: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class CharterVersion(Wire, frozen=True):
+    """``charter-version/1``: the council sets the charter that counts from a time on.
+
+    ``replaces`` is the index of the newest charter entry before this one, in force yet or not;
+    0 is genesis.
+    """
+
+    charter: CharterRules
+    in_force_from: Time
+    replaces: Index
 
 
 class Registry(Wire, frozen=True):
@@ -259,6 +297,23 @@ class OutcomeSealed(Wire, frozen=True):
     tokens_output: Count | None = field(name="tokens.output", default=None)
 
 
+class OutcomeEvidencedSealed(OutcomeSealed, frozen=True):
+    """The sealed paths of ``job-ended/2``: those of ``job-ended/1`` and two more."""
+
+    model_weights_evidence: Annotated[tuple[WeightsEvidence, ...], Meta(max_length=8)] | None = (
+        field(name="model.weights_evidence", default=None)
+    )
+    prompts_sketch: PromptSketch | None = field(name="prompts.sketch", default=None)
+
+
+class AboutJob(StrEnum):
+    """Whether the statements of a schema name a job."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+    PERHAPS = "perhaps"
+
+
 class Schema(Struct, frozen=True):
     """One schema of statement: who may use it, for which kinds, and what it holds."""
 
@@ -267,8 +322,10 @@ class Schema(Struct, frozen=True):
     roles: tuple[Role, ...]
     public: type[Wire]
     sealed: type[Wire] | None = None
+    job: AboutJob = AboutJob.ALWAYS
 
 
+ENDINGS = ("completed", "failed", "cancelled", "terminated_by_policy")
 ANY_JOB_AUTHOR = (Role.MEMBER, Role.ORCHESTRATOR, Role.GATEWAY)
 SCHEMAS: Mapping[str, Schema] = {
     schema.name: schema
@@ -278,16 +335,33 @@ SCHEMAS: Mapping[str, Schema] = {
         Schema("job-interrupted/1", ("interrupted",), (Role.ORCHESTRATOR,), JobInterrupted),
         Schema(
             "job-ended/1",
-            ("completed", "failed", "cancelled", "terminated_by_policy"),
+            ENDINGS,
             (Role.ORCHESTRATOR,),
             JobEnded,
             OutcomeSealed,
         ),
+        Schema("job-ended/2", ENDINGS, (Role.ORCHESTRATOR,), JobEnded, OutcomeEvidencedSealed),
         Schema("job-egress/1", ("egress",), (Role.GATEWAY,), JobEgress),
+        Schema("artifact-write/1", ("egress",), (Role.GATEWAY,), ArtifactWrite),
+        Schema("artifact-read/1", ("egress",), (Role.MEMBER,), ArtifactRead),
+        Schema(
+            "start-refused/1",
+            ("refused",),
+            (Role.ORCHESTRATOR,),
+            StartRefused,
+            job=AboutJob.PERHAPS,
+        ),
         Schema("job-open/1", ("open",), ANY_JOB_AUTHOR, JobOpen),
         Schema("job-corrected/1", ("corrected",), ANY_JOB_AUTHOR, JobCorrected),
         Schema("job-withheld/1", ("withheld",), (Role.COMMITTEE,), JobWithheld),
-        Schema("registry/1", ("registry",), (Role.COUNCIL,), Registry),
+        Schema("registry/1", ("registry",), (Role.COUNCIL,), Registry, job=AboutJob.NEVER),
+        Schema(
+            "charter-version/1",
+            ("charter",),
+            (Role.COUNCIL,),
+            CharterVersion,
+            job=AboutJob.NEVER,
+        ),
     )
 }
 
@@ -321,6 +395,17 @@ class Signature(Wire, frozen=True):
     value: Base64Signature
 
 
+class Endorsement(Wire, frozen=True):
+    """A further council author's signature over the same statement as ``Signature``'s."""
+
+    author: AuthorName
+    signature: Signature
+
+
+Endorsements = Annotated[tuple[Endorsement, ...], Meta(min_length=1, max_length=32)]
+"""By author, ascending; each author once, and none of them the statement's own."""
+
+
 class Opening(Wire, frozen=True):
     """What opens a commitment: the seed that salts every field, and the fields by path."""
 
@@ -334,3 +419,4 @@ class SignedStatement(Wire, frozen=True):
     statement: Statement
     signature: Signature
     opening: Opening | UnsetType = UNSET
+    endorsements: Endorsements | UnsetType = UNSET

@@ -70,6 +70,16 @@ class ResourceDescriptor(Wire, frozen=True, omit_defaults=True):
     media_type: Line | None = None
 
 
+class ArtifactClass(StrEnum):
+    """What an artifact is to the charter, which has a ceiling of bytes for each class."""
+
+    DOCUMENT = "document"
+    TABLE = "table"
+    IMAGE = "image"
+    OPAQUE = "opaque"
+    TENSOR = "tensor"
+
+
 class Artifact(Wire, frozen=True, omit_defaults=True):
     """One output of a job."""
 
@@ -88,6 +98,19 @@ class Prompts(Wire, frozen=True):
     count: Count
     distinct_count: Count
     content_access: ContentAccess
+
+
+class PromptSketch(Wire, frozen=True):
+    """A FracMinHash sketch of the distinct prompts: what two sets share can be told from it.
+
+    A prompt's hash is the first 8 bytes of the SHA-256 of its normalised text, big-endian. Kept
+    are those below 2^64 / ``scale``, in ascending order.
+    """
+
+    scale: Annotated[int, Meta(ge=1, le=2**32)]
+    hashes: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")], ...], Meta(max_length=1024)
+    ]
 
 
 class OutputType(StrEnum):

@@ -48,7 +48,7 @@ ROLES = {
     "council": Role.COUNCIL,
 }
 PROJECTIONS = tables.PROJECTIONS
-NEWEST_SCHEMA = "0004"
+NEWEST_SCHEMA = "0005"
 ULID_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SUBMISSION = {
     "accelerator": "nvidia_h200",
@@ -620,6 +620,7 @@ def job_after(row: dict[str, Any] | None, checked: Checked, index: int) -> dict[
                 ),
                 "egress_bytes": 0,
                 "artifact_count": 0,
+                "charter_index": decision.decision.charter,
             }
         case "started" | "interrupted":
             new["state"] = entry.kind
@@ -641,6 +642,10 @@ def job_after(row: dict[str, Any] | None, checked: Checked, index: int) -> dict[
         case "egress":
             new["egress_bytes"] += public.egress_bytes
             new["artifact_count"] += public.artifact_count
+        case "finding":
+            assert entry.found is not None
+            if new["finding_code"] != "R1_digest_mismatch":
+                new["finding_code"] = entry.found.findings[0].code.value
         case "disclosed":
             assert entry.disclosed is not None
             if new["submitted_index"] != entry.disclosed.discloses:

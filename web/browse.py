@@ -16,8 +16,9 @@ from ledger.records.entry import FORMAT
 from ledger.records.lifecycle import State
 from ledger.storage.shapes import JobFilter
 from schemas.answers import JobShown, Member
+from schemas.charter import Workload
 from schemas.reference import MemberDetail, Rejection, RuleCount, Status, WorkloadShown
-from schemas.statements import Role, Workload
+from schemas.statements import Role
 from web.doors import House
 from web.telling.labels import label
 from web.telling.vocabulary import code_meaning, in_all

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ledger.records.charter import Code
 from ledger.records.lifecycle import State
-from schemas.statements import Workload
+from schemas.charter import Workload
 from web.i18n import noted
 from web.query import DEFAULT_LIMIT, MAX_INDEX, MAX_LIMIT
 from web.search.filters import DECISIONS, MAX_QUERY

@@ -149,15 +149,11 @@ class _Writing:
                 second=second,
                 clock=ledger.clock,
             ),
-            charter=ledger.charter,
-            charter_index=0,
             clock=ledger.clock,
             queue_records=ledger.settings.queue_records,
             queue_bytes=ledger.settings.queue_bytes,
         )
-        self.intake = Intake(
-            ledger.store, vault, charter=ledger.charter, verify_signatures=verify_signatures
-        )
+        self.intake = Intake(ledger.store, vault, verify_signatures=verify_signatures)
         self.embargo = Embargo(
             ledger.store, vault, append=self.sequencer.submit, clock=ledger.clock
         )

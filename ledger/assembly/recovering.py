@@ -7,7 +7,7 @@ sealed: the openings come from the old database, where it can be read, or are lo
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ledger.client.tree import Files, Leaf, Tree
@@ -123,7 +123,7 @@ def restore_openings(
         size = reads.head().size
     for start in range(0, size, AT_ONCE):
         stop = min(start + AT_ONCE, size)
-        found: list[tuple[int, bytes]] = []
+        found: list[tuple[int, bytes, bytes | None, bytes | None]] = []
         with store.snapshot() as reads:
             places = [index for index, _ in reads.sealings(start, stop)]
             for index, embargo in sorted(reads.embargoes_at(places).items()):
@@ -138,7 +138,7 @@ def restore_openings(
                 elif embargo.disclosed_index is not None and vault is not None:
                     opening = _opening_of(reads.entry(embargo.disclosed_index), entry, vault)
                 if opening is not None:
-                    found.append((index, opening))
+                    found.append((index, *opening))
                 elif is_sealed or embargo.withheld_index is not None:
                     missing += 1
                     first += [index] if len(first) < NAMED else []
@@ -149,22 +149,33 @@ def restore_openings(
     return Openings(sealed, restored, missing, tuple(first))
 
 
-def _opening_of(disclosure: StoredEntry | None, entry: StoredEntry, vault: Vault) -> bytes | None:
+_Locked = tuple[bytes, bytes | None, bytes | None]
+"""An encrypted opening and its tags, of the weights and of the model."""
+
+
+def _opening_of(disclosure: StoredEntry | None, entry: StoredEntry, vault: Vault) -> _Locked | None:
     """What the log itself has opened, locked up again; None where a part stays closed."""
     signed = parse_entry(entry.data).signed
     disclosed = parse_entry(disclosure.data).disclosed if disclosure else None
     if disclosed is None or disclosed.seed is None or signed is None or signed.sealed_root is None:
         return None
-    return vault.lock(seed=disclosed.seed, fields=dict(disclosed.fields), root=signed.sealed_root)
+    fields = dict(disclosed.fields)
+    tags = vault.tags(replace(signed, fields=fields))
+    locked = vault.lock(seed=disclosed.seed, fields=fields, root=signed.sealed_root)
+    return locked, tags.weights, tags.model
 
 
-def _opening_in(old: Store, entry: StoredEntry) -> bytes | None:
+def _opening_in(old: Store, entry: StoredEntry) -> _Locked | None:
     """The opening of the same entry in another database; None where it is not to be had."""
     try:
         with old.snapshot() as reads:
             known = reads.entry(entry.index)
             same = known is not None and known.leaf_hash == entry.leaf_hash
-            return reads.opening(entry.index) if same else None
+            locked = reads.opening(entry.index) if same else None
+            if locked is None:
+                return None
+            tags = reads.tags(entry.index)
+            return locked, tags.weights, tags.model
     except StorageFailed:
         return None
 

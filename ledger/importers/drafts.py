@@ -15,13 +15,8 @@ from msgspec import Meta
 from ledger.importers.facts import Facts
 from ledger.importers.mapping import Equivalence, ImportRefused
 from ledger.records.deadline import format_time
-from schemas.statements import (
-    ExitStatus,
-    GradientScope,
-    OptimizerTarget,
-    WeightsCheck,
-    Workload,
-)
+from schemas.charter import Workload
+from schemas.statements import ExitStatus, GradientScope, OptimizerTarget, WeightsCheck
 from schemas.values import Count, Positive, Slug, Wire
 
 _KINDS: Final = {ExitStatus.COMPLETED: "completed", ExitStatus.CANCELLED: "cancelled",

@@ -14,7 +14,8 @@ from ledger.importers.facts import Facts, Period
 from ledger.importers.looking import MAX_NUMBER, At
 from ledger.importers.mapping import ImportRefused
 from ledger.importers.red_flags import look_for_flags
-from schemas.statements import ExitStatus, Workload
+from schemas.charter import Workload
+from schemas.statements import ExitStatus
 
 INSPECT: Final = "inspect_ai"
 LM_EVAL: Final = "lm_eval"

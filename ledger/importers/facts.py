@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledger.records.charter import Code
-from schemas.statements import ExitStatus, GradientScope, OptimizerTarget, Workload
+from schemas.charter import Workload
+from schemas.statements import ExitStatus, GradientScope, OptimizerTarget
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.importers.facts import Facts
-from schemas.statements import FORBIDDEN_WORKLOADS, GradientScope, OptimizerTarget, Workload
+from schemas.charter import FORBIDDEN_WORKLOADS, Workload
+from schemas.statements import GradientScope, OptimizerTarget
 
 # name in findings -> (pattern of a key, or of an option or a variable in a text, finding)
 _FLAGS: Final = (

@@ -18,15 +18,8 @@ from ledger.importers.synthetic_job import SyntheticJob
 from ledger.importers.work import WORK
 from ledger.records.charter import EGRESS_CEILING_BYTES, GPU_TOTAL
 from ledger.records.deadline import DAY_S
-from schemas.statements import (
-    FORBIDDEN_WORKLOADS,
-    GradientScope,
-    OptimizerTarget,
-    RegistryAction,
-    Role,
-    WithholdBasis,
-    Workload,
-)
+from schemas.charter import FORBIDDEN_WORKLOADS, Workload
+from schemas.statements import GradientScope, OptimizerTarget, RegistryAction, Role, WithholdBasis
 
 DAYS: Final = 150
 JOBS: Final = 3_000

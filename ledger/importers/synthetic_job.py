@@ -23,7 +23,8 @@ from ledger.importers.synthetic_words import CHINESE_MEMBERS, REASONS, words
 from ledger.importers.ulid import RANDOM_BYTES, ulid
 from ledger.importers.work import WORK, Work
 from ledger.records.deadline import format_time
-from schemas.statements import Role, Workload
+from schemas.charter import Workload
+from schemas.statements import Role
 
 EGRESS_CEILINGS: Final = (10**7, 10**8, 10**9)
 LARGE_CEILINGS: Final = (10**10, 10**11, 5 * 10**11)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ledger.importers.draw import Draw
 from ledger.importers.synthetic_models import Model, digest
-from schemas.statements import Workload
+from schemas.charter import Workload
 
 JOULES_PER_GPU_SECOND: Final = 600
 _METRICS: Final[Mapping[Workload, tuple[str, ...]]] = {

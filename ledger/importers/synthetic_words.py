@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.importers.draw import Draw
-from schemas.statements import Workload
+from schemas.charter import Workload
 
 LABEL: Final = "Synthetic demonstration record: no such job ran, no such model exists."
 LABEL_ZH: Final = "虚构的演示记录：没有运行过这样的任务，也没有这样的模型。"

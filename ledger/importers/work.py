@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.statements import GradientScope, OptimizerTarget, Workload
+from schemas.charter import Workload
+from schemas.statements import GradientScope, OptimizerTarget
 
 
 @dataclass(frozen=True, slots=True)

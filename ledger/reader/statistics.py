@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ledger.reader.seals import NONE, Integers, Seals
 from ledger.reader.slices import Slice, month_text, months_of, summed
 from ledger.records.charter import Code, rule_of
-from ledger.records.deadline import DAY_S, MAX_EMBARGO_DAYS
+from ledger.records.deadline import DAY_S
+from schemas.charter import MAX_EMBARGO_DAYS
 from schemas.series import SeriesColumn
 
 Cell = str | int | None

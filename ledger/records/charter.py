@@ -1,50 +1,60 @@
 """The consortium's rules, as what they find wrong with a submission: findings, never booleans.
 
-The charter in force stands in the log. Each rule looks at the public fields of a submission and
-says in one sentence what it met and what it allows. An empty list of findings admits the job.
-This module never decides on anything that the public cannot see, and never refuses to log.
+The charter in force stands in the log. Each rule looks at the public fields of a submission, and
+one at how many GPUs the member holds already, and says in one sentence what it met and what it
+allows. An empty list of findings admits the job. This module never decides on anything that the
+public cannot see, and never refuses to log.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta
 
 from ledger.errors import ValueRefused
 from ledger.records import wire
-from ledger.records.deadline import MAX_EMBARGO_DAYS, check_embargo_days
-from schemas.statements import (
+from ledger.records.deadline import check_embargo_days
+from schemas.charter import (
     ALLOWED_WORKLOADS,
     FORBIDDEN_WORKLOADS,
-    GradientScope,
-    JobSubmitted,
-    OptimizerTarget,
+    MAX_EMBARGO_DAYS,
+    ArtifactCeilings,
+    CharterRules,
+    FirstRules,
+    Quotas,
     Workload,
 )
-from schemas.values import Count, Positive, Wire
+from schemas.statements import Code, GradientScope, JobSubmitted, OptimizerTarget
+from schemas.values import Wire
+
+__all__ = [
+    "ARTIFACT_CEILINGS",
+    "QUOTAS",
+    "Charter",
+    "Code",
+    "Finding",
+    "default_charter",
+    "judge",
+    "parse_charter",
+    "rule_of",
+]
 
 GPU_TOTAL = 25_000
 EGRESS_CEILING_BYTES = 10**12
 """What the first charter lets one job carry out: 1 TB."""
-
-
-class Code(StrEnum):
-    """Why a submission is rejected: the rule, then what was found (record.md). Never renamed."""
-
-    R1_WEIGHT_DELTA = "R1_weight_delta"
-    R1_OPTIMIZER_ON_UPLOADED_MODEL = "R1_optimizer_on_uploaded_model"
-    R1_FORBIDDEN_WORKLOAD = "R1_forbidden_workload"
-    R1_DIGEST_MISMATCH = "R1_digest_mismatch"
-    R2_EGRESS_CEILING = "R2_egress_ceiling"
-    R2_UNMETERED_EGRESS = "R2_unmetered_egress"
-    R3_MISSING_RECORD = "R3_missing_record"
-    R3_PRIVATE_RUN_REQUESTED = "R3_private_run_requested"
-    Q_QUOTA = "Q_quota"
-    Q_MALFORMED = "Q_malformed"
-
+ARTIFACT_CEILINGS: Final = ArtifactCeilings(
+    document=10**9, table=10**10, image=10**9, opaque=10**8, tensor=0
+)
+"""What a charter of version ``charter/1``, which names none, lets one job carry out by class."""
+QUOTAS: Final = Quotas(
+    job_wall_seconds=None,
+    member_gpus=None,
+    member_egress_bytes=10**13,
+    member_model_egress_bytes=10**13,
+)
+ADMISSION_HOURS: Final = 168
+_FIRST: Final = "charter/1"
 
 _RULES = {"R1": 1, "R2": 2, "R3": 3}
 
@@ -67,27 +77,26 @@ class Finding:
         return {"rule": self.rule, "code": self.code.value, "finding": self.finding}
 
 
-class _CharterObject(Wire, frozen=True):
-    """The ``charter`` object of an entry."""
-
-    version: Literal["charter/1"]
-    embargo_days: Annotated[int, Meta(ge=1, le=MAX_EMBARGO_DAYS)]
-    egress_ceiling_bytes: Count
-    gpu_total: Positive
-    allowed_workloads: tuple[Workload, ...]
-    forbidden_workloads: tuple[Workload, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Charter:
-    """The rules in force. Raises ValueRefused for an embargo that is not of 1 to 90 days."""
+    """One version of the rules; what ``charter/1`` does not name has the values of these defaults.
+
+    ``council_threshold`` is how many council authors sign a change; None, in ``charter/1``, is a
+    majority of them.
+
+    Raises ValueRefused for an embargo that is not of 1 to 90 days and for contradictions.
+    """
 
     embargo_days: int
     egress_ceiling_bytes: int
     gpu_total: int
     allowed_workloads: tuple[Workload, ...]
     forbidden_workloads: tuple[Workload, ...]
-    version: str = "charter/1"
+    artifact_ceilings: ArtifactCeilings = ARTIFACT_CEILINGS
+    quotas: Quotas = QUOTAS
+    admission_hours: int = ADMISSION_HOURS
+    council_threshold: int | None = None
+    version: str = _FIRST
 
     def __post_init__(self) -> None:
         check_embargo_days(self.embargo_days)
@@ -98,83 +107,120 @@ class Charter:
                 )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the charter as it stands in an entry."""
-        return asdict(self) | {
-            "allowed_workloads": [workload.value for workload in self.allowed_workloads],
-            "forbidden_workloads": [workload.value for workload in self.forbidden_workloads],
-        }
+        """Return the charter as it stands in an entry, in the shape of its version."""
+        shape: type[Wire] = FirstRules if self.version == _FIRST else CharterRules
+        rules = {each.name: getattr(self, each.name) for each in msgspec.structs.fields(shape)}
+        found: dict[str, Any] = msgspec.to_builtins(rules)
+        for name in ("allowed_workloads", "forbidden_workloads"):
+            found[name] = list(found[name])
+        return found
+
+    def signers_needed(self, council: int) -> int:
+        """How many of ``council`` council authors have to sign a change."""
+        if self.council_threshold is None:
+            return council // 2 + 1
+        return self.council_threshold
 
 
-def parse_charter(value: dict[str, Any]) -> Charter:
-    """Return the charter that the ``charter`` object of an entry holds.
+def parse_charter(value: dict[str, Any], *, at: str = "charter") -> Charter:
+    """Return the charter that the ``charter`` object of an entry, found at ``at``, holds.
 
     Raises ValueRefused, naming the field.
     """
-    return Charter(**msgspec.structs.asdict(wire.convert(value, _CharterObject, at="charter")))
+    shape: type[Wire] = FirstRules if value.get("version") == _FIRST else CharterRules
+    return charter_of(wire.convert(value, shape, at=at))
+
+
+def charter_of(rules: Wire) -> Charter:
+    """The charter that one of the two shapes of rules spells. Raises ValueRefused."""
+    return Charter(**msgspec.structs.asdict(rules))
 
 
 def default_charter() -> Charter:
-    """Return the charter that a new ledger begins with."""
+    """Return the charter that a new ledger begins with: one signature changes it."""
     return Charter(
+        version="charter/2",
         embargo_days=MAX_EMBARGO_DAYS,
         egress_ceiling_bytes=EGRESS_CEILING_BYTES,
         gpu_total=GPU_TOTAL,
         allowed_workloads=ALLOWED_WORKLOADS,
         forbidden_workloads=FORBIDDEN_WORKLOADS,
+        council_threshold=1,
     )
 
 
-def judge(submission: JobSubmitted, charter: Charter) -> tuple[Finding, ...]:
-    """Return everything that the charter has against a submission; nothing: it is admitted."""
-    return tuple(_findings(submission, charter))
+def judge(submission: JobSubmitted, charter: Charter, *, held_gpus: int = 0) -> tuple[Finding, ...]:
+    """Return everything that the charter has against a submission; nothing: it is admitted.
+
+    ``held_gpus``: GPUs of the member's jobs that are admitted and have not ended.
+    """
+    return tuple(_findings(submission, charter, held_gpus))
 
 
-def _findings(submission: JobSubmitted, charter: Charter) -> Iterator[Finding]:
+def _findings(submission: JobSubmitted, charter: Charter, held_gpus: int) -> Iterator[Finding]:
     workload = submission.workload_type
     if workload in charter.forbidden_workloads:
-        yield _finding(
+        yield found(
             Code.R1_FORBIDDEN_WORKLOAD,
             f"The workload {workload} changes the uploaded model or carries it away; the charter"
             f" allows {', '.join(charter.allowed_workloads)}.",
         )
     if OptimizerTarget.UPLOADED_MODEL in submission.optimizer_targets:
         allowed = [t for t in OptimizerTarget if t is not OptimizerTarget.UPLOADED_MODEL]
-        yield _finding(
+        yield found(
             Code.R1_OPTIMIZER_ON_UPLOADED_MODEL,
             f"The optimizer targets name uploaded_model; the charter allows {', '.join(allowed)}.",
         )
     ceiling = submission.egress_ceiling_bytes
     if ceiling is None:
-        yield _finding(
+        yield found(
             Code.R2_UNMETERED_EGRESS,
             "The submission gives no egress ceiling; the charter asks for one of at most"
             f" {charter.egress_ceiling_bytes} bytes.",
         )
     elif ceiling > charter.egress_ceiling_bytes:
-        yield _finding(
+        yield found(
             Code.R2_EGRESS_CEILING,
             f"The egress ceiling is {ceiling} bytes; the charter allows at most"
             f" {charter.egress_ceiling_bytes} bytes.",
         )
-    if submission.gpu_count > charter.gpu_total:
-        yield _finding(
-            Code.Q_QUOTA,
-            f"The submission asks for {submission.gpu_count} GPUs; the cluster has"
-            f" {charter.gpu_total}.",
-        )
+    yield from _over_quota(submission, charter, held_gpus)
     if workload not in charter.allowed_workloads + charter.forbidden_workloads:
-        yield _finding(
+        yield found(
             Code.Q_MALFORMED,
             f"The charter neither allows nor forbids the workload {workload}; it allows"
             f" {', '.join(charter.allowed_workloads)}.",
         )
     if submission.optimizer_targets and submission.gradient_scope is GradientScope.NONE:
-        yield _finding(
+        yield found(
             Code.Q_MALFORMED,
             f"The optimizer targets are {', '.join(submission.optimizer_targets)}, but the gradient"
             " scope is none; an optimizer needs gradients.",
         )
 
 
-def _finding(code: Code, finding: str) -> Finding:
+def _over_quota(submission: JobSubmitted, charter: Charter, held_gpus: int) -> Iterator[Finding]:
+    gpus, quotas = submission.gpu_count, charter.quotas
+    if gpus > charter.gpu_total:
+        yield found(
+            Code.Q_QUOTA,
+            f"The submission asks for {gpus} GPUs; the cluster has {charter.gpu_total}.",
+        )
+    wall = quotas.job_wall_seconds
+    if wall is not None and submission.wall_limit_seconds > wall:
+        yield found(
+            Code.Q_QUOTA,
+            f"The wall limit is {submission.wall_limit_seconds} seconds; the charter allows at most"
+            f" {wall} seconds.",
+        )
+    if quotas.member_gpus is not None and held_gpus + gpus > quotas.member_gpus:
+        yield found(
+            Code.Q_QUOTA,
+            f"The submission asks for {gpus} GPUs, and the member's jobs hold {held_gpus}; the"
+            f" charter allows {quotas.member_gpus} together.",
+        )
+
+
+def found(code: Code, finding: str) -> Finding:
+    """A finding under the rule that its code belongs to."""
     return Finding(rule_of(code), code, finding)

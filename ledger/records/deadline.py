@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from ledger.errors import FormatError, ValueRefused
+from schemas.charter import MAX_EMBARGO_DAYS
 
 DAY_S = 86_400
-MAX_EMBARGO_DAYS = 90
-"""No charter may say more."""
 MAX_REVIEW_DAYS = 180
 """A withheld field is reviewed within this many days, again and again if need be."""
 

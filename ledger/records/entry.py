@@ -15,7 +15,13 @@ from ledger.records import canonical
 from ledger.records.charter import Charter, Finding
 from ledger.records.commitment import PartialOpening
 from ledger.records.deadline import format_time
-from ledger.records.entry_parser import DECISION_KINDS, MANIFEST_KIND, STATEMENT_KINDS, parse_entry
+from ledger.records.entry_parser import (
+    DECISION_KINDS,
+    FINDING_KIND,
+    MANIFEST_KIND,
+    STATEMENT_KINDS,
+    parse_entry,
+)
 from ledger.records.entry_parts import (
     FORMAT,
     MAX_ENTRY,
@@ -23,6 +29,7 @@ from ledger.records.entry_parts import (
     Decision,
     Disclosed,
     Entry,
+    Found,
     Genesis,
     Manifest,
     Reason,
@@ -31,6 +38,7 @@ from ledger.records.statement import ParsedStatement
 
 __all__ = [
     "DECISION_KINDS",
+    "FINDING_KIND",
     "FORMAT",
     "MANIFEST_KIND",
     "MAX_ENTRY",
@@ -39,12 +47,14 @@ __all__ = [
     "Decision",
     "Disclosed",
     "Entry",
+    "Found",
     "Genesis",
     "Manifest",
     "Reason",
     "check_disclosable",
     "decision_entry",
     "disclosed_entry",
+    "finding_entry",
     "genesis_entry",
     "manifest_entry",
     "parse_entry",
@@ -85,9 +95,10 @@ def statement_entry(parsed: ParsedStatement, *, logged_at: int, publish_by: int 
     deadline = b"" if publish_by is None else b'"publish_by":"%b",' % _time(publish_by)
     # In key order, around the statement's own canonical bytes; the kind is a slug of its schema.
     return _bounded(
-        b'{"format":"%b","kind":"%b","logged_at":"%b",%b'
+        b'{%b"format":"%b","kind":"%b","logged_at":"%b",%b'
         b'"signature":{"key_id":"%08x","value":"%b"},"statement":%b}'
         % (
+            _endorsements(parsed) if parsed.endorsements else b"",
             FORMAT.encode(),
             parsed.statement.kind.encode(),
             _time(logged_at),
@@ -113,6 +124,44 @@ def decision_entry(
     ``refers_to`` and ``charter`` are the indices of the submission and of the charter in force.
     """
     assert kind in DECISION_KINDS
+    return _judgement(
+        kind,
+        refers_to=refers_to,
+        job_id=job_id,
+        charter=charter,
+        findings=findings,
+        logged_at=logged_at,
+    )
+
+
+def finding_entry(
+    *,
+    refers_to: int,
+    job_id: str,
+    charter: int,
+    findings: Iterable[Finding],
+    logged_at: int,
+) -> bytes:
+    """Return the leaf of what the ledger found about a run, at the entry ``refers_to``."""
+    return _judgement(
+        FINDING_KIND,
+        refers_to=refers_to,
+        job_id=job_id,
+        charter=charter,
+        findings=findings,
+        logged_at=logged_at,
+    )
+
+
+def _judgement(
+    kind: str,
+    *,
+    refers_to: int,
+    job_id: str,
+    charter: int,
+    findings: Iterable[Finding],
+    logged_at: int,
+) -> bytes:
     return _bounded(
         canonical.encode(
             {
@@ -126,6 +175,20 @@ def decision_entry(
             }
         )
     )
+
+
+def _endorsements(parsed: ParsedStatement) -> bytes:
+    said = [
+        {
+            "author": each.author,
+            "signature": {
+                "key_id": f"{each.key_id:08x}",
+                "value": canonical.encode_base64(each.signature),
+            },
+        }
+        for each in parsed.endorsements
+    ]
+    return b'"endorsements":%b,' % canonical.encode(said)
 
 
 def disclosed_entry(

@@ -4,7 +4,8 @@ Form alone is checked here. No signature is verified, no commitment recomputed, 
 held against another.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -20,13 +21,14 @@ from ledger.records.entry_parts import (
     Decision,
     Disclosed,
     Entry,
+    Found,
     Genesis,
     Manifest,
     Reason,
 )
 from ledger.records.statement import parse_statement
 from ledger.records.wire import convert, refused
-from schemas.statements import SCHEMAS, Signature, Statement
+from schemas.statements import SCHEMAS, Endorsements, Signature, Statement
 from schemas.values import (
     Base64Seed,
     DigestSet,
@@ -43,6 +45,7 @@ from schemas.values import (
 STATEMENT_KINDS = frozenset(kind for schema in SCHEMAS.values() for kind in schema.kinds)
 DECISION_KINDS = ("admitted", "rejected")
 
+FINDING_KIND = "finding"
 MANIFEST_KIND = "manifest"
 
 _Salt = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{22}==\Z")]
@@ -77,6 +80,7 @@ class _OfStatement(_Common, frozen=True):
     statement: Statement
     signature: Signature
     publish_by: Time | UnsetType = UNSET
+    endorsements: Endorsements | UnsetType = UNSET
 
 
 class _OfDecision(_Common, frozen=True):
@@ -116,16 +120,11 @@ def parse_entry(data: bytes) -> Entry:
     kind = value.get("kind") if type(value) is dict else None
     if type(kind) is not str:
         kind = ""  # refused below as any value without a kind
-    if kind in STATEMENT_KINDS:
-        return _parse_statement(value)
-    if kind in DECISION_KINDS:
-        return _parse_decision(value)
-    if kind == "disclosed":
-        return _parse_disclosed(value)
-    if kind == "genesis":
-        return _parse_genesis(value)
-    if kind == MANIFEST_KIND:
-        return _parse_manifest(value)
+    parse = _PARSERS.get(kind, _parse_unknown)
+    return parse(value)
+
+
+def _parse_unknown(value: dict[str, Any]) -> Entry:
     unknown = convert(value, _OfUnknown, at="")
     return Entry(
         kind=unknown.kind,
@@ -138,7 +137,8 @@ def parse_entry(data: bytes) -> Entry:
 
 def _parse_statement(value: dict[str, Any]) -> Entry:
     shape = convert(value, _OfStatement, at="")
-    signed = parse_statement(shape.statement, value["statement"], shape.signature)
+    endorsed = () if shape.endorsements is UNSET else shape.endorsements
+    signed = parse_statement(shape.statement, value["statement"], shape.signature, endorsed)
     if signed.statement.kind != shape.kind:
         raise refused("kind", f"{shape.kind}, where the statement's is {signed.statement.kind}")
     if (shape.publish_by is UNSET) != (signed.sealed_root is None):
@@ -169,6 +169,24 @@ def _parse_decision(value: dict[str, Any]) -> Entry:
         publish_by=None,
         value=value,
         decision=Decision(
+            refers_to=shape.refers_to,
+            charter=shape.charter,
+            findings=tuple(Finding(f.rule, f.code, f.finding) for f in shape.findings),
+        ),
+    )
+
+
+def _parse_finding(value: dict[str, Any]) -> Entry:
+    shape = convert(value, _OfDecision, at="")
+    if not shape.findings:
+        raise refused("findings", "there is none")
+    return Entry(
+        kind=shape.kind,
+        logged_at=_parse_time(shape.logged_at, "logged_at"),
+        job_id=shape.job_id,
+        publish_by=None,
+        value=value,
+        found=Found(
             refers_to=shape.refers_to,
             charter=shape.charter,
             findings=tuple(Finding(f.rule, f.code, f.finding) for f in shape.findings),
@@ -263,3 +281,13 @@ def _decode_base64(text: str, name: str) -> bytes:
         return canonical.decode_base64(text)
     except FormatError as error:
         raise refused(name, str(error)) from None
+
+
+_PARSERS: Final[Mapping[str, Callable[[dict[str, Any]], Entry]]] = {
+    **dict.fromkeys(STATEMENT_KINDS, _parse_statement),
+    **dict.fromkeys(DECISION_KINDS, _parse_decision),
+    FINDING_KIND: _parse_finding,
+    "disclosed": _parse_disclosed,
+    "genesis": _parse_genesis,
+    MANIFEST_KIND: _parse_manifest,
+}

@@ -55,6 +55,15 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What the ledger found about a run, at the entry ``refers_to``, by the charter in force."""
+
+    refers_to: int
+    charter: int
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Disclosed:
     """The opening of the entry at ``discloses``: by ``seed`` in full, or by ``partial``."""
 
@@ -78,7 +87,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A parsed leaf. Of the five parts the one of its kind is there, none for an unknown kind."""
+    """A parsed leaf. Of the six parts the one of its kind is there, none for an unknown kind."""
 
     kind: str
     logged_at: int
@@ -93,3 +102,4 @@ class Entry:
     disclosed: Disclosed | None = None
     genesis: Genesis | None = None
     manifest: Manifest | None = None
+    found: Found | None = None

@@ -45,7 +45,7 @@ _FOLLOWS: Mapping[State | None, tuple[State, ...]] = {
 }
 _TERMINAL = frozenset(State) - frozenset(_FOLLOWS)
 _METERED = (_TERMINAL - {State.REJECTED}) | {State.STARTED, State.INTERRUPTED}
-_BESIDE = ("open", "withheld", "corrected", "disclosed")
+_BESIDE = ("open", "withheld", "corrected", "disclosed", "refused", "finding")
 """Kinds that speak about an entry of the job and leave its state alone."""
 
 
@@ -67,7 +67,8 @@ def next_state(state: State | None, kind: str) -> State:
     """Return the state of a job in ``state`` (None: not submitted yet) after an event ``kind``.
 
     ``egress`` is taken from the start of the run on, also after its end, since a gateway counts
-    behind it. ``open``, ``withheld``, ``corrected`` and ``disclosed`` do not move the job.
+    behind it. ``open``, ``withheld``, ``corrected``, ``disclosed``, ``refused`` and ``finding`` do
+    not move the job.
 
     Raises OutOfOrder, saying which state the event met and what may follow.
     """

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.records.charter import Finding
 from ledger.records.commitment import PartialOpening
 from ledger.records.entry_parts import Reason
 from ledger.records.statement import ParsedStatement
@@ -34,14 +33,26 @@ class Disclosure:
 
 
 @dataclass(frozen=True, slots=True)
+class Tags:
+    """Keyed digests of sealed values, by which two of them are told to be equal, and no more."""
+
+    weights: bytes | None = None
+    """Of the weights' root digest, before or after a run, within one job; 16 bytes."""
+    model: bytes | None = None
+    """Of the model that a submission names, within one member's jobs; 16 bytes."""
+
+
+NO_TAGS = Tags()
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
-    """A statement whose signature, author and commitment intake has verified."""
+    """A statement whose signatures, author and commitment intake has verified."""
 
     parsed: ParsedStatement
-    findings: tuple[Finding, ...]
-    """What the charter has against a submission; empty admits it, and stands for other kinds."""
     size: int
     """The posted bytes, by which the queue is bounded."""
+    tags: Tags = field(default=NO_TAGS, repr=False)
     sealed_opening: bytes | None = field(default=None, repr=False)
     """The opening, encrypted for storage; None where nothing is sealed."""
     opens: Disclosure | None = field(default=None, repr=False)

@@ -9,7 +9,7 @@ This module checks form, not facts: whose key may sign what, which event may fol
 opening belongs to its root are asked by those who know the log.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, get_args, get_type_hints
@@ -20,11 +20,15 @@ from msgspec import UNSET
 from ledger.errors import FormatError
 from ledger.records import canonical
 from ledger.records.deadline import parse_time
+from ledger.records.evidence import check_evidence
 from ledger.records.wire import convert, refused
 from ledger.tlog.note import Signer, verify_ed25519
 from schemas.statements import (
     SCHEMAS,
+    AboutJob,
+    Endorsement,
     Opening,
+    OutcomeEvidencedSealed,
     Schema,
     Signature,
     SignedStatement,
@@ -58,6 +62,20 @@ _TIME_FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+_ENDORSED = ("charter", "registry")
+"""Kinds of statements that several of the council sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedEndorsement:
+    """A further author's signature over the same statement. It has not been verified."""
+
+    author: str
+    key_id: int
+    signature: bytes
+    """64 bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedStatement:
     """A well-formed signed statement. Neither its signature nor its opening has been verified."""
@@ -79,10 +97,12 @@ class ParsedStatement:
     """32 bytes where the opening came along."""
     fields: Mapping[str, Any] | None = field(default=None, repr=False)
     """The sealed values by path, as they were spelled, where the opening came along."""
+    endorsements: tuple[ParsedEndorsement, ...] = ()
+    """By author, ascending; none of them is the statement's own."""
 
     @property
     def job_id(self) -> str | None:
-        """The job spoken of; None in a registry statement."""
+        """The job spoken of; None in a statement about none."""
         return None if self.statement.job_id is UNSET else self.statement.job_id
 
 
@@ -125,7 +145,8 @@ def decode_signed(body: bytes) -> ParsedStatement:
     """Return the statement that was posted: canonical JSON of at most 1 MiB.
 
     ``{"opening":{"fields":{…},"seed":…},"signature":{…},"statement":{…}}``, the opening exactly
-    where the statement has something sealed, its fields exactly the schema's paths.
+    where the statement has something sealed, its fields exactly the schema's paths; and
+    ``endorsements`` where several of the council sign.
 
     Raises TooLarge, FormatError, and ValueRefused naming the field, never with a sealed value.
     """
@@ -135,7 +156,8 @@ def decode_signed(body: bytes) -> ParsedStatement:
     if opened is not UNSET:
         value = {key: below for key, below in value.items() if key != "opening"}
     signed = convert(value, SignedStatement, at="")
-    parsed = parse_statement(signed.statement, value["statement"], signed.signature)
+    endorsed = () if signed.endorsements is UNSET else signed.endorsements
+    parsed = parse_statement(signed.statement, value["statement"], signed.signature, endorsed)
     if opened is UNSET:
         if parsed.sealed_root is not None:
             raise refused("opening", "missing, where the statement has sealed fields")
@@ -147,7 +169,10 @@ def decode_signed(body: bytes) -> ParsedStatement:
 
 
 def parse_statement(
-    statement: Statement, value: Mapping[str, Any], signature: Signature
+    statement: Statement,
+    value: Mapping[str, Any],
+    signature: Signature,
+    endorsements: Sequence[Endorsement] = (),
 ) -> ParsedStatement:
     """Return a statement of which ``value`` is the decoded canonical JSON, without an opening.
 
@@ -160,11 +185,12 @@ def parse_statement(
         kinds = ", ".join(schema.kinds)
         raise refused("statement.kind", f"{statement.kind}, where {schema.name} is for {kinds}")
     has_job = statement.job_id is not UNSET
-    if has_job == (statement.kind == "registry"):
-        reason = "given, but a registry statement is about no job" if has_job else "missing"
-        raise refused("statement.job_id", reason)
+    if schema.job is (AboutJob.NEVER if has_job else AboutJob.ALWAYS):
+        unfit = f"given, but a {statement.kind} statement is about no job"
+        raise refused("statement.job_id", unfit if has_job else "missing")
     root = _sealed_root(statement, schema)
     public = convert(statement.public, schema.public, at="statement.public")
+    endorsed = _endorsements(statement, endorsements) if endorsements else ()
     _check_time(statement.made_at, "statement.made_at")
     for name in _TIME_FIELDS[schema.name]:
         time = getattr(public, name)
@@ -180,6 +206,28 @@ def parse_statement(
         signature=_decode_base64(signature.value, "signature.value"),
         key_id=int(signature.key_id, 16),
         sealed_root=root,
+        endorsements=endorsed,
+    )
+
+
+def _endorsements(
+    statement: Statement, endorsements: Sequence[Endorsement]
+) -> tuple[ParsedEndorsement, ...]:
+    if statement.kind not in _ENDORSED:
+        raise refused("endorsements", f"given, but one author signs what is {statement.kind}")
+    names = [each.author for each in endorsements]
+    if names != sorted(set(names)) or statement.author in names:
+        raise refused(
+            "endorsements",
+            "they stand in the order of their authors, each once, without the statement's own",
+        )
+    return tuple(
+        ParsedEndorsement(
+            author=each.author,
+            key_id=int(each.signature.key_id, 16),
+            signature=_decode_base64(each.signature.value, f"endorsements[{n}].signature.value"),
+        )
+        for n, each in enumerate(endorsements)
     )
 
 
@@ -206,7 +254,9 @@ def _with_opening(parsed: ParsedStatement, opening: Opening) -> ParsedStatement:
         reason = "this path is missing; an absent value is null" if odd in paths else "unknown path"
         raise refused(f"opening.fields.{odd}"[:200], reason)
     assert parsed.schema.sealed is not None
-    convert(opening.fields, parsed.schema.sealed, at="opening.fields", sealed=True)
+    sealed = convert(opening.fields, parsed.schema.sealed, at="opening.fields", sealed=True)
+    if isinstance(sealed, OutcomeEvidencedSealed):
+        check_evidence(sealed)
     return ParsedStatement(
         statement=parsed.statement,
         public=parsed.public,
@@ -216,6 +266,7 @@ def _with_opening(parsed: ParsedStatement, opening: Opening) -> ParsedStatement:
         signature=parsed.signature,
         key_id=parsed.key_id,
         sealed_root=parsed.sealed_root,
+        endorsements=parsed.endorsements,
         seed=_decode_base64(opening.seed, "opening.seed"),
         fields=opening.fields,
     )

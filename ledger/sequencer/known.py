@@ -1,14 +1,15 @@
 """What a batch asks the store before it is laid out, and what the store answered."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from ledger.records.charters import Charters
 from ledger.records.entry import Manifest
 from ledger.records.proposal import Disclosure, Proposal
 from ledger.storage.keyring import KeyRing
-from ledger.storage.shapes import StoredEmbargo, StoredEntry
-from schemas.statements import JobCorrected, JobOpen, JobWithheld
+from ledger.storage.shapes import StoredEmbargo, StoredEntry, StoredTags
+from schemas.statements import JobCorrected, JobEnded, JobOpen, JobWithheld
 
 Work = Proposal | Disclosure | Manifest
 
@@ -22,6 +23,11 @@ class Known:
     embargoes: dict[int, StoredEmbargo]
     entries: dict[int, StoredEntry]
     keys: KeyRing
+    charters: Charters
+    tags: Mapping[int, StoredTags] = field(default_factory=dict)
+    """The tags of the submissions whose jobs end in this batch, by index."""
+    held_gpus: Callable[[str], int] = lambda _author: 0
+    """GPUs that a member's jobs held before this batch."""
 
 
 def touched(works: Sequence[Work]) -> tuple[set[bytes], set[str], set[int]]:
@@ -47,3 +53,15 @@ def touched(works: Sequence[Work]) -> tuple[set[bytes], set[str], set[int]]:
             case JobWithheld(withholds=index):
                 entries.add(index)
     return digests, jobs, entries
+
+
+def weighed(works: Sequence[Work], jobs: Mapping[str, Mapping[str, Any]]) -> set[int]:
+    """The submissions, by index, whose weights a plan over ``works`` compares with later ones."""
+    return {
+        jobs[work.parsed.job_id or ""]["submitted_index"]
+        for work in works
+        if isinstance(work, Proposal)
+        and work.tags.weights is not None
+        and isinstance(work.parsed.public, JobEnded)
+        and (work.parsed.job_id or "") in jobs
+    }

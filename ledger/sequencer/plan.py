@@ -5,26 +5,37 @@ writes nothing, signs nothing.
 """
 
 from dataclasses import replace
+from hmac import compare_digest
 
 import msgspec
 from msgspec import Struct
 
-from ledger.errors import Conflict, LedgerError, NotFound, OutOfOrder, ValueRefused
+from ledger.errors import (
+    Conflict,
+    LedgerError,
+    NotEndorsed,
+    NotFound,
+    OutOfOrder,
+    ValueRefused,
+)
 from ledger.records.canonical import INTEGER_LIMIT
-from ledger.records.charter import Charter
+from ledger.records.charter import Code, Finding, found, judge
 from ledger.records.deadline import format_time, latest_review, parse_time, publish_by
 from ledger.records.entry import (
+    FINDING_KIND,
     MANIFEST_KIND,
     Manifest,
     Reason,
     decision_entry,
     disclosed_entry,
+    finding_entry,
     manifest_entry,
     statement_entry,
 )
 from ledger.records.lifecycle import State, next_state
 from ledger.records.proposal import Disclosure, Proposal
 from ledger.records.statement import ParsedStatement
+from ledger.sequencer.held import HeldGpus
 from ledger.sequencer.known import Known, Work
 from ledger.storage.keyring import AuthorKey
 from ledger.storage.projections import Fact
@@ -32,9 +43,14 @@ from ledger.storage.shapes import StoredEmbargo, StoredEntry
 from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.note import ED25519, parse_vkey
 from schemas.statements import (
+    ArtifactRead,
+    ArtifactWrite,
+    CharterVersion,
     JobCorrected,
     JobEgress,
+    JobEnded,
     JobOpen,
+    JobSubmitted,
     JobWithheld,
     Registry,
     RegistryAction,
@@ -64,22 +80,21 @@ class Plan:
         size: int,
         logged_at: int,
         origin: str,
-        charter: Charter,
-        charter_index: int,
         known: Known,
     ) -> None:
         self.entries: list[StoredEntry] = []
         self.facts: list[Fact] = []
-        self.openings: list[tuple[int, bytes]] = []
+        self.openings: list[tuple[int, bytes, bytes | None, bytes | None]] = []
         self.disclosures: list[tuple[int, int]] = []
         self._next = size
         self._logged_at = logged_at
         self._origin = origin
-        self._charter = charter
-        self._charter_index = charter_index
         self._known = known
+        self._rules = known.charters.in_force(logged_at)
+        self._held = HeldGpus(known)
         self._states = {job_id: State(job["state"]) for job_id, job in known.jobs.items()}
         self._let_out: dict[str, tuple[int, int]] = {}
+        self._weights: dict[str, bytes | None] = {}
 
     def place(self, work: Work) -> Placed:
         """Lay out the entries of one work. Raises what its refusal is, having changed nothing."""
@@ -87,14 +102,22 @@ class Plan:
             return Placed(self._disclose(work), created=True)
         if isinstance(work, Manifest):
             return Placed(self._list_files(work), created=True)
+        return self._say(work)
+
+    def _say(self, work: Proposal) -> Placed:
         parsed = work.parsed
         known = self._known.statements.get(parsed.digest)
         if known is not None:
             decided = known + 1 if parsed.statement.kind == "submitted" else None
             return Placed(known, created=False, decision_index=decided)
         self._known.keys.require(parsed.statement.author, parsed.key_id, parsed.schema.roles)
-        if parsed.statement.kind == "registry":
-            return self._register(parsed)
+        if isinstance(parsed.public, Registry):
+            return self._register(parsed, parsed.public)
+        if isinstance(parsed.public, CharterVersion):
+            return self._change_charter(parsed, parsed.public)
+        if parsed.job_id is None:
+            data = statement_entry(parsed, logged_at=self._logged_at, publish_by=None)
+            return Placed(self._statement(work, data, None), created=True)
         return self._job_event(work)
 
     def _job_event(self, work: Proposal) -> Placed:
@@ -112,17 +135,21 @@ class Plan:
         disclosure = self._check_reference(work)
         deadline = None
         if parsed.sealed_root is not None:
-            deadline = publish_by(self._logged_at, embargo_days=self._charter.embargo_days)
+            days = self._rules.charter.embargo_days
+            deadline = publish_by(self._logged_at, embargo_days=days)
         data = statement_entry(parsed, logged_at=self._logged_at, publish_by=deadline)
-        decision_kind = "rejected" if work.findings else "admitted"
+        findings: tuple[Finding, ...] = ()
+        decision_kind = "admitted"
         decision = None
-        if kind == "submitted":
+        if isinstance(parsed.public, JobSubmitted):
+            findings = self._judge(parsed.statement.author, parsed.public)
+            decision_kind = "rejected" if findings else "admitted"
             decision = decision_entry(
                 decision_kind,
                 refers_to=self._next,
                 job_id=job_id,
-                charter=self._charter_index,
-                findings=work.findings,
+                charter=self._rules.index,
+                findings=findings,
                 logged_at=self._logged_at,
             )
             following = next_state(following, decision_kind)
@@ -132,17 +159,14 @@ class Plan:
         if let_out is not None:
             self._let_out[job_id] = let_out
         if decision is not None:
-            self._add(
-                decision,
-                Fact(
-                    index=self._next,
-                    kind=decision_kind,
-                    logged_at=self._logged_at,
-                    job_id=job_id,
-                    rejection_code=str(work.findings[0].code) if work.findings else None,
-                ),
-            )
+            self._add_judgement(decision_kind, decision, job_id, findings)
+            if not findings:
+                assert isinstance(parsed.public, JobSubmitted)
+                self._held.take(job_id, parsed.statement.author, parsed.public.gpu_count)
             return Placed(index, created=True, decision_index=index + 1)
+        if isinstance(parsed.public, JobEnded):
+            self._held.give_back(job_id)
+            self._check_weights(index, job_id, parsed.public, work.tags.weights)
         if isinstance(parsed.public, JobWithheld):
             target = self._known.embargoes[parsed.public.withholds]
             self._known.embargoes[target.index] = replace(target, withheld_index=index)
@@ -150,9 +174,58 @@ class Plan:
             self._disclose(replace(disclosure, opened_by=index))
         return Placed(index, created=True)
 
+    def _judge(self, author: str, public: JobSubmitted) -> tuple[Finding, ...]:
+        charter = self._rules.charter
+        limited = charter.quotas.member_gpus is not None
+        return judge(public, charter, held_gpus=self._held.of(author) if limited else 0)
+
+    def _check_weights(
+        self, index: int, job_id: str, public: JobEnded, after: bytes | None
+    ) -> None:
+        """Log at once where the weights are not what they were, and so quarantine the job."""
+        before = self._weights_before(job_id)
+        differ = before is not None and after is not None and not compare_digest(before, after)
+        if public.weights_unchanged and not differ:
+            return
+        said = (
+            "The sealed digests of the weights before and after the run are not the same."
+            if differ
+            else "The orchestrator says that the weights are not what they were before the run."
+        )
+        findings = (found(Code.R1_DIGEST_MISMATCH, f"{said} The job's artifacts are quarantined."),)
+        data = finding_entry(
+            refers_to=index,
+            job_id=job_id,
+            charter=self._rules.index,
+            findings=findings,
+            logged_at=self._logged_at,
+        )
+        self._add_judgement(FINDING_KIND, data, job_id, findings)
+
+    def _weights_before(self, job_id: str) -> bytes | None:
+        if job_id in self._weights:
+            return self._weights[job_id]
+        tags = self._known.tags.get(self._known.jobs[job_id]["submitted_index"])
+        return tags.weights if tags else None
+
+    def _add_judgement(
+        self, kind: str, data: bytes, job_id: str, findings: tuple[Finding, ...]
+    ) -> None:
+        self._add(
+            data,
+            Fact(
+                index=self._next,
+                kind=kind,
+                logged_at=self._logged_at,
+                job_id=job_id,
+                rejection_code=str(findings[0].code) if findings else None,
+                charter=self._rules.index,
+            ),
+        )
+
     def _check_egress(self, job_id: str, public: Wire) -> tuple[int, int] | None:
         """Check that a job's sums stay integers that every reader has; (bytes, artifacts)."""
-        if not isinstance(public, JobEgress):
+        if not isinstance(public, JobEgress | ArtifactWrite | ArtifactRead):
             return None
         let_out = self._let_out.get(job_id)
         if let_out is None:
@@ -280,9 +353,39 @@ class Plan:
         self._add(data, Fact(index=index, kind=MANIFEST_KIND, logged_at=self._logged_at))
         return index
 
-    def _register(self, parsed: ParsedStatement) -> Placed:
-        public = parsed.public
-        assert isinstance(public, Registry)
+    def _change_charter(self, parsed: ParsedStatement, public: CharterVersion) -> Placed:
+        charters = self._known.charters.after(public, index=self._next, logged_at=self._logged_at)
+        council = self._known.keys.authors(Role.COUNCIL)
+        needed = charters.newest.charter.signers_needed(len(council))
+        if needed > len(council):
+            raise ValueRefused(
+                f"statement.public.charter.council_threshold: {needed}, where the council has"
+                f" {len(council)} authors: nobody could change this charter again",
+                field="statement.public.charter.council_threshold",
+            )
+        self._check_endorsed(parsed)
+        data = statement_entry(parsed, logged_at=self._logged_at, publish_by=None)
+        index = self._statement(Proposal(parsed=parsed, size=0), data, None)
+        self._known.charters = charters
+        # One that counts at once judges what comes after it in this very batch.
+        self._rules = charters.in_force(self._logged_at)
+        return Placed(index, created=True)
+
+    def _check_endorsed(self, parsed: ParsedStatement) -> None:
+        """Check that as many of the council have signed as the charter in force asks for."""
+        ring = self._known.keys
+        for each in parsed.endorsements:
+            ring.require(each.author, each.key_id, (Role.COUNCIL,))
+        council = len(ring.authors(Role.COUNCIL))
+        needed = self._rules.charter.signers_needed(council)
+        signed = 1 + len(parsed.endorsements)
+        if signed < needed:
+            raise NotEndorsed(
+                f"endorsements: {signed} of the council signed, and the charter in force, entry"
+                f" {self._rules.index}, asks for {needed} of {council}"
+            )
+
+    def _register(self, parsed: ParsedStatement, public: Registry) -> Placed:
         try:
             key = parse_vkey(public.vkey)
         except LedgerError as error:
@@ -316,14 +419,33 @@ class Plan:
                 )
         elif ring.has_ever_held(key.key_id):
             raise Conflict(f"the key {key.key_id:08x} is in the registry, or was: make a new one")
+        self._check_council(parsed, public, key.key_id)
         data = statement_entry(parsed, logged_at=self._logged_at, publish_by=None)
         if public.action is RegistryAction.RETIRE:
             ring.retire(key.key_id)
         else:
             ring.add(AuthorKey(public.name, public.role, key.key_id, key.public_key))
-        work = Proposal(parsed=parsed, findings=(), size=0)
+        work = Proposal(parsed=parsed, size=0)
         index = self._statement(work, data, None, key_id=f"{key.key_id:08x}")
         return Placed(index, created=True)
+
+    def _check_council(self, parsed: ParsedStatement, public: Registry, key_id: int) -> None:
+        """Check who may change the council: as many as may change the charter.
+
+        Otherwise one of them would register four others, and be a council by itself.
+        """
+        ring, threshold = self._known.keys, self._rules.charter.council_threshold
+        retires = public.action is RegistryAction.RETIRE
+        about = ring.find(public.name, key_id).role if retires else public.role
+        if about is not Role.COUNCIL or threshold is None:
+            return
+        if threshold > 1:
+            self._check_endorsed(parsed)
+        if retires and len(ring.authors(Role.COUNCIL, without=key_id)) < threshold:
+            raise Conflict(
+                f"without this key the council has fewer authors than the {threshold} that the"
+                " charter asks for: add one first, or change the charter"
+            )
 
     def _statement(
         self, work: Proposal, data: bytes, deadline: int | None, *, key_id: str | None = None
@@ -333,7 +455,9 @@ class Plan:
         if deadline is not None:
             assert work.sealed_opening is not None
             assert parsed.job_id is not None
-            self.openings.append((index, work.sealed_opening))
+            self.openings.append((index, work.sealed_opening, work.tags.weights, work.tags.model))
+            if isinstance(parsed.public, JobSubmitted):
+                self._weights[parsed.job_id] = work.tags.weights
             self._known.embargoes[index] = StoredEmbargo(
                 index=index,
                 job_id=parsed.job_id,

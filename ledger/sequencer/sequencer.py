@@ -26,8 +26,8 @@ from typing import Final
 from msgspec import Struct
 
 from ledger.errors import ForkRefused, LedgerError, LogUnavailable
-from ledger.records.charter import Charter
-from ledger.sequencer.known import Known, Work, touched
+from ledger.records.charters import Charters
+from ledger.sequencer.known import Known, Work, touched, weighed
 from ledger.sequencer.plan import Placed, Plan
 from ledger.sequencer.queue import Queue, Ticket
 from ledger.sequencer.signer import CheckpointSigner, Pen, Signed
@@ -86,7 +86,16 @@ class _Laid:
     placed: Sequence[Placed | LedgerError]
     batch: NewBatch | None
     extension: Extension
+    known: Known
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """Who may speak and what counts, as of a size: read once, and again where others append."""
+
+    size: int
     keys: KeyRing
+    charters: Charters
 
 
 class Sequencer:
@@ -97,19 +106,15 @@ class Sequencer:
         store: Store,
         signer: CheckpointSigner,
         *,
-        charter: Charter,
-        charter_index: int,
         clock: Callable[[], int],
         queue_records: int,
         queue_bytes: int,
     ) -> None:
         self._store = store
         self._signer = signer
-        self._charter = charter
-        self._charter_index = charter_index
         self._clock = clock
         self._queue: Queue[Logged] = Queue(max_records=queue_records, max_bytes=queue_bytes)
-        self._keys: tuple[int, KeyRing] | None = None
+        self._rules: _Rules | None = None
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
 
     @property
@@ -172,7 +177,8 @@ class Sequencer:
                 # Who asks again for what is stored needs the checkpoint that a crash kept back.
                 self._catch_up(pen)
             else:
-                self._keys = (laid.extension.new_size, laid.keys)
+                size = laid.extension.new_size
+                self._rules = _Rules(size, laid.known.keys, laid.known.charters)
                 signed = self._sign(pen, laid.extension, laid.batch)
                 batch = SignedBatch(laid.extension, laid.batch.entries, signed)
         results = [_logged(placed, batch) for placed in laid.placed]
@@ -211,26 +217,28 @@ class Sequencer:
         digests, job_ids, indices = touched(works)
         reads = appending.snapshot()
         jobs = appending.current_jobs(job_ids)
+        rules = self._rules_at(appending)
         known = Known(
             statements=appending.known_statements(digests),
             jobs=jobs,
             embargoes=appending.embargoes(indices),
             entries={i: entry for i in indices if (entry := reads.entry(i)) is not None},
-            keys=self._key_ring(appending),
+            keys=rules.keys.copy(),
+            charters=rules.charters,
+            tags=appending.tags(weighed(works, jobs)),
+            held_gpus=appending.held_gpus,
         )
         plan = Plan(
             size=head.size,
             logged_at=max(self._clock(), head.logged_at),
             origin=self._signer.origin,
-            charter=self._charter,
-            charter_index=self._charter_index,
             known=known,
         )
         placed = [_place(plan, work) for work in works]
         old = CompactRange.from_edge(head.size, head.edge)
         extension = Extension(old, [entry.leaf_hash for entry in plan.entries])
         if not plan.entries:
-            return _Laid(placed, None, extension, known.keys)
+            return _Laid(placed, None, extension, known)
         verify_consistency(
             extension.consistency_proof(),
             old_size=head.size,
@@ -252,13 +260,15 @@ class Sequencer:
             facts=plan.facts,
             jobs=jobs,
         )
-        return _Laid(placed, batch, extension, known.keys)
+        return _Laid(placed, batch, extension, known)
 
-    def _key_ring(self, appending: Appending) -> KeyRing:
+    def _rules_at(self, appending: Appending) -> _Rules:
         size = appending.head.size
-        if self._keys is None or self._keys[0] != size:
-            self._keys = (size, KeyRing.of_stored(appending.snapshot().author_keys(size=size)))
-        return self._keys[1].copy()
+        if self._rules is None or self._rules.size != size:
+            reads = appending.snapshot()
+            keys = KeyRing.of_stored(reads.author_keys(size=size))
+            self._rules = _Rules(size, keys, reads.charters(size=size))
+        return self._rules
 
     def _is_stored(self, batch: NewBatch) -> bool:
         """Whether a batch is in the log after a commit that did not say so."""

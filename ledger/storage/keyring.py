@@ -61,6 +61,14 @@ class KeyRing:
         """How many keys with this role are valid."""
         return sum(key.valid and key.role is role for key in self._keys.values())
 
+    def authors(self, role: Role, *, without: int | None = None) -> frozenset[str]:
+        """Who has a valid key with this role, not counting the key ``without``."""
+        return frozenset(
+            key.name
+            for key in self._keys.values()
+            if key.valid and key.role is role and key.key_id != without
+        )
+
     def find(self, author: str, key_id: int) -> AuthorKey:
         """The key of ``author`` with this ID, retired or not. Raises AuthorUnknown."""
         key = self._keys.get(key_id)

@@ -9,17 +9,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, delete
 
+from ledger.records import canonical
 from ledger.records.deadline import parse_time
 from ledger.records.entry import Author, Entry
 from ledger.storage.catalogue_fold import CatalogueRows
 from ledger.storage.driver import Driver, Row, columns_of, storable
-from ledger.storage.tables import AUTHOR_KEYS, EMBARGOES, FOREVER, JOBS, PROJECTIONS
+from ledger.storage.tables import AUTHOR_KEYS, CHARTERS, EMBARGOES, FOREVER, JOBS, PROJECTIONS
 from ledger.storage.word_index import empty_texts
 from ledger.tlog.note import parse_vkey
 from schemas.statements import (
+    ArtifactRead,
+    ArtifactWrite,
+    CharterVersion,
+    Code,
     JobCorrected,
     JobEgress,
     JobEnded,
@@ -66,6 +72,10 @@ class Fact(Struct, frozen=True):
     discloses: int | None = None
     fields: Mapping[str, Any] | None = None
     founders: tuple[FoundingKey, ...] = ()
+    charter: int | None = None
+    """The index of the charter that a decision names."""
+    first_rules: str | None = None
+    """The charter of the genesis entry, canonical."""
 
 
 def fact_of(index: int, entry: Entry) -> Fact:
@@ -74,9 +84,10 @@ def fact_of(index: int, entry: Entry) -> Fact:
     The sequencer lays out the same facts from what it has just checked, without parsing entries
     again; that both agree is what ``ledger fsck`` and the tests hold against each other.
     """
-    signed, disclosed, decision = entry.signed, entry.disclosed, entry.decision
+    signed, disclosed = entry.signed, entry.disclosed
     public = signed.public if signed else None
-    findings = decision.findings if decision else ()
+    judgement = entry.decision or entry.found
+    findings = judgement.findings if judgement else ()
     key_id = None
     if isinstance(public, Registry):
         key_id = f"{parse_vkey(public.vkey).key_id:08x}"
@@ -93,6 +104,8 @@ def fact_of(index: int, entry: Entry) -> Fact:
         discloses=disclosed.discloses if disclosed else None,
         fields=disclosed.fields if disclosed else None,
         founders=tuple(map(_founding_key, entry.genesis.authors)) if entry.genesis else (),
+        charter=judgement.charter if judgement else None,
+        first_rules=_canonical(entry.genesis.charter.to_dict()) if entry.genesis else None,
     )
 
 
@@ -124,9 +137,10 @@ class Projector:
         self._withheld: list[Row] = []
         self._new_keys: list[Row] = []
         self._retired: list[Row] = []
+        self._charters: list[Row] = []
         self._catalogue = CatalogueRows()
 
-    def fold(self, fact: Fact) -> None:  # noqa: C901 - one case a kind of entry
+    def fold(self, fact: Fact) -> None:  # noqa: C901, PLR0912 - one case a kind of entry
         """Take one fact. The facts of one job must arrive in log order."""
         if fact.publish_by is not None:
             self._new_embargoes.append(
@@ -158,7 +172,15 @@ class Projector:
                 )
             case "registry":
                 self._register(fact)
+            case "charter":
+                assert isinstance(fact.public, CharterVersion)
+                begins = parse_time(fact.public.in_force_from)
+                rules = _canonical(msgspec.to_builtins(fact.public.charter))
+                self._charters.append((fact.index, begins, rules))
+            case "finding":
+                self._find(fact)
             case "genesis":
+                self._charters.append((fact.index, fact.logged_at, fact.first_rules))
                 self._new_keys.extend(
                     (
                         key.key_id,
@@ -190,6 +212,7 @@ class Projector:
         driver.run_many(
             "UPDATE author_keys SET until = ? WHERE key_id = ? AND until = ?", self._retired
         )
+        driver.insert(CHARTERS, self._charters)
         self._catalogue.write(driver)
 
     def _submit(self, fact: Fact) -> None:
@@ -224,6 +247,7 @@ class Projector:
         row = self._submitted.pop(fact.job_id)
         row["state"] = fact.kind
         row["rejection_code"] = fact.rejection_code
+        row["charter_index"] = fact.charter
         self._jobs[fact.job_id] = row
         self._new_jobs.append(row)
 
@@ -260,8 +284,14 @@ class Projector:
         row["weights_unchanged"] = int(public.weights_unchanged)
         row["weights_check"] = str(public.weights_check)
 
+    def _find(self, fact: Fact) -> None:
+        row = self._next_version(fact)
+        # What quarantines a job stays, whatever is found later.
+        if row["finding_code"] != Code.R1_DIGEST_MISMATCH:
+            row["finding_code"] = fact.rejection_code
+
     def _egress(self, fact: Fact) -> None:
-        assert isinstance(fact.public, JobEgress)
+        assert isinstance(fact.public, JobEgress | ArtifactWrite | ArtifactRead)
         row = self._next_version(fact)
         row["egress_bytes"] += fact.public.egress_bytes
         row["artifact_count"] += fact.public.artifact_count
@@ -298,6 +328,10 @@ class Projector:
             )
         else:
             self._retired.append((fact.index, fact.key_id, FOREVER))
+
+
+def _canonical(rules: dict[str, Any]) -> str:
+    return canonical.encode(rules).decode()
 
 
 def current_jobs(connection: Connection, job_ids: Collection[str]) -> dict[str, JobValues]:

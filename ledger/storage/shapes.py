@@ -131,6 +131,16 @@ class StoredJob:
     model_name: str | None
     disclosed_at: int | None = None
     model_digest: str | None = None
+    charter_index: int = 0
+    finding_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTags:
+    """The tags of one sealed entry's opening (``records.proposal.Tags``)."""
+
+    weights: bytes | None
+    model: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,14 +226,14 @@ class NewBatch:
     """Everything that one append writes, in one transaction.
 
     ``entries``: rows of the table, in log order. ``tiles``: (level, n, hashes, root) of every
-    tile that the batch has filled. ``openings``: (leaf_index, ciphertext). ``disclosures``:
-    (discloses, disclosed_index).
+    tile that the batch has filled. ``openings``: (leaf_index, ciphertext, weights tag, model
+    tag). ``disclosures``: (discloses, disclosed_index).
     """
 
     head: Head
     entries: list[StoredEntry] = field(default_factory=list)
     tiles: list[tuple[int, int, bytes, bytes]] = field(default_factory=list)
-    openings: list[tuple[int, bytes]] = field(default_factory=list)
+    openings: list[tuple[int, bytes, bytes | None, bytes | None]] = field(default_factory=list)
     disclosures: list[tuple[int, int]] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)

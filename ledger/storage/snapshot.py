@@ -3,12 +3,16 @@
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final, cast
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
 from ledger.errors import NotFound
+from ledger.records.charter import parse_charter
+from ledger.records.charters import Charters, Version
 from ledger.storage.catalogue import CatalogueReads
 from ledger.storage.driver import VALUES_AT_ONCE, Driver, batched, columns_of
 from ledger.storage.driver import Row as DriverRow
+from ledger.storage.objections import ObjectionReads
 from ledger.storage.shapes import (
     Head,
     StoredCheckpoint,
@@ -16,6 +20,7 @@ from ledger.storage.shapes import (
     StoredEntry,
     StoredJob,
     StoredKey,
+    StoredTags,
 )
 from ledger.storage.tables import (
     AUTHOR_KEYS,
@@ -54,7 +59,7 @@ _CHECKPOINT = (
 )
 
 
-class Snapshot(CatalogueReads, WitnessReads):
+class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
     """Everything that can be read; made by ``Store.snapshot`` and ``Appending.snapshot``."""
 
     def __init__(self, connection: Connection) -> None:
@@ -165,6 +170,12 @@ class Snapshot(CatalogueReads, WitnessReads):
         """The encrypted opening of a sealed entry."""
         return self._blob(select(OPENINGS.c.ciphertext).where(OPENINGS.c.leaf_index == index))
 
+    def tags(self, index: int) -> StoredTags:
+        """What tells the sealed weights and model of the entry at ``index`` from others."""
+        query = select(OPENINGS.c.weights_tag, OPENINGS.c.model_tag)
+        row = self._connection.execute(query.where(OPENINGS.c.leaf_index == index)).first()
+        return StoredTags(row[0], row[1]) if row else StoredTags(None, None)
+
     def embargo(self, index: int) -> StoredEmbargo | None:
         """The embargo of the sealed entry at ``index``."""
         row = self._connection.execute(
@@ -253,6 +264,20 @@ class Snapshot(CatalogueReads, WitnessReads):
                 .where(DISCLOSURES.c.disclosed_index < size)
             )
             or 0
+        )
+
+    # --- the charter ---
+
+    def charters(self, *, size: int) -> Charters:
+        """Every version of the charter that a tree of ``size`` entries holds."""
+        rows = self._driver.fetch(
+            "SELECT leaf_index, in_force_from, rules FROM charters WHERE leaf_index < ? "
+            "ORDER BY leaf_index",
+            (size,),
+        )
+        return Charters(
+            Version(index, begins, parse_charter(msgspec.json.decode(rules)))
+            for index, begins, rules in rows
         )
 
     # --- jobs and authors ---

@@ -20,13 +20,14 @@ from ledger.storage.driver import Driver
 from ledger.storage.engine import WriterLock, is_sqlite, open_engine, sqlite_path
 from ledger.storage.inspection import Inspection
 from ledger.storage.projections import JobValues, Projector, current_jobs
-from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEmbargo
+from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEmbargo, StoredTags
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.tables import (
     CHECKPOINTS,
     DISCLOSURES,
     ENTRIES,
     HEAD,
+    HOLDING,
     OPENINGS,
     TILES,
 )
@@ -38,6 +39,8 @@ _EMBARGOES: Final = (
     "SELECT leaf_index, job_id, author, publish_by, disclosed_index, withheld_index "
     "FROM embargoes WHERE leaf_index IN"
 )
+
+_HELD_GPUS: Final = f"SELECT COALESCE(SUM(gpu_count), 0) FROM jobs WHERE author = ? AND {HOLDING}"  # noqa: S608 - names are ours
 
 
 class StorageFailed(LogUnavailable):
@@ -73,6 +76,18 @@ class Appending:
         """The embargo of each of ``indices`` that is a sealed entry."""
         rows = self._driver.fetch_in(_EMBARGOES, indices)
         return {row[0]: StoredEmbargo(*row) for row in rows}
+
+    def held_gpus(self, author: str) -> int:
+        """GPUs of the jobs of ``author`` that are admitted and have not ended."""
+        rows = self._driver.fetch(_HELD_GPUS, (author,))
+        return int(rows[0][0])
+
+    def tags(self, indices: Collection[int]) -> dict[int, StoredTags]:
+        """The tags of the openings of ``indices``, which are leaf indices of sealed entries."""
+        rows = self._driver.fetch_in(
+            "SELECT leaf_index, weights_tag, model_tag FROM openings WHERE leaf_index IN", indices
+        )
+        return {row[0]: StoredTags(row[1], row[2]) for row in rows}
 
     def snapshot(self) -> Snapshot:
         """Reads in this transaction."""

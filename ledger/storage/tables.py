@@ -4,18 +4,35 @@ Append-only by trigger (see the migrations): ``entries``, ``tiles``, ``checkpoin
 ``disclosures``, ``openings``. One mutable row: ``log_head``, whose lock makes its holder the one
 writer. What witnesses said (``cosignatures``, ``policies``, ``quorums``, ``witnesses``) changes;
 lines can be asked for again. ``webhook_cursors`` and ``webhook_deliveries`` say what webhooks were
-told. Everything else is a projection that can be dropped and rebuilt from the entries.
+told, ``stored_artifacts`` which object holds which artifact. Everything else is a projection that
+can be dropped and rebuilt from the entries.
 
 Times are Unix seconds. ``leaf_index`` counts from 0.
 """
 
 from typing import cast
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 FOREVER = 2**62
 """``until`` of a row that nothing has superseded yet."""
+
+HOLDING = f"until = {FOREVER} AND state IN ('admitted', 'started', 'interrupted')"
+"""Where the newest version of a job says that it holds GPUs, or is about to."""
+
+OBJECTIONS = "kind IN ('finding', 'refused')"
+"""Entries that object to a run, or to the start of one."""
 
 BIG = BigInteger().with_variant(Integer, "sqlite")
 """64 bits. On SQLite an INTEGER primary key is the row's own address."""
@@ -32,6 +49,13 @@ class EntryRow(SQLModel, table=True):
     __table_args__ = (
         Index("entries_by_job", "job_id", "leaf_index"),
         Index("entries_by_digest", "statement_digest", unique=True),
+        Index(
+            "entries_objecting",
+            "kind",
+            "leaf_index",
+            sqlite_where=text(OBJECTIONS),
+            postgresql_where=text(OBJECTIONS),
+        ),
     )
     leaf_index: int = Field(sa_column=_big(primary_key=True))
     kind: str = Field(sa_column=Column(Text, nullable=False))
@@ -73,11 +97,17 @@ class DisclosureRow(SQLModel, table=True):
 
 
 class OpeningRow(SQLModel, table=True):
-    """A sealed entry's opening, encrypted under a key that the database never sees."""
+    """A sealed entry's opening, encrypted under a key that the database never sees.
+
+    The tags are ``records.proposal.Tags``: null where there is nothing to tell apart, and in rows
+    that are older than they are.
+    """
 
     __tablename__ = "openings"
     leaf_index: int = Field(sa_column=_big(primary_key=True))
     ciphertext: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    weights_tag: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+    model_tag: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
 
 
 class HeadRow(SQLModel, table=True):
@@ -103,6 +133,12 @@ class JobRow(SQLModel, table=True):
     __table_args__ = (
         Index("jobs_in_order", "submitted_index"),
         Index("jobs_by_version", "since"),
+        Index(
+            "jobs_holding",
+            "author",
+            sqlite_where=text(HOLDING),
+            postgresql_where=text(HOLDING),
+        ),
     )
     job_id: str = Field(sa_column=Column(Text, primary_key=True))
     since: int = Field(sa_column=_big(primary_key=True))
@@ -135,6 +171,20 @@ class JobRow(SQLModel, table=True):
     model_name: str | None = Field(sa_column=Column(Text, nullable=True))
     disclosed_at: int | None = Field(sa_column=_big(nullable=True))
     model_digest: str | None = Field(sa_column=Column(Text, nullable=True))
+    charter_index: int = Field(sa_column=_big())
+    finding_code: str | None = Field(sa_column=Column(Text, nullable=True))
+
+
+class CharterRow(SQLModel, table=True):
+    """Projection: one version of the charter; ``rules`` is canonical JSON.
+
+    ``in_force_from`` is in Unix seconds; that of genesis is its ``logged_at``.
+    """
+
+    __tablename__ = "charters"
+    leaf_index: int = Field(sa_column=_big(primary_key=True))
+    in_force_from: int = Field(sa_column=_big())
+    rules: str = Field(sa_column=Column(Text, nullable=False))
 
 
 class EmbargoRow(SQLModel, table=True):
@@ -337,6 +387,62 @@ class WebhookDeliveryRow(SQLModel, table=True):
     failure: str = Field(sa_column=Column(Text, nullable=False))
 
 
+class EgressCounterRow(SQLModel, table=True):
+    """Projection: how many bytes one scope has let out, and how many it may.
+
+    The CHECK is what nobody can talk round: no row ever says more than its ceiling. Keys: ``job`` a
+    job, ``job_class`` a job and a class, ``member_30d`` a member, ``member_model`` a MAC that tells
+    neither member nor model.
+    """
+
+    __tablename__ = "egress_counters"
+    __table_args__ = (
+        CheckConstraint(
+            "used_bytes >= 0 AND used_bytes <= ceiling_bytes", name="egress_counters_ceiling"
+        ),
+    )
+    scope: str = Field(sa_column=Column(Text, primary_key=True))
+    key: str = Field(sa_column=Column(Text, primary_key=True))
+    used_bytes: int = Field(sa_column=_big())
+    ceiling_bytes: int = Field(sa_column=_big())
+
+
+class EgressDayRow(SQLModel, table=True):
+    """Projection: what a member let out on one day (since 1970) that still counts for 30 days."""
+
+    __tablename__ = "egress_days"
+    member: str = Field(sa_column=Column(Text, primary_key=True))
+    day: int = Field(sa_column=_big(primary_key=True))
+    used_bytes: int = Field(sa_column=_big())
+
+
+class StoredArtifactRow(SQLModel, table=True):
+    """One artifact that was debited, and what came of it: ``open``, ``stored`` or ``failed``.
+
+    The row comes with the debit's entry, ``leaf_index``; an upload may end until ``open_until`` and
+    has failed afterwards, whatever the row says. ``name_tag`` keeps names apart within a job,
+    ``address`` is the object's, ``details`` are encrypted: none of them tells name or digest.
+    """
+
+    __tablename__ = "stored_artifacts"
+    __table_args__ = (
+        Index("stored_artifacts_by_job", "job_id", "leaf_index"),
+        Index("stored_artifacts_by_entry", "leaf_index", unique=True),
+        Index("stored_artifacts_by_name", "name_tag", unique=True),
+        Index("stored_artifacts_by_address", "address"),
+    )
+    artifact_id: str = Field(sa_column=Column(Text, primary_key=True))
+    job_id: str = Field(sa_column=Column(Text, nullable=False))
+    leaf_index: int = Field(sa_column=_big())
+    artifact_class: str = Field(sa_column=Column(Text, nullable=False))
+    debited_bytes: int = Field(sa_column=_big())
+    open_until: int = Field(sa_column=_big())
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    name_tag: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+    address: str | None = Field(sa_column=Column(Text, nullable=True))
+    details: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+
+
 def _table(row: type[SQLModel]) -> Table:
     return cast("Table", row.__table__)  # type: ignore[attr-defined]
 
@@ -352,6 +458,7 @@ EMBARGOES = _table(EmbargoRow)
 AUTHOR_KEYS = _table(AuthorKeyRow)
 MODELS = _table(ModelRow)
 ARTIFACTS = _table(ArtifactRow)
+CHARTERS = _table(CharterRow)
 CORRECTIONS = _table(CorrectionRow)
 JOB_TEXTS = _table(JobTextRow)
 COSIGNATURES = _table(CosignatureRow)
@@ -359,6 +466,18 @@ QUORUMS = _table(QuorumRow)
 WITNESSES = _table(WitnessRow)
 WEBHOOK_CURSORS = _table(WebhookCursorRow)
 WEBHOOK_DELIVERIES = _table(WebhookDeliveryRow)
+EGRESS_COUNTERS = _table(EgressCounterRow)
+EGRESS_DAYS = _table(EgressDayRow)
+STORED_ARTIFACTS = _table(StoredArtifactRow)
 
 APPEND_ONLY = (ENTRIES, TILES, CHECKPOINTS, DISCLOSURES, OPENINGS)
-PROJECTIONS = (JOBS, EMBARGOES, AUTHOR_KEYS, MODELS, ARTIFACTS, CORRECTIONS, JOB_TEXTS)
+PROJECTIONS = (
+    JOBS,
+    EMBARGOES,
+    AUTHOR_KEYS,
+    CHARTERS,
+    MODELS,
+    ARTIFACTS,
+    CORRECTIONS,
+    JOB_TEXTS,
+)

@@ -13,7 +13,7 @@ from ledger.errors import FormatError
 from ledger.records.charter import Code
 from ledger.records.lifecycle import State
 from ledger.storage.shapes import JobFilter
-from schemas.statements import Workload
+from schemas.charter import Workload
 
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _MONTH: Final = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)

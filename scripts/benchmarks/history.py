@@ -12,7 +12,8 @@ from ledger.records.authoring import author_statement
 from ledger.records.deadline import format_time
 from ledger.records.entry import Author
 from ledger.tlog.note import Signer, generate_key
-from schemas.statements import ALLOWED_WORKLOADS, Role
+from schemas.charter import ALLOWED_WORKLOADS
+from schemas.statements import Role
 
 ORIGIN: Final = "bench.invalid/apsci"
 MEMBERS: Final = (

@@ -14,7 +14,7 @@ from ledger.importers.trace_story import assign, job_id_of
 from ledger.importers.ulid import ulid
 from ledger.importers.work import WORK
 from ledger.keys import KeyFileError
-from schemas.statements import ALLOWED_WORKLOADS
+from schemas.charter import ALLOWED_WORKLOADS
 
 SHIPPED = Path("ledger/importers/alibaba_gpu_2023.toml")
 

@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ledger.records import canonical
+from ledger.records.charter import default_charter
 from ledger.records.commitment import commit
 from ledger.records.statement import ParsedStatement, decode_signed, sign_statement
 from ledger.tlog.note import Signer, generate_key
@@ -57,6 +58,14 @@ OUTCOME_FIELDS: dict[str, Any] = {
     "tokens.input": 100,
     "tokens.output": 200,
 }
+EVIDENCED_FIELDS: dict[str, Any] = OUTCOME_FIELDS | {
+    "model.weights_evidence": [
+        {"after": SHA, "before": SHA, "kind": "oms_root"},
+        {"kind": "readonly_mount", "report": SHA},
+        {"format": "sev_snp", "kind": "tee_attestation", "report": SHA},
+    ],
+    "prompts.sketch": {"hashes": ["00000000000000ff", "0fffffffffffffff"], "scale": 10},
+}
 PUBLIC: dict[str, dict[str, Any]] = {
     "job-submitted/1": {
         "accelerator": "nvidia_h200",
@@ -81,6 +90,25 @@ PUBLIC: dict[str, dict[str, Any]] = {
         "weights_unchanged": True,
     },
     "job-egress/1": {"artifact_count": 1, "egress_bytes": 1024},
+    "artifact-read/1": {"artifact_count": 0, "artifact_id": JOB, "egress_bytes": 9, "offset": 5},
+    "artifact-write/1": {
+        "artifact_class": "table",
+        "artifact_count": 1,
+        "artifact_id": JOB,
+        "egress_bytes": 1024,
+    },
+    "charter-version/1": {
+        "charter": default_charter().to_dict(),
+        "in_force_from": "2026-12-01T00:00:00Z",
+        "replaces": 0,
+    },
+    "start-refused/1": {
+        "code": "R3_missing_record",
+        "finding": "No receipt came with the job.",
+        "gpu_count": 8,
+        "member": "deepseek",
+        "system": "slurm",
+    },
     "job-open/1": {"discloses": 5},
     "job-corrected/1": {"corrects": 5, "field": "gpu_count", "reason": "typo", "value": "65"},
     "job-withheld/1": {
@@ -103,12 +131,23 @@ KIND = {
     "job-interrupted/1": "interrupted",
     "job-ended/1": "completed",
     "job-egress/1": "egress",
+    "artifact-read/1": "egress",
+    "artifact-write/1": "egress",
+    "charter-version/1": "charter",
+    "job-ended/2": "completed",
+    "start-refused/1": "refused",
     "job-open/1": "open",
     "job-corrected/1": "corrected",
     "job-withheld/1": "withheld",
     "registry/1": "registry",
 }
-SEALED = {"job-submitted/1": SUBMISSION_FIELDS, "job-ended/1": OUTCOME_FIELDS}
+NO_JOB = ("registry/1", "charter-version/1")
+PUBLIC["job-ended/2"] = PUBLIC["job-ended/1"]
+SEALED = {
+    "job-submitted/1": SUBMISSION_FIELDS,
+    "job-ended/1": OUTCOME_FIELDS,
+    "job-ended/2": EVIDENCED_FIELDS,
+}
 
 
 def signer(author: str = "deepseek") -> Signer:
@@ -129,7 +168,7 @@ def statement_value(schema: str, **changed: object) -> dict[str, Any]:
         "public": copy(PUBLIC[schema]),
         "schema": schema,
     }
-    if schema != "registry/1":
+    if schema not in NO_JOB:
         value["job_id"] = JOB
     fields = SEALED.get(schema)
     if fields is not None:

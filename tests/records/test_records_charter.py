@@ -15,13 +15,8 @@ from ledger.records.charter import (
     judge,
     parse_charter,
 )
-from schemas.statements import (
-    ALLOWED_WORKLOADS,
-    FORBIDDEN_WORKLOADS,
-    GradientScope,
-    JobSubmitted,
-    Workload,
-)
+from schemas.charter import ALLOWED_WORKLOADS, FORBIDDEN_WORKLOADS, Workload
+from schemas.statements import GradientScope, JobSubmitted
 
 
 def submission(**changed: object) -> JobSubmitted:
@@ -156,17 +151,62 @@ def test_the_codes_are_those_of_the_record_and_no_others() -> None:
     }
 
 
+FIRST: dict[str, Any] = {
+    "version": "charter/1",
+    "embargo_days": 90,
+    "egress_ceiling_bytes": 10**12,
+    "gpu_total": 25_000,
+    "allowed_workloads": [workload.value for workload in ALLOWED_WORKLOADS],
+    "forbidden_workloads": [workload.value for workload in FORBIDDEN_WORKLOADS],
+}
+
+
 def test_a_charter_is_parsed_back_from_what_it_is_written_as() -> None:
     rules = charter(embargo_days=30, gpu_total=5)
     assert parse_charter(rules.to_dict()) == rules
-    assert default_charter().to_dict() == {
-        "version": "charter/1",
-        "embargo_days": 90,
-        "egress_ceiling_bytes": 10**12,
-        "gpu_total": 25_000,
-        "allowed_workloads": [workload.value for workload in ALLOWED_WORKLOADS],
-        "forbidden_workloads": [workload.value for workload in FORBIDDEN_WORKLOADS],
+    assert default_charter().to_dict() == FIRST | {
+        "version": "charter/2",
+        "artifact_ceilings": {
+            "document": 10**9,
+            "table": 10**10,
+            "image": 10**9,
+            "opaque": 10**8,
+            "tensor": 0,
+        },
+        "quotas": {
+            "job_wall_seconds": None,
+            "member_gpus": None,
+            "member_egress_bytes": 10**13,
+            "member_model_egress_bytes": 10**13,
+        },
+        "admission_hours": 168,
+        "council_threshold": 1,
     }
+
+
+def test_a_charter_of_the_first_version_stays_as_it_was_written() -> None:
+    first = parse_charter(FIRST)
+    assert first.to_dict() == FIRST
+    assert first.artifact_ceilings == default_charter().artifact_ceilings
+    assert [first.signers_needed(council) for council in range(1, 6)] == [1, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize(("wall", "limit", "refused"), [(60, 60, False), (61, 60, True)])
+def test_a_wall_limit_above_the_quota_is_found(wall: int, limit: int, *, refused: bool) -> None:
+    quotas = default_charter().to_dict()["quotas"] | {"job_wall_seconds": limit}
+    findings = judge(submission(wall_limit_seconds=wall), charter(quotas=quotas))
+    assert codes(findings) == (["Q_quota"] if refused else [])
+
+
+@pytest.mark.parametrize(("held", "refused"), [(36, False), (37, True)])
+def test_gpus_that_a_member_holds_already_count_against_its_quota(
+    held: int, *, refused: bool
+) -> None:
+    quotas = default_charter().to_dict()["quotas"] | {"member_gpus": 100}
+    rules = charter(quotas=quotas)
+    findings = judge(submission(gpu_count=64), rules, held_gpus=held)
+    assert codes(findings) == (["Q_quota"] if refused else [])
+    assert judge(submission(gpu_count=64), default_charter(), held_gpus=10**9) == ()
 
 
 @pytest.mark.parametrize(
@@ -177,7 +217,10 @@ def test_a_charter_is_parsed_back_from_what_it_is_written_as() -> None:
         ({"gpu_total": 0}, "charter.gpu_total"),
         ({"gpu_total": True}, "charter.gpu_total"),
         ({"egress_ceiling_bytes": None}, "charter.egress_ceiling_bytes"),
-        ({"version": "charter/2"}, "charter.version"),
+        ({"version": "charter/3"}, "charter.version"),
+        ({"council_threshold": 0}, "charter.council_threshold"),
+        ({"admission_hours": 0}, "charter.admission_hours"),
+        ({"artifact_ceilings": {"tensor": 0}}, "charter.artifact_ceilings.document"),
         ({"allowed_workloads": ["no_such"]}, "charter.allowed_workloads[0]"),
         ({"allowed_workloads": ["sft"]}, "charter.allowed_workloads"),
         ({"loophole": 1}, "charter.loophole"),

@@ -13,7 +13,7 @@ from site_map import languages
 from ledger.reader import View
 from ledger.records.deadline import DAY_S, format_time
 from schemas.answers import JobDetail
-from schemas.statements import FORBIDDEN_WORKLOADS, Workload
+from schemas.charter import FORBIDDEN_WORKLOADS, Workload
 from web import browse
 from web.figures.bars import Shares
 from web.telling import dictionary, vocabulary

@@ -13,6 +13,7 @@ from ledger.records.statement import sealed_paths
 from ledger.tlog.hashing import node_hash
 from schemas import values
 from schemas.answers import Day
+from schemas.charter import Workload
 from schemas.statements import (
     SCHEMAS,
     ExitStatus,
@@ -20,7 +21,6 @@ from schemas.statements import (
     OptimizerTarget,
     Role,
     WeightsCheck,
-    Workload,
 )
 from web import query
 from web.cache import ByteCache

@@ -14,7 +14,7 @@ from ledger.records.charter import Code
 from ledger.records.lifecycle import State
 from ledger.records.words import index_words, query_words
 from ledger.storage.shapes import JobFilter, Term
-from schemas.statements import Workload
+from schemas.charter import Workload
 from web import query
 from web.i18n import LANGUAGES, speaking
 from web.query import ParameterRefused
