@@ -6,7 +6,6 @@ from collections.abc import Callable
 from hashlib import sha256
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import pytest
 
@@ -244,13 +243,16 @@ def test_an_attestation_is_verified_by_a_package_that_can_and_by_nobody_else(
         "ledger: tee_attestation: no verifier of tdx_quote_v4 is installed:"
         " nothing is said about it\n"
     )
-    asked: list[Any] = []
+    asked: list[str] = []
 
     def installed(name: str) -> None:
         point = EntryPoint("tdx_quote_v4", f"tee_world:{name}", evidence.TEE_VERIFIERS)
-        monkeypatch.setattr(
-            evidence, "entry_points", lambda group: asked.append(group) or EntryPoints([point])
-        )
+
+        def entry_points(*, group: str) -> EntryPoints:
+            asked.append(group)
+            return EntryPoints([point])
+
+        monkeypatch.setattr(evidence, "entry_points", entry_points)
 
     installed("accepts")
     assert cli("weights", "verify", str(listed), str(quote)) == (
