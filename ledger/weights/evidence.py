@@ -16,6 +16,7 @@ from hashlib import sha256
 from importlib.metadata import entry_points
 from typing import Any, Final, TypeAlias
 
+from ledger.records.evidence import MEMBERS
 from ledger.weights.mounts import parse_report, require_read_only
 from ledger.weights.refusal import WeightsDiffer, WeightsRefused
 from schemas.statements import WeightsCheck, WeightsEvidence
@@ -24,12 +25,6 @@ from schemas.values import DigestSet
 TEE_VERIFIERS: Final = "apsci_ledger.tee_verifiers"
 MAX_QUOTE: Final = 1 << 20
 TeeVerifier: TypeAlias = Callable[[bytes], object]
-
-_MEMBERS: Final[Mapping[WeightsCheck, frozenset[str]]] = {
-    WeightsCheck.OMS_ROOT: frozenset({"before", "after"}),
-    WeightsCheck.READONLY_MOUNT: frozenset({"report"}),
-    WeightsCheck.TEE_ATTESTATION: frozenset({"format", "report"}),
-}
 
 
 def oms_root(before: str, after: str) -> WeightsEvidence:
@@ -63,8 +58,8 @@ def check_evidence(
     members = frozenset(
         name for name in ("before", "after", "format", "report") if getattr(evidence, name)
     )
-    if members != _MEMBERS[evidence.kind]:
-        wanted = ", ".join(sorted(_MEMBERS[evidence.kind]))
+    if members != MEMBERS[evidence.kind]:
+        wanted = ", ".join(sorted(MEMBERS[evidence.kind]))
         raise WeightsRefused(f"{evidence.kind} has these members and no others: {wanted}")
     if evidence.kind is WeightsCheck.OMS_ROOT:
         if evidence.before != evidence.after:

@@ -7,8 +7,10 @@ from hashlib import sha256
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path, PurePosixPath
 
+import kit
 import pytest
 
+from ledger.records.authoring import author_statement
 from ledger.weights import evidence
 from ledger.weights.mounts import (
     MOUNTINFO,
@@ -23,6 +25,17 @@ from ledger.weights.refusal import WeightsRefused
 Cli = Callable[..., tuple[int, str, str]]
 LOOKED_AT = "2026-11-21T12:00:00Z"
 JOB = "01JD9ZZZZZZZZZZZZZZZZZZZZZ"
+ENDED = {
+    "started_at": LOOKED_AT,
+    "ended_at": LOOKED_AT,
+    "wall_seconds": 0,
+    "gpu_seconds": 0,
+    "h200e_seconds": 0,
+    "h200e_basis": "h200e/1",
+    "exit_status": "completed",
+    "weights_unchanged": True,
+    "weights_check": "readonly_mount",
+}
 POD = """\
 610 533 0:212 / / rw,relatime master:1 - overlay overlay rw,lowerdir=/a:/b,upperdir=/c
 611 610 0:215 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
@@ -170,6 +183,16 @@ def test_evidence_is_made_and_checked_by_whoever_has_the_reports(tmp_path: Path,
     ]
     for word in ("models", "weights.bin", "nvme", str(tmp_path)):
         assert word not in out
+    author_statement(
+        signer=kit.SIGNERS["orchestrator"],
+        kind="completed",
+        schema="job-ended/2",
+        public=ENDED,
+        made_at=kit.MADE_AT,
+        job_id=JOB,
+        sealed={"model.weights_evidence": json.loads(out)},
+        seed=bytes(32),
+    )
     listed = tmp_path / "evidence.json"
     listed.write_text(out, "utf-8")
     assert cli("weights", "verify", str(listed), str(report)) == (
