@@ -2,31 +2,41 @@
 
 from typing import Final
 
-from ledger.errors import LedgerError, ValueRefused
+from ledger.errors import LedgerError, NotEndorsed, ValueRefused
 from ledger.fsck.findings import Findings
-from ledger.records.charter import Charter, judge
+from ledger.records.charter import Code, judge
+from ledger.records.charters import Charters, Version
 from ledger.records.deadline import format_time, publish_by
-from ledger.records.entry import DECISION_KINDS, Entry, Genesis, parse_entry
+from ledger.records.entry import DECISION_KINDS, FINDING_KIND, Entry, Genesis, parse_entry
 from ledger.records.statement import ParsedStatement, verify_statement
 from ledger.storage.keyring import AuthorKey, KeyRing
 from ledger.storage.shapes import StoredEntry
 from ledger.tlog.note import ED25519, parse_vkey
-from schemas.statements import JobSubmitted, Registry, RegistryAction
+from schemas.statements import (
+    CharterVersion,
+    JobEnded,
+    JobSubmitted,
+    Registry,
+    RegistryAction,
+    Role,
+)
 
 DAMAGED: Final = "restore it from a backup or a mirror of the log"
 BROKEN_RULE: Final = (
     "an honest ledger does not log this: keep the database as evidence and find out who wrote it"
 )
-_KNOWN: Final = 5
-"""Parts of a parsed entry of which one is there if its kind is known."""
 
 
 class EntryCheck:
-    """Takes the entries in log order. Remembers keys, the last time and the last submission."""
+    """Takes the entries in log order.
+
+    Remembers keys, charters, the last time, the last submission or ending, and the jobs that hold
+    GPUs: as many as run or wait at once.
+    """
 
     def __init__(self, findings: Findings, genesis: Genesis | None, *, signatures: bool) -> None:
         self._findings = findings
-        self._charter: Charter | None = genesis.charter if genesis else None
+        self._charters = Charters([Version(0, 0, genesis.charter)]) if genesis else None
         self._keys = KeyRing(
             AuthorKey(author.name, author.role, key.key_id, key.public_key)
             for author in (genesis.authors if genesis else ())
@@ -36,13 +46,16 @@ class EntryCheck:
         self._signatures = signatures
         self._logged_at = 0
         self._submitted: tuple[int, Entry] | None = None
+        self._ended: tuple[int, Entry] | None = None
+        self._holding: dict[str, tuple[str, int]] = {}
+        self._held: dict[str, int] = {}
         self.sound = True
         """Whether every entry so far could be read and stood where it may."""
 
     def skip(self) -> None:
         """An entry is missing: nothing is known of it, nor of what it answered."""
         self.sound = False
-        self._submitted = None
+        self._submitted = self._ended = None
 
     def check(self, stored: StoredEntry) -> Entry | None:
         """The parsed entry, None where its bytes are none; whatever is wrong is a finding."""
@@ -65,13 +78,16 @@ class EntryCheck:
         self._logged_at = max(self._logged_at, entry.logged_at)
         if (entry.genesis is not None) != (index == 0):
             self._rule(index, f"an entry {entry.kind}, where genesis is entry 0 and no other")
-        elif (
-            entry.signed,
-            entry.decision,
-            entry.disclosed,
-            entry.genesis,
-            entry.manifest,
-        ) == (None,) * _KNOWN:
+        elif not any(
+            (
+                entry.signed,
+                entry.decision,
+                entry.disclosed,
+                entry.genesis,
+                entry.manifest,
+                entry.found,
+            )
+        ):
             self._findings.add(
                 "unknown kind",
                 f"{entry.kind}",
@@ -82,10 +98,14 @@ class EntryCheck:
             size = entry.manifest.tree_size
             self._rule(index, f"it lists files of {size} entries, before there were so many")
         self._check_decision(index, entry)
+        self._check_found(index, entry)
         if entry.signed is not None:
             self._check_deadline(index, entry)
-            self._check_author(index, entry.signed)
+            self._check_author(index, entry)
         return entry
+
+    def _in_force(self, at: int) -> Version | None:
+        return self._charters.in_force(at) if self._charters else None
 
     def _rule(self, index: int, message: str) -> None:
         self.sound = False
@@ -110,9 +130,10 @@ class EntryCheck:
                 )
 
     def _check_deadline(self, index: int, entry: Entry) -> None:
-        if entry.publish_by is None or self._charter is None:
+        rules = self._in_force(entry.logged_at)
+        if entry.publish_by is None or rules is None:
             return
-        due = publish_by(entry.logged_at, embargo_days=self._charter.embargo_days)
+        due = publish_by(entry.logged_at, embargo_days=rules.charter.embargo_days)
         if entry.publish_by != due:
             self._rule(
                 index,
@@ -120,17 +141,46 @@ class EntryCheck:
                 f" {format_time(due)}",
             )
 
-    def _check_author(self, index: int, signed: ParsedStatement) -> None:
-        if not self._knows_authors:
+    def _check_author(self, index: int, entry: Entry) -> None:
+        signed = entry.signed
+        if not self._knows_authors or signed is None:
             return
         try:
             key = self._keys.require(signed.statement.author, signed.key_id, signed.schema.roles)
             if self._signatures:
                 verify_statement(signed.body, public_key=key.public_key, signature=signed.signature)
+            self._check_endorsements(signed)
             if isinstance(signed.public, Registry):
+                self._check_council(signed, signed.public, entry.logged_at)
                 self._register(signed.public)
+            if isinstance(signed.public, CharterVersion) and self._charters is not None:
+                self._check_threshold(signed, entry.logged_at)
+                self._charters = self._charters.after(
+                    signed.public, index=index, logged_at=entry.logged_at
+                )
         except (LedgerError, KeyError) as error:
             self._rule(index, f"its author may not say this: {error}")
+
+    def _check_endorsements(self, signed: ParsedStatement) -> None:
+        for each in signed.endorsements:
+            key = self._keys.require(each.author, each.key_id, (Role.COUNCIL,))
+            if self._signatures:
+                verify_statement(signed.body, public_key=key.public_key, signature=each.signature)
+
+    def _check_council(self, signed: ParsedStatement, public: Registry, at: int) -> None:
+        rules = self._in_force(at)
+        threshold = rules.charter.council_threshold if rules else None
+        key_id = parse_vkey(public.vkey).key_id
+        retires = public.action is RegistryAction.RETIRE
+        role = self._keys.find(public.name, key_id).role if retires else public.role
+        if role is Role.COUNCIL and threshold is not None and threshold > 1:
+            self._check_threshold(signed, at)
+
+    def _check_threshold(self, signed: ParsedStatement, at: int) -> None:
+        rules = self._in_force(at)
+        needed = rules.charter.signers_needed(len(self._keys.authors(Role.COUNCIL))) if rules else 0
+        if 1 + len(signed.endorsements) < needed:
+            raise NotEndorsed(f"{1 + len(signed.endorsements)} of the council signed, not {needed}")
 
     def _register(self, public: Registry) -> None:
         key = parse_vkey(public.vkey)
@@ -159,9 +209,41 @@ class EntryCheck:
             self._rule(at, "a submission without its decision in the next entry")
             return
         signed = submitted.signed
-        if self._charter is None or signed is None or not isinstance(signed.public, JobSubmitted):
+        rules = self._in_force(submitted.logged_at)
+        if rules is None or signed is None or not isinstance(signed.public, JobSubmitted):
             return
-        codes = [finding.code for finding in judge(signed.public, self._charter)]
+        if decision.charter != rules.index:
+            self._rule(index, f"it names charter {decision.charter}, where {rules.index} counts")
+        author = signed.statement.author
+        found = judge(signed.public, rules.charter, held_gpus=self._held.get(author, 0))
+        codes = [finding.code for finding in found]
         if codes != [finding.code for finding in decision.findings]:
             said = ", ".join(codes) or "nothing"
             self._rule(index, f"{entry.kind}, where the charter's rules find {said}")
+        if entry.kind == "admitted" and entry.job_id is not None:
+            self._holding[entry.job_id] = author, signed.public.gpu_count
+            self._held[author] = self._held.get(author, 0) + signed.public.gpu_count
+
+    def _check_found(self, index: int, entry: Entry) -> None:
+        """What was found about a run follows it at once, and what quarantines is not left out."""
+        ended, self._ended = self._ended, None
+        mismatch = entry.found is not None and any(
+            each.code is Code.R1_DIGEST_MISMATCH for each in entry.found.findings
+        )
+        if mismatch and (entry.found is None or ended is None or entry.found.refers_to != ended[0]):
+            self._rule(index, f"a {FINDING_KIND} about weights that follows no ending")
+        if ended is not None and not mismatch:
+            assert ended[1].signed is not None
+            public = ended[1].signed.public
+            if isinstance(public, JobEnded) and not public.weights_unchanged:
+                self._rule(ended[0], f"weights that changed, and no {FINDING_KIND} after it")
+        if entry.found is not None:
+            rules = self._in_force(entry.logged_at)
+            if rules is not None and entry.found.charter != rules.index:
+                self._rule(
+                    index, f"it names charter {entry.found.charter}, where {rules.index} counts"
+                )
+        if entry.signed is not None and isinstance(entry.signed.public, JobEnded):
+            self._ended = index, entry
+            author, gpus = self._holding.pop(entry.job_id or "", ("", 0))
+            self._held[author] = self._held.get(author, 0) - gpus

@@ -195,7 +195,7 @@ def test_a_charter_of_the_first_version_stays_as_it_was_written() -> None:
 def test_a_wall_limit_above_the_quota_is_found(wall: int, limit: int, *, refused: bool) -> None:
     quotas = default_charter().to_dict()["quotas"] | {"job_wall_seconds": limit}
     findings = judge(submission(wall_limit_seconds=wall), charter(quotas=quotas))
-    assert codes(findings) == (["Q_quota"] if refused else [])
+    assert codes(findings) == ([(4, "Q_quota")] if refused else [])
 
 
 @pytest.mark.parametrize(("held", "refused"), [(36, False), (37, True)])
@@ -205,7 +205,7 @@ def test_gpus_that_a_member_holds_already_count_against_its_quota(
     quotas = default_charter().to_dict()["quotas"] | {"member_gpus": 100}
     rules = charter(quotas=quotas)
     findings = judge(submission(gpu_count=64), rules, held_gpus=held)
-    assert codes(findings) == (["Q_quota"] if refused else [])
+    assert codes(findings) == ([(4, "Q_quota")] if refused else [])
     assert judge(submission(gpu_count=64), default_charter(), held_gpus=10**9) == ()
 
 

@@ -24,21 +24,23 @@ KINDS = [
     "registry",
     "charter",
     "manifest",
+    "refused",
+    "finding",
     "",
     "Started",
 ]
 # One letter a kind, in the order of KINDS: m moves to the state of that name, s stays, . refuses.
 TABLE = {
-    None: "m...................",
-    "submitted": ".mm.......ssss......",
-    "admitted": "...m...mm.ssss......",
-    "rejected": "..........ssss......",
-    "started": "....mmmmmsssss......",
-    "interrupted": "...m..mmmsssss......",
-    "completed": ".........sssss......",
-    "failed": ".........sssss......",
-    "cancelled": ".........sssss......",
-    "terminated_by_policy": ".........sssss......",
+    None: "m.....................",
+    "submitted": ".mm.......ssss....ss..",
+    "admitted": "...m...mm.ssss....ss..",
+    "rejected": "..........ssss....ss..",
+    "started": "....mmmmmsssss....ss..",
+    "interrupted": "...m..mmmsssss....ss..",
+    "completed": ".........sssss....ss..",
+    "failed": ".........sssss....ss..",
+    "cancelled": ".........sssss....ss..",
+    "terminated_by_policy": ".........sssss....ss..",
 }
 CELLS = [
     (state, kind, letter)
@@ -70,7 +72,7 @@ def test_a_refusal_names_the_event_the_state_and_what_may_follow() -> None:
         next_state(State.COMPLETED, "started")
     assert str(refusal.value) == (
         "started may not follow here: it met a job that is completed;"
-        " what may follow is egress, open, withheld, corrected, disclosed"
+        " what may follow is egress, open, withheld, corrected, disclosed, refused, finding"
     )
     with pytest.raises(OutOfOrder, match=r"was not submitted; what may follow is submitted$"):
         next_state(None, "started")

@@ -11,9 +11,7 @@ from ledger.records.proposal import Disclosure, Proposal
 
 
 def test_a_proposal_shows_neither_opening_nor_ciphertext() -> None:
-    proposal = Proposal(
-        parsed=parsed("job-submitted/1"), findings=(), size=2000, sealed_opening=b"ciphertext"
-    )
+    proposal = Proposal(parsed=parsed("job-submitted/1"), size=2000, sealed_opening=b"ciphertext")
     shown = repr(proposal)
     assert "deepseek" in shown
     for secret in ("whale-4", "ciphertext", repr(SEED)):
@@ -43,6 +41,6 @@ def test_a_request_to_open_shows_neither_values_nor_seed_nor_salts() -> None:
 
 
 def test_neither_can_be_changed_on_its_way() -> None:
-    proposal = Proposal(parsed=parsed("job-egress/1"), findings=(), size=300)
+    proposal = Proposal(parsed=parsed("job-egress/1"), size=300)
     with pytest.raises(dataclasses.FrozenInstanceError):
         proposal.size = 1  # type: ignore[misc]

@@ -11,8 +11,8 @@ import msgspec
 import nacl.signing
 import pytest
 from record_samples import (
-    NO_JOB,
     JOB,
+    NO_JOB,
     PUBLIC,
     SEALED,
     SEED,

@@ -322,7 +322,7 @@ def _unchecked(ledger: Ledger, body: bytes) -> Any:
     from ledger.records.proposal import Proposal  # noqa: PLC0415 - beside its one use
     from ledger.records.statement import decode_signed  # noqa: PLC0415 - the same
 
-    return Proposal(parsed=decode_signed(body), findings=(), size=len(body), sealed_opening=b"x")
+    return Proposal(parsed=decode_signed(body), size=len(body), sealed_opening=b"x")
 
 
 def test_a_clock_that_is_set_back_moves_no_entry_back(ledger: Ledger, clock: kit.Clock) -> None:

@@ -323,13 +323,16 @@ def _back_to_the_first_schema(store: Store) -> None:
     with store.engine.connect().execution_options(ledger_writes=True) as connection:
         with connection.begin():
             sqlite = connection.dialect.name == "sqlite"
-            for table in ("job_texts", "models", "artifacts", "corrections", *SINCE):
+            for table in ("job_texts", "models", "artifacts", "corrections", "charters", *SINCE):
                 connection.execute(text(f"DROP TABLE {table}"))
             connection.execute(text("DROP TABLE job_words" if sqlite else "DROP FUNCTION words_in"))
             connection.execute(text("DROP INDEX jobs_by_version"))
             connection.execute(text("DROP INDEX embargoes_withheld"))
-            for column in ("disclosed_at", "model_digest"):
+            connection.execute(text("DROP INDEX jobs_holding"))
+            for column in ("disclosed_at", "model_digest", "charter_index", "finding_code"):
                 connection.execute(text(f"ALTER TABLE jobs DROP COLUMN {column}"))
+            for column in ("weights_tag", "model_tag"):
+                connection.execute(text(f"ALTER TABLE openings DROP COLUMN {column}"))
             connection.execute(text("CREATE INDEX jobs_by_author ON jobs (author)"))
             connection.execute(text("CREATE INDEX jobs_by_state ON jobs (state)"))
             connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))

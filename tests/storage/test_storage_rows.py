@@ -151,10 +151,10 @@ def test_a_batch_that_fails_leaves_nothing(database_url: str, tmp_path: Path) ->
     store = Store(settings.database_url)
     before = kit.counts(store)
     with pytest.raises(ZeroDivisionError), store.append() as appending:  # noqa: PT012 - the order is the point
-        appending._driver.insert(tables.OPENINGS, [(7, b"x")])
+        appending._driver.insert(tables.OPENINGS, [(7, b"x", None, None)])
         raise ZeroDivisionError
     with pytest.raises(StorageFailed) as caught, store.append() as appending:
-        appending._driver.insert(tables.OPENINGS, [(7, b"canary"), (7, b"canary")])
+        appending._driver.insert(tables.OPENINGS, [(7, b"canary", None, None)] * 2)
     assert "canary" not in str(caught.value)
     assert kit.counts(store) == before
     store.close()
