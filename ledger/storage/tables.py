@@ -171,7 +171,7 @@ class JobRow(SQLModel, table=True):
     model_name: str | None = Field(sa_column=Column(Text, nullable=True))
     disclosed_at: int | None = Field(sa_column=_big(nullable=True))
     model_digest: str | None = Field(sa_column=Column(Text, nullable=True))
-    charter_index: int = Field(sa_column=_big())
+    charter_index: int = Field(sa_column=Column(BIG, nullable=False, server_default="0"))
     finding_code: str | None = Field(sa_column=Column(Text, nullable=True))
 
 
