@@ -1,8 +1,8 @@
 """The command line ``ledger``: which commands there are, and what becomes of what they raise.
 
 Exit status 0: done. 1: something was found to be damaged or untrue (``fsck``, ``verify-proof``, and
-an answer whose receipt does not verify), or a run is refused (``admit-check``). 2: it could not be
-done or checked. 130: interrupted.
+an answer whose receipt does not verify), or a run or a submission is refused (``admit-check``,
+``check``). 2: it could not be done or checked. 130: interrupted.
 Every error is one line on standard error that begins with ``ledger:``.
 """
 
@@ -36,6 +36,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "publish-due": "running:publish_due",
     "witnesses": "witnesses:witnesses_command",
     "submit": "authoring:submit",
+    "check": "checking:check_command",
     "open": "authoring:open_command",
     "registry": "authoring:registry",
     "keys": "authoring:keys_group",
@@ -49,6 +50,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "mirror": "mirroring:mirror_command",
     "witness": "witness:witness_group",
     "webhooks": "webhooks:webhooks_group",
+    "signals": "signals:signals_command",
     "sketch": "sketching:sketch_command",
     "import-jobs": "importing:import_jobs_command",
     "import-trace": "replaying:import_trace_command",

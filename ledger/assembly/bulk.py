@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ledger.assembly.questions import EXTRAS
 from ledger.errors import Conflict, LedgerError
 from ledger.exports import export, sets
 from ledger.exports.export import Progress
@@ -66,6 +67,7 @@ class BulkFiles:
             public_url=self.public_url,
             size=self.shown_size(),
             progress=progress,
+            extras=EXTRAS,
         )
         self.log_manifests(progress)
         return name

@@ -7,6 +7,7 @@ import click
 
 from ledger.assembly import Ledger
 from ledger.assembly.bulk import logged_manifests
+from ledger.assembly.questions import EXTRAS
 from ledger.assembly.standard import shown_size
 from ledger.cli.common import (
     CommandFailed,
@@ -67,7 +68,14 @@ def export_command(folder: Path | None, size: int | None, checked: Path | None) 
 def _make(settings: Settings, store: Store, folder: Path, size: int | None) -> str:
     shown = _Shown()
     try:
-        return export(store, folder, public_url=settings.public_url, size=size, progress=shown)
+        return export(
+            store,
+            folder,
+            public_url=settings.public_url,
+            size=size,
+            progress=shown,
+            extras=EXTRAS,
+        )
     except OSError as error:
         where = error.filename or folder
         raise ExportFailed(

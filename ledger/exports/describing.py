@@ -33,6 +33,7 @@ _TITLES: Final = {
     "ledger.sqlite": "The tables as a SQLite database, with a search in what was opened",
     "metadata.json": "What Datasette says about the database",
     "checkpoint": "The signed checkpoint of this tree",
+    "signals.json": "Questions that the opened records ask, each with its evidence",
     "proofs.tar": "The hash tiles of the tree, from which every proof can be made",
 }
 _IN_PACKAGE: Final = {LIST: TEXT}

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from sqlite3 import Error as SqliteError
+from types import MappingProxyType
 from typing import Final
 
 import duckdb
@@ -35,6 +36,11 @@ from ledger.storage.store import Store
 
 Progress = Callable[[str, int, int], None]
 """Is told what is being made, how much of it is behind, and of how much."""
+Extra = Callable[[Snapshot, int, Callable[[int], None]], bytes]
+"""The bytes of a further file, from a snapshot, a tree size, and whom to tell how far it is.
+
+They have to be a function of the entries below that size, as everything in a set is.
+"""
 
 VERSION: Final = 2
 """Of the files' form: what an older version has begun is made from the beginning."""
@@ -58,8 +64,11 @@ def export(
     public_url: str,
     size: int | None = None,
     progress: Progress = lambda _what, _done, _total: None,
+    extras: Mapping[str, Extra] = MappingProxyType({}),
 ) -> str:
     """Make the set of ``size`` entries, or of the newest published tree; its name in ``folder``.
+
+    ``extras`` are further files of the set by their names, which ``describing`` knows too.
 
     Raises NotFound for a size at which no checkpoint was published, ExportRunning, ExportFailed.
     """
@@ -77,6 +86,7 @@ def export(
                     checkpoint=checkpoint,
                     public_url=public_url,
                     progress=progress,
+                    extras=extras,
                 ).make()
             _point_to(folder, name)
     except (duckdb.Error, SqliteError) as error:
@@ -96,7 +106,9 @@ class _Making:
         checkpoint: StoredCheckpoint,
         public_url: str,
         progress: Progress,
+        extras: Mapping[str, Extra],
     ) -> None:
+        self._extras = extras
         self._snapshot = snapshot
         self._folder = folder
         self._checkpoint = checkpoint
@@ -113,7 +125,9 @@ class _Making:
         )
         self._partial = Partial(
             folder / f".partial-{checkpoint.size}",
-            about=f"{VERSION} {checkpoint.root.hex()} {self._genesis.vkey}",
+            about=" ".join(
+                (str(VERSION), checkpoint.root.hex(), self._genesis.vkey, *sorted(extras))
+            ),
         )
 
     def make(self) -> None:
@@ -125,6 +139,8 @@ class _Making:
             made.do(names, partial(self._table, table, rows))
         made.do([DATABASE], self._database)
         made.do(["proofs.tar"], self._proofs)
+        for name, extra in self._extras.items():
+            made.do([name], partial(self._extra, name, extra))
         made.write("checkpoint", self._checkpoint.note)
         made.write("metadata.json", metadata(self._about))
         data = dict(made.files)
@@ -170,6 +186,11 @@ class _Making:
             made_at=self._checkpoint.logged_at,
         )
         return {path.name: None}
+
+    def _extra(self, name: str, extra: Extra) -> Mapping[str, None]:
+        data = extra(self._snapshot, self._size, self._told(name))
+        (self._partial.folder / name).write_bytes(data)
+        return {name: None}
 
     def _told(self, what: str) -> Callable[[int], None]:
         return lambda done: self._progress(what, done, self._size)

@@ -141,6 +141,26 @@ class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
         )
         return [StoredEntry(*row) for row in rows]
 
+    def some_of_kind(self, kind: str, *, start: int, limit: int) -> list[StoredEntry]:
+        """The first entries of a kind from ``start`` on, in log order, at most ``limit``."""
+        rows = self._driver.fetch(
+            f"{_ENTRIES} WHERE leaf_index >= ? AND kind = ? ORDER BY leaf_index LIMIT ?",
+            (start, kind, limit),
+        )
+        return [StoredEntry(*row) for row in rows]
+
+    def entries_about_no_job(self, kind: str, *, start: int, stop: int) -> list[StoredEntry]:
+        """The entries ``start`` <= index < ``stop`` of a kind that names no job, in order.
+
+        Reads those about no job alone: there are few of them, however long the log is.
+        """
+        rows = self._driver.fetch(
+            f"{_ENTRIES} WHERE job_id IS NULL AND leaf_index >= ? AND leaf_index < ? AND kind = ?"
+            " ORDER BY leaf_index",
+            (start, stop, kind),
+        )
+        return [StoredEntry(*row) for row in rows]
+
     def entry_bytes(self, start: int, stop: int) -> list[bytes]:
         """The bytes of the entries ``start`` <= index < ``stop``, in order."""
         rows = self._driver.fetch(f"SELECT data FROM entries {_FROM_TO}", (start, stop))  # noqa: S608 - ours

@@ -7,12 +7,12 @@ from cli_world import Shell
 
 def test_an_export_is_made_said_and_checked(made: Shell, tmp_path: Path) -> None:
     out = made.ok("export", "--to", tmp_path / "bulk")
-    found = re.match(r"(\S+): 15 files, \d+ bytes\n1 entries, root [0-9a-f]{64}\n", out)
+    found = re.match(r"(\S+): 16 files, \d+ bytes\n1 entries, root [0-9a-f]{64}\n", out)
     assert found is not None, out
     folder = Path(found[1])
     assert (tmp_path / "bulk" / "latest").resolve() == folder
     checked = made.ok("export", "--check", tmp_path / "bulk" / "latest")
-    assert checked.startswith("sound: 15 files of 1 entries\n")
+    assert checked.startswith("sound: 16 files of 1 entries\n")
     assert out.splitlines()[2] == checked.splitlines()[1]
 
 
