@@ -33,6 +33,7 @@ Asking = Request[Any, Any, Any]
 
 BASE: Final = "/api/v1"
 JSON: Final = "application/json"
+TEXT: Final = "text/plain"
 PAGING: Final = ("limit", "cursor", "count")
 """The parameters of every list."""
 LIST: Final = (*PAGING, rows.FIELDS)
@@ -196,6 +197,19 @@ def prove_job(request: Asking, job_id: FromPath[str]) -> Response[bytes]:
         return whole_list(asking, view, proofs, row=InclusionProof)
 
 
+@get("/jobs/{job_id:str}/admission", sync_to_thread=True)
+def show_admission(request: Asking, job_id: FromPath[str]) -> Response[bytes]:
+    """The receipt that lets a scheduler start a job, as a ``.tlog-proof``."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, ())
+    with asking.view() as view:
+        # As of a size it is what the log signed then: what witnesses say is of now.
+        receipt = view.admission_receipt(job_id, signed_only=asking.pinned)
+    name = f"{job_id}.admission.tlog-proof"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(receipt, media_type=TEXT, headers=headers)
+
+
 @get("/entries", sync_to_thread=True)
 def list_entries(request: Asking) -> Response[bytes]:
     """Entries, in log order, from ``start`` on; fewer than ``limit`` where they are large."""
@@ -310,6 +324,7 @@ ROUTER: Final = Router(
         show_job,
         list_events,
         prove_job,
+        show_admission,
         list_entries,
         show_entry,
         prove_entry,

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from ledger.reader.series import NAMES as SERIES
 from ledger.records.charter import Code
-from schemas import answers, posting, reference, series, words
+from schemas import answers, checking, posting, reference, series, words
 from schemas.bulk import BulkIndex
+from schemas.statements import SignedStatement
 from web.api import BASE
 from web.contract_parameters import (
     AT,
@@ -41,6 +42,7 @@ from web.words.library import LIBRARY
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
 NDJSON: Final = "application/x-ndjson"
+TEXT: Final = "text/plain"
 ANY: Final = "application/octet-stream"
 """Of files: each has its own, which the list of sets names."""
 BULK: Final = "/bulk"
@@ -51,7 +53,7 @@ class Operation:
     """One address and method. ``path`` is below ``base``, ``gives`` the shape of its data.
 
     ``rows`` says that the data is a list, of which ``fields`` may choose unless ``gives`` is text.
-    ``whole`` says that the data is a short list without pages.
+    ``whole`` says that the data is a short list without pages. ``asks`` is what is posted.
     """
 
     path: str
@@ -66,6 +68,7 @@ class Operation:
     method: str = "get"
     media: str = JSON
     base: str = BASE
+    asks: type[Struct] = SignedStatement
 
     @property
     def address(self) -> str:
@@ -147,6 +150,11 @@ OPERATIONS: Final = (
         "/jobs/{job_id}/proof", "proveJob", "jobs",
         noted("The inclusion proof of every entry about a job"),
         answers.InclusionProof, rows=True, places=(_JOB,),
+    ),
+    Operation(
+        "/jobs/{job_id}/admission", "proveAdmission", "jobs",
+        noted("The receipt that lets a scheduler start a job: its admission and its submission"),
+        None, places=(_JOB,), media=TEXT,
     ),
     Operation(
         "/entries", "listEntries", "log", noted("Entries, in the order of the log"),
@@ -281,6 +289,11 @@ OPERATIONS: Final = (
         "/statements/batch", "submitBatch", "writing",
         noted("Send up to 1,000, one on each line; each is answered on a line of its own"),
         None, method="post", media=NDJSON,
+    ),
+    Operation(
+        "/check", "checkSubmission", "writing",
+        noted("Ask what the charter in force would say of a submission; nothing is logged"),
+        checking.SubmissionJudged, method="post", asks=checking.SubmissionAsked,
     ),
 )  # fmt: skip
 """Every operation, in the order of the document."""

@@ -92,7 +92,9 @@ _UNCOUNTED = re.compile(
 )
 """Addresses of proofs and of single things, which count no jobs."""
 _WITNESSED = re.compile(
-    rf"/(?:jobs|entries)/[^/]+\.proof|/(?:{_LANGUAGES})/(?:log|status)|/api/v1/status", re.ASCII
+    rf"/(?:jobs|entries)/[^/]+\.proof|/(?:{_LANGUAGES})/(?:log|status)"
+    r"|/api/v1/(?:status|jobs/[^/]+/admission)",
+    re.ASCII,
 )
 """Addresses whose answers change with what witnesses say, and not with the tree alone."""
 
@@ -188,8 +190,9 @@ class Front:
             raise MethodNotAllowedException(headers={"allow": "POST"})
         self._rates.take(scope)
         found = await writing.ADDRESSES[scope["path"]](scope, receive, self._house)
-        # Whoever signs for an author is limited by the queue alone: a cluster sends in bursts.
-        self._rates.give_back(scope)
+        if scope["path"] != writing.CHECK:
+            # Whoever signs for an author is limited by the queue alone: a cluster sends in bursts.
+            self._rates.give_back(scope)
         return found
 
     async def _guarded(self, scope: Scope, answering: Awaitable[Answer]) -> Answer:

@@ -12,7 +12,6 @@ import msgspec
 
 from schemas import answers, posting
 from schemas.json_schemas import components
-from schemas.statements import SignedStatement
 from web import problems
 from web.api import BASE
 from web.contract import ANY, FILES, GROUPS, JSON, NDJSON, OPERATIONS, Operation, all_parameters
@@ -34,7 +33,10 @@ OF_FILES: Final[dict[str, tuple[int, ...]]] = {
 WRITING: Final[dict[str, tuple[int, ...]]] = {
     "submitStatement": (400, 403, 409, 413, 422, 429, 503),
     "submitBatch": (400, 413, 429, 503),
+    "checkSubmission": (400, 403, 413, 422, 429, 503),
 }
+ENTERS: Final = frozenset({"submitStatement", "submitBatch"})
+"""What is posted there becomes an entry."""
 _HEADERS: Final[Json] = {
     "Ledger-Tree-Size": {
         "description": "The tree size that the answer was made from.",
@@ -112,7 +114,8 @@ def document(public_url: str) -> Json:
     """The document; every reference in it leads to its own components."""
     every = (*OPERATIONS, *FILES)
     types = [each.gives for each in every if each.gives not in {None, str}]
-    types += [posting.LineAnswer, posting.LineProblem, SignedStatement]
+    types += [each.asks for each in every if each.method == "post"]
+    types += [posting.LineAnswer, posting.LineProblem]
     types += [answers.Page, answers.LedgerState, posting.Problem]
     _, parts = components(dict.fromkeys(types), ref_template=REF, by_schema=False)
     paths: dict[str, Json] = {}
@@ -146,7 +149,8 @@ def statuses(operation: Operation) -> tuple[int, ...]:
         return OF_FILES[operation.name]
     if operation.method == "get":
         return (200, 304, *READING)
-    return (*((200, 201) if operation.gives else (200,)), *WRITING[operation.name])
+    made = (200, 201) if operation.gives and operation.name in ENTERS else (200,)
+    return (*made, *WRITING[operation.name])
 
 
 def _operation(each: Operation) -> Json:
@@ -163,12 +167,13 @@ def _operation(each: Operation) -> Json:
         content: Json = (
             {NDJSON: {"schema": {"type": "string"}}}
             if each.media == NDJSON
-            else {JSON: {"schema": _ref("SignedStatement")}}
+            else {JSON: {"schema": _ref(each.asks.__name__)}}
         )
-        made["externalDocs"] = {
-            "description": "What a statement says under each schema that it can name.",
-            "url": "/schemas/signed-statement.json",
-        }
+        if each.name in ENTERS:
+            made["externalDocs"] = {
+                "description": "What a statement says under each schema that it can name.",
+                "url": "/schemas/signed-statement.json",
+            }
         made["requestBody"] = {"required": True, "content": content}
     return made
 
@@ -235,7 +240,7 @@ def _headers(each: Operation, status: int) -> Iterable[str]:
     if status in {429, 503}:
         yield "Retry-After"
     if each.method == "post":
-        if status in {200, 201} and each.gives:
+        if status in {200, 201} and each.gives and each.name in ENTERS:
             yield "Location"
     elif status in {200, 304}:
         yield "ETag"

@@ -1,8 +1,8 @@
 """``/api/v1``, the writing half: takes bytes, bounds them, hands them on, and waits.
 
-No password exists: the signature in the statement is the login. These two addresses are answered in
+No password exists: the signature in the statement is the login. These addresses are answered in
 front of the router, as the log's files are: it would cost more than everything else on the event
-loop.
+loop. ``check`` alone writes nothing: it says what would become of a submission.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from typing import Final
 import msgspec
 
 from ledger.errors import FormatError, LedgerError, TooLarge
+from ledger.records.asked import MAX_ASKED, parse_asked
+from schemas.checking import SubmissionAsked, SubmissionJudged
 from schemas.posting import LineAnswer, LineProblem, Receipted
 from web import problems
 from web.answer import Answer, Receive, Scope, answer
@@ -22,6 +24,7 @@ MAX_SINGLE_BYTES: Final = 2**20
 MAX_BATCH_BYTES: Final = 32 * 2**20
 MAX_BATCH_LINES: Final = 1_000
 NDJSON: Final = "application/x-ndjson"
+CHECK: Final = f"{BASE}/check"
 
 
 class Disconnected(Exception):
@@ -88,6 +91,18 @@ async def _submit_batch(scope: Scope, receive: Receive, house: House) -> Answer:
     return answer(200, await asyncio.to_thread(encode_results, results), NDJSON)
 
 
+async def _check(scope: Scope, receive: Receive, house: House) -> Answer:
+    """Say what the charter in force would make of a submission that nobody has made."""
+    question = parse_asked(await read_body(scope, receive, limit=MAX_ASKED))
+    judged = await asyncio.to_thread(_judge, house, question)
+    return answer(200, msgspec.json.encode(judged), JSON, cache_control="no-store")
+
+
+def _judge(house: House, question: SubmissionAsked) -> SubmissionJudged:
+    with house.reader.at() as view:
+        return view.what_if(question, now=house.clock())
+
+
 def encode_results(results: list[Receipted | LedgerError]) -> bytes:
     """NDJSON: what became of each line."""
     encoder = msgspec.json.Encoder()
@@ -110,5 +125,6 @@ def _status(receipted: Receipted) -> int:
 ADDRESSES: Final[Mapping[str, Callable[[Scope, Receive, House], Awaitable[Answer]]]] = {
     f"{BASE}/statements": _submit,
     f"{BASE}/statements/batch": _submit_batch,
+    CHECK: _check,
 }
-"""What answers a POST to each address; both take nothing else."""
+"""What answers a POST to each address; they take nothing else."""

@@ -18,6 +18,7 @@ from ledger.records import canonical
 from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.note import ED25519, VerifierKey, parse_vkey
 from ledger.tlog.proof import parse_proof, verify_proof
+from schemas.checking import SubmissionJudged
 from schemas.posting import Accepted, Problem
 
 TIMEOUT_S: Final = 30.0
@@ -108,6 +109,17 @@ class Client:
         proof = accepted.receipt.encode("utf-8")
         check_receipt(accepted, proof, body=body, log_key=log_key)
         return Answered(accepted, proof)
+
+    def check(self, question: bytes) -> SubmissionJudged:
+        """What the ledger would decide about a submission; nothing is logged.
+
+        Raises CommandFailed where the question is refused or nobody answers in time.
+        """
+        answer = self._ask("POST", "/api/v1/check", question)
+        try:
+            return msgspec.json.decode(answer.content, type=SubmissionJudged)
+        except msgspec.MsgspecError:
+            raise CommandFailed(f"{self.url} did not answer as a ledger does") from None
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
         headers = {"Content-Type": "application/json"} if body is not None else {}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ledger.errors import NotFound
 from ledger.reader import embargo, jobs, profiles, proofs, series, shapes, withholdings
+from ledger.reader.admissions import Admissions
 from ledger.reader.catalogue import Catalogue
 from ledger.reader.leaves import Leaves
 from ledger.reader.overview import overview
@@ -50,7 +51,7 @@ T = TypeVar("T")
 JOBS_AT_ONCE: Final = 500
 
 
-class View(Catalogue, Streams):
+class View(Admissions, Catalogue, Streams):
     """The ledger at one tree size. Belongs to the thread that opened it, while it is open."""
 
     def __init__(

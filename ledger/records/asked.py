@@ -1,0 +1,57 @@
+"""A submission that somebody only asks about: from JSON in any spelling to what rules judge.
+
+What is signed has one spelling (``canonical``); this is not, and people write it by hand. Still no
+key stands twice and no number has a fraction: what would be read differently elsewhere is refused.
+"""
+
+import json
+from typing import Any, Final, NoReturn
+
+from ledger.errors import FormatError, TooLarge
+from ledger.records.wire import convert
+from schemas.checking import SubmissionAsked
+
+MAX_ASKED: Final = 64 * 2**10
+"""Bytes of a question."""
+
+
+def parse_asked(body: bytes) -> SubmissionAsked:
+    """Return the submission that ``body``, at most 64 KiB of JSON in UTF-8, asks about.
+
+    Raises TooLarge, FormatError, and ValueRefused naming the field.
+    """
+    if len(body) > MAX_ASKED:
+        raise TooLarge(
+            f"{len(body)} bytes, where at most {MAX_ASKED} are taken",
+            limit=MAX_ASKED,
+            size=len(body),
+        )
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_float=_no_fraction,
+            parse_constant=_no_fraction,
+        )
+    except json.JSONDecodeError as error:
+        raise FormatError(f"not JSON: {error.msg} (character {error.pos})") from None
+    except UnicodeDecodeError as error:
+        raise FormatError(f"not UTF-8 (byte {error.start})") from None
+    except RecursionError:
+        raise FormatError("nested too deep") from None
+    except ValueError:
+        raise FormatError("a number of more digits than any field takes") from None
+    return convert(value, SubmissionAsked, at="")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise FormatError(f"the key {key[:40]!a} stands twice in one object")
+        found[key] = value
+    return found
+
+
+def _no_fraction(text: str) -> NoReturn:
+    raise FormatError(f"{text[:40]!a} is not a whole number")
