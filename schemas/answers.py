@@ -129,7 +129,8 @@ class JobShown(Shape, frozen=True):
     """What is public about one job.
 
     ``title``, ``model_name`` and ``model_digest`` (the SHA-256 of the weights) are null until its
-    submission is opened, at ``disclosed_at``.
+    submission is opened, at ``disclosed_at``. ``finding_code`` is what was found about its run, if
+    anything was; a job whose weights were found changed is ``quarantined`` for ever.
     """
 
     job_id: str
@@ -161,6 +162,8 @@ class JobShown(Shape, frozen=True):
     model_name: str | None
     disclosed_at: str | None = None
     model_digest: str | None = None
+    quarantined: bool = False
+    finding_code: str | None = None
 
 
 class Commitment(Shape, frozen=True):
@@ -187,6 +190,7 @@ class Event(Shape, frozen=True, omit_defaults=True):
     reason: str | None = None
     opened_by: int | None = None
     withheld_by: int | None = None
+    charter: int | None = None
 
 
 class Disclosure(Shape, frozen=True):

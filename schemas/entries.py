@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from schemas.statements import Role, Signature, Statement
+from schemas.statements import Endorsements, Role, Signature, Statement
 from schemas.values import (
     AuthorName,
     Base64Seed,
@@ -58,7 +58,10 @@ class GenesisEntry(Wire, frozen=True):
 
 
 class StatementEntry(Wire, frozen=True):
-    """What an author signed. ``publish_by`` is there exactly where something is sealed."""
+    """What an author signed. ``publish_by`` is there exactly where something is sealed.
+
+    ``endorsements`` are there where several of the council signed.
+    """
 
     format: Literal["apsci-ledger/1"]
     kind: Slug
@@ -66,6 +69,7 @@ class StatementEntry(Wire, frozen=True):
     statement: Statement
     signature: Signature
     publish_by: Time | UnsetType = UNSET
+    endorsements: Endorsements | UnsetType = UNSET
 
 
 class DecisionEntry(Wire, frozen=True):
@@ -78,6 +82,18 @@ class DecisionEntry(Wire, frozen=True):
     job_id: Ulid
     charter: Index
     findings: tuple[EntryFinding, ...]
+
+
+class FindingEntry(Wire, frozen=True):
+    """What the ledger found about a run, at ``refers_to``, by the charter at ``charter``."""
+
+    format: Literal["apsci-ledger/1"]
+    kind: Literal["finding"]
+    logged_at: Time
+    refers_to: Index
+    job_id: Ulid
+    charter: Index
+    findings: Annotated[tuple[EntryFinding, ...], Meta(min_length=1)]
 
 
 class DisclosedEntry(Wire, frozen=True):

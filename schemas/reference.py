@@ -17,6 +17,20 @@ class RuleCount(Shape, frozen=True):
     jobs: int
 
 
+class CodeCount(Shape, frozen=True):
+    """How often one code of a rule was found.
+
+    ``jobs``: submissions that were rejected by it; ``starts``: starts that were refused by it;
+    ``runs``: findings about runs that name it first.
+    """
+
+    rule: int
+    code: str
+    jobs: int
+    starts: int
+    runs: int
+
+
 class MemberDetail(Shape, frozen=True):
     """An author of the registry, and what it ran as of a tree size.
 

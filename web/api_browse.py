@@ -13,10 +13,11 @@ from ledger.reader import View
 from ledger.records.charter import Code
 from ledger.storage.shapes import JobFilter
 from schemas.answers import ArtifactShown, CorrectionShown, ModelShown
+from schemas.objections import RefusedStart, RunFinding
 from schemas.reference import (
+    CodeCount,
     FieldShown,
     Rejection,
-    RuleCount,
     Vocabulary,
     WithheldShown,
     WorkloadShown,
@@ -42,7 +43,7 @@ def list_workloads(request: Asking) -> Response[bytes]:
     asking = asked(request.scope)
     query.check_known(asking.params, LIST)
     with asking.view() as view:
-        found: tuple[WorkloadShown, ...] = browse.workloads(view, asking.house)
+        found: tuple[WorkloadShown, ...] = browse.workloads(view)
         return whole_list(asking, view, found, row=WorkloadShown)
 
 
@@ -69,12 +70,38 @@ def list_rejections(request: Asking) -> Response[bytes]:
 
 @get("/rejections/codes", sync_to_thread=True)
 def list_codes(request: Asking) -> Response[bytes]:
-    """How many jobs each code of the rules has rejected."""
+    """How often each code of the rules was found."""
     asking = asked(request.scope)
     query.check_known(asking.params, LIST)
     with asking.view() as view:
-        found = browse.rule_counts(view)
-        return whole_list(asking, view, found, row=RuleCount)
+        found = browse.code_counts(view)
+        return whole_list(asking, view, found, row=CodeCount)
+
+
+@get("/refusals", sync_to_thread=True)
+def list_refusals(request: Asking) -> Response[bytes]:
+    """Starts that the orchestrator refused, newest first."""
+
+    def read(view: View, below: int | None, limit: int) -> tuple[RefusedStart, ...]:
+        return view.refused_starts(below=below, limit=limit)
+
+    def count(view: View) -> int:
+        return view.count_objections("refused")
+
+    return newest_first(request, read, count, lambda each: each.index, row=RefusedStart)
+
+
+@get("/findings", sync_to_thread=True)
+def list_findings(request: Asking) -> Response[bytes]:
+    """What the ledger found about runs, newest first."""
+
+    def read(view: View, below: int | None, limit: int) -> tuple[RunFinding, ...]:
+        return view.run_findings(below=below, limit=limit)
+
+    def count(view: View) -> int:
+        return view.count_objections("finding")
+
+    return newest_first(request, read, count, lambda each: each.index, row=RunFinding)
 
 
 @get("/models", sync_to_thread=True)
@@ -186,6 +213,8 @@ HANDLERS: Final[list[Any]] = [
     list_workloads,
     list_rejections,
     list_codes,
+    list_refusals,
+    list_findings,
     list_models,
     show_model,
     list_artifacts,

@@ -16,7 +16,17 @@ from ledger.settings import load_settings
 from ledger.webhooks.config import read_webhooks
 from ledger.witnessing.room import asking
 from ledger.worker import Worker
-from web import api, api_browse, feeds, pages, permalinks, permalinks_browse, problems, query
+from web import (
+    api,
+    api_browse,
+    api_council,
+    feeds,
+    pages,
+    permalinks,
+    permalinks_browse,
+    problems,
+    query,
+)
 from web.answer import Answer, Scope
 from web.doors import House
 from web.figures import embeds, stats
@@ -75,6 +85,7 @@ def create_app(
             machine_files.ROUTER,
             api.ROUTER,
             api_browse.ROUTER,
+            api_council.ROUTER,
             stats.ROUTER,
             embeds.ROUTER,
             feeds.ROUTER,

@@ -11,13 +11,14 @@ from msgspec import UNSET
 from ledger.errors import NotFound
 from ledger.reader import View
 from ledger.records.charter import Code, rule_of
+from ledger.records.charters_shown import in_force
 from ledger.records.deadline import DAY_S, format_time, parse_time
 from ledger.records.entry import FORMAT
 from ledger.records.lifecycle import State
 from ledger.storage.shapes import JobFilter
 from schemas.answers import JobShown, Member
 from schemas.charter import Workload
-from schemas.reference import MemberDetail, Rejection, RuleCount, Status, WorkloadShown
+from schemas.reference import CodeCount, MemberDetail, Rejection, RuleCount, Status, WorkloadShown
 from schemas.statements import Role
 from web.doors import House
 from web.telling.labels import label
@@ -63,9 +64,10 @@ def is_lab(member: Member | MemberDetail) -> bool:
     return member.role == Role.MEMBER
 
 
-def workloads(view: View, house: House) -> tuple[WorkloadShown, ...]:
+def workloads(view: View) -> tuple[WorkloadShown, ...]:
     """Every code of the taxonomy in its order, and what was run under it."""
-    charter = house.reader.genesis().charter
+    # By the log's own clock: the same at a tree size, whenever it is asked.
+    charter = in_force(view.charters(), at=view.logged_at).rules
     tallies = {tally.value: tally for tally in view.overview().workloads}
     return tuple(
         WorkloadShown(
@@ -80,11 +82,16 @@ def workloads(view: View, house: House) -> tuple[WorkloadShown, ...]:
     )
 
 
-def rule_counts(view: View) -> tuple[RuleCount, ...]:
-    """How many jobs each code has rejected, in the order of the rules; unused ones with 0."""
+def code_counts(view: View) -> tuple[CodeCount, ...]:
+    """How often each code was found, in the order of the rules; unused ones with 0."""
+    starts, runs = (view.objections_by_code(kind) for kind in ("refused", "finding"))
     return tuple(
-        RuleCount(
-            rule=rule_of(code), code=str(code), jobs=view.count_jobs(JobFilter(rejection_code=code))
+        CodeCount(
+            rule=rule_of(code),
+            code=str(code),
+            jobs=view.count_jobs(JobFilter(rejection_code=code)),
+            starts=starts.get(code, 0),
+            runs=runs.get(code, 0),
         )
         for code in Code
     )

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ledger.reader.series import NAMES as SERIES
 from ledger.records.charter import Code
-from schemas import answers, checking, posting, reference, series, words
+from schemas import answers, checking, council, objections, posting, reference, series, words
 from schemas.bulk import BulkIndex
 from schemas.statements import SignedStatement
 from web.api import BASE
@@ -200,13 +200,32 @@ OPERATIONS: Final = (
         reference.WorkloadShown, rows=True,
     ),
     Operation(
+        "/charter", "showCharter", "members",
+        noted("The charter in force, and the version that comes next"),
+        council.CharterNow,
+    ),
+    Operation(
+        "/charters", "listCharters", "members", noted("Every version of the charter, newest first"),
+        council.CharterShown, rows=True,
+    ),
+    Operation(
         "/rejections", "listRejections", "members", noted("Rejected jobs, newest first"),
         reference.Rejection, rows=True, takes=(Parameter("code", CODE.meaning, codes(Code)),),
     ),
     Operation(
         "/rejections/codes", "listRejectionCodes", "members",
-        noted("How many jobs each finding has rejected"),
-        reference.RuleCount, rows=True,
+        noted("How often each code was found: in submissions, at starts, in runs"),
+        reference.CodeCount, rows=True,
+    ),
+    Operation(
+        "/refusals", "listRefusals", "members",
+        noted("Starts that the orchestrator refused, newest first"),
+        objections.RefusedStart, rows=True,
+    ),
+    Operation(
+        "/findings", "listFindings", "members",
+        noted("What was found about runs, newest first"),
+        objections.RunFinding, rows=True,
     ),
     Operation(
         "/models", "listModels", "opened", noted("Models that opened plans name"),

@@ -81,8 +81,8 @@ UNLIMITED: Final = (log_files.PREFIX, static_files.PREFIX, bulk_files.PREFIX, AD
 MACHINE: Final = ("/api/", "/feeds/", "/log/", "/bulk/", "/oembed", "/schemas/")
 _LANGUAGES = "|".join(map(re.escape, LANGUAGES))
 _TIMED = re.compile(
-    rf"(?:/(?:{_LANGUAGES})(?:/embargo|/status|/members/[^/]+|/jobs(?:/[^/]+)?)?"
-    r"|/embed/[^/]+/jobs/[^/]+|/api/v1/(?:embargo|status|members/[^/]+)|/members/[^/]+|/feeds/overdue\.[a-z]+|/\.well-known/security\.txt)/?",
+    rf"(?:/(?:{_LANGUAGES})(?:/embargo|/charter|/status|/members/[^/]+|/jobs(?:/[^/]+)?)?"
+    r"|/embed/[^/]+/jobs/[^/]+|/api/v1/(?:embargo|charter|status|members/[^/]+)|/members/[^/]+|/feeds/overdue\.[a-z]+|/\.well-known/security\.txt)/?",
     re.ASCII,
 )
 _UNCOUNTED = re.compile(

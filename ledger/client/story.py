@@ -18,7 +18,16 @@ from ledger.records.lifecycle import State, next_state
 from ledger.records.shown import decision_of, disclosure_of, event_of, sealed_part_of
 from ledger.records.statement import sealed_paths
 from schemas.answers import Decision, Disclosure, Event, JobDetail, JobShown, SealedPart
-from schemas.statements import JobEgress, JobEnded, JobInterrupted, JobStarted, JobSubmitted
+from schemas.statements import (
+    ArtifactRead,
+    ArtifactWrite,
+    Code,
+    JobEgress,
+    JobEnded,
+    JobInterrupted,
+    JobStarted,
+    JobSubmitted,
+)
 
 CheckAuthor = Callable[[Leaf], None]
 _ENDED: Final = ("wall_seconds", "gpu_seconds", "h200e_seconds", "weights_unchanged")
@@ -124,7 +133,7 @@ def _changes(leaf: Leaf, job: JobShown) -> dict[str, Any]:
                 "weights_check": str(public.weights_check),
                 **{name: getattr(public, name) for name in _ENDED},
             }
-        case JobEgress() as public:
+        case JobEgress() | ArtifactWrite() | ArtifactRead() as public:
             changes = {
                 "egress_bytes": job.egress_bytes + public.egress_bytes,
                 "artifact_count": job.artifact_count + public.artifact_count,
@@ -133,6 +142,13 @@ def _changes(leaf: Leaf, job: JobShown) -> dict[str, Any]:
         findings = entry.decision.findings
         code = str(findings[0].code) if findings else None
         changes = {"state": entry.kind, "rejection_code": code}
+    if entry.found is not None and not job.quarantined:
+        # What quarantines a job stays, whatever is found later.
+        code = entry.found.findings[0].code
+        changes = {
+            "finding_code": str(code),
+            "quarantined": code == Code.R1_DIGEST_MISMATCH,
+        }
     if entry.disclosed is not None and entry.disclosed.discloses == job.submitted_index:
         changes = _opened(leaf)
     return changes

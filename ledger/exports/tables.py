@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ledger.exports.columns import Table, columns_of
+from ledger.records.charter import Code
 from ledger.records.deadline import format_time
 from ledger.storage.shapes import StoredEntry, StoredJob
 from ledger.storage.snapshot import Snapshot
@@ -194,6 +195,8 @@ def _job(job: StoredJob) -> Row:
         job.model_name,
         _time(job.disclosed_at),
         job.model_digest,
+        job.finding_code == Code.R1_DIGEST_MISMATCH,
+        job.finding_code,
     )
 
 

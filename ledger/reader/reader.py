@@ -12,6 +12,7 @@ from ledger.reader.leaves import Leaves
 from ledger.reader.loader import GoOn, Loader
 from ledger.reader.log_files import LogFiles
 from ledger.reader.memory import Memory
+from ledger.reader.objected import Objected
 from ledger.reader.publication import Publication, Shown
 from ledger.reader.seals import SealColumns
 from ledger.reader.statistics import Jobs
@@ -49,6 +50,7 @@ class Reader:
         self._loader: Loader | None = None
         self._seals = SealColumns()
         self._leaves = Leaves()
+        self._objected = Objected()
         self._arrays: Memory[int, Jobs] = Memory(ARRAYS_KEPT)
 
     def newest(self) -> StoredCheckpoint:
@@ -160,6 +162,11 @@ class Reader:
     def leaves(self) -> Leaves:
         """Where each leaf hash stands."""
         return self._leaves
+
+    @property
+    def objected(self) -> Objected:
+        """Where refused starts and findings about runs stand."""
+        return self._objected
 
     @property
     def arrays(self) -> Memory[int, Jobs]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.records.charter import Code
 from ledger.records.commitment import PartialOpening
 from ledger.records.deadline import format_time
 from ledger.records.entry import Entry, parse_entry
@@ -12,6 +13,7 @@ from ledger.records.shown import (
     disclosure_of,
     event_of,
     findings_shown,
+    judged,
     sealed_part_of,
     time_or_none,
 )
@@ -37,6 +39,7 @@ __all__ = [
     "event_of",
     "findings_shown",
     "job_shown",
+    "judged",
     "opening_shown",
     "sealed_part_of",
     "sealed_shown",
@@ -98,6 +101,8 @@ def job_shown(stored: StoredJob) -> JobShown:
         model_name=stored.model_name,
         disclosed_at=time_or_none(stored.disclosed_at),
         model_digest=stored.model_digest,
+        quarantined=stored.finding_code == Code.R1_DIGEST_MISMATCH,
+        finding_code=stored.finding_code,
     )
 
 

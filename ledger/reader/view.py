@@ -10,11 +10,21 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from numpy.typing import NDArray
 
 from ledger.errors import NotFound
-from ledger.reader import embargo, jobs, profiles, proofs, series, shapes, withholdings
+from ledger.reader import (
+    embargo,
+    jobs,
+    profiles,
+    proofs,
+    series,
+    shapes,
+    withholdings,
+)
 from ledger.reader.admissions import Admissions
 from ledger.reader.catalogue import Catalogue
 from ledger.reader.leaves import Leaves
+from ledger.reader.objected import Objected
 from ledger.reader.overview import overview
+from ledger.reader.rulings import Rulings
 from ledger.reader.seals import SealColumns, Seals
 from ledger.reader.searching import Search
 from ledger.reader.slices import Slice
@@ -51,7 +61,7 @@ T = TypeVar("T")
 JOBS_AT_ONCE: Final = 500
 
 
-class View(Admissions, Catalogue, Streams):
+class View(Admissions, Catalogue, Rulings, Streams):
     """The ledger at one tree size. Belongs to the thread that opened it, while it is open."""
 
     def __init__(
@@ -205,6 +215,11 @@ class View(Admissions, Catalogue, Streams):
     def _leaves(self) -> Leaves:
         """The beginnings of all leaf hashes."""
         return self._reader.leaves
+
+    @property
+    def _objected(self) -> Objected:
+        """Where objections stand."""
+        return self._reader.objected
 
     @property
     def _seal_columns(self) -> SealColumns:

@@ -4,8 +4,11 @@ Used by the ledger that answers and by the client that checks the answer. Pure, 
 entries are.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 
+from ledger.records.charter import Finding
 from ledger.records.deadline import format_time
 from ledger.records.entry import Entry
 from ledger.records.statement import sealed_paths
@@ -26,12 +29,18 @@ def time_or_none(seconds: int | None) -> str | None:
 
 
 def findings_shown(entry: Entry) -> tuple[FindingShown, ...] | None:
-    """What the rules found; None where the entry is no decision."""
-    if entry.decision is None:
+    """What the rules found; None where the entry is neither a decision nor a finding."""
+    judgement = entry.decision or entry.found
+    if judgement is None:
         return None
+    return judged(judgement.findings)
+
+
+def judged(findings: Iterable[Finding]) -> tuple[FindingShown, ...]:
+    """Findings as answers have them."""
     return tuple(
         FindingShown(rule=found.rule, code=str(found.code), finding=found.finding)
-        for found in entry.decision.findings
+        for found in findings
     )
 
 
@@ -59,7 +68,7 @@ def event_of(index: int, entry: Entry) -> Event:
     """One step of a job's history."""
     statement = entry.signed.statement if entry.signed else None
     commitment = _commitment(entry)
-    opened = entry.disclosed
+    opened, judgement = entry.disclosed, entry.decision or entry.found
     return Event(
         index=index,
         kind=entry.kind,
@@ -69,12 +78,13 @@ def event_of(index: int, entry: Entry) -> Event:
         public=statement.public if statement else None,
         sealed=commitment,
         publish_by=time_or_none(entry.publish_by),
-        refers_to=entry.decision.refers_to if entry.decision else None,
+        refers_to=judgement.refers_to if judgement else None,
         findings=findings_shown(entry),
         discloses=opened.discloses if opened else None,
         reason=str(opened.reason) if opened else None,
         opened_by=opened.opened_by if opened else None,
         withheld_by=opened.withheld_by if opened else None,
+        charter=judgement.charter if judgement else None,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Self
 from ledger.assembly import Ledger, create
 from ledger.errors import LedgerError
 from ledger.records import canonical
+from ledger.records.charter import default_charter
 from ledger.records.commitment import commit
 from ledger.records.deadline import DAY_S, format_time
 from ledger.records.entry import Author
@@ -174,7 +175,13 @@ class World:
         )
 
     def run(
-        self, job: str, *, kind: str = "completed", wall_s: int = 3_600, artifact: str | None = None
+        self,
+        job: str,
+        *,
+        kind: str = "completed",
+        wall_s: int = 3_600,
+        artifact: str | None = None,
+        unchanged: bool = True,
     ) -> None:
         """Let an admitted job run, put something out, and end."""
         begun = self.clock.now + 60
@@ -191,7 +198,7 @@ class World:
             "h200e_seconds": 8 * wall_s,
             "h200e_basis": "table/1",
             "exit_status": kind,
-            "weights_unchanged": True,
+            "weights_unchanged": unchanged,
             "weights_check": "oms_root",
         }
         sealed = {
@@ -211,6 +218,27 @@ class World:
             self.statement("gateway", "egress", "job-egress/1", egress, job=job),
             self.statement("orchestrator", kind, "job-ended/1", ended, job=job, sealed=sealed),
         )
+
+    def refuse(self, code: str, finding: str, *, job: str | None = None) -> None:
+        """Let the orchestrator refuse a start."""
+        refusal = {
+            "code": code,
+            "finding": finding,
+            "gpu_count": 8,
+            "member": "beta",
+            "system": "slurm",
+        }
+        self.log(self.statement("orchestrator", "refused", "start-refused/1", refusal, job=job))
+
+    def amend(self, *, replaces: int, days: int, **rules: object) -> int:
+        """Let the council change rules, in force in so many days; the entry's index."""
+        public = {
+            "charter": {**default_charter().to_dict(), **rules},
+            "in_force_from": format_time(self.clock.now + days * DAY_S),
+            "replaces": replaces,
+        }
+        body = self.statement("council", "charter", "charter-version/1", public)
+        return self.log(body)[0].index
 
     def sweep(self) -> None:
         """Open what is due."""
@@ -252,6 +280,12 @@ def with_history(world: World) -> World:
     )
     world.log(world.submission("sealed"))
     world.run("sealed")
+    world.log(world.submission("changed"))
+    world.run("changed", unchanged=False)
+    world.refuse("R3_missing_record", f"No receipt for {HOSTILE}.")
+    world.refuse("R3_missing_record", "The receipt was used before.", job="changed")
+    amended = world.amend(replaces=0, days=0, admission_hours=100)
+    world.amend(replaces=amended, days=30, embargo_days=60, admission_hours=72)
     correction = {
         "corrects": early.index,
         "field": "public.gpu_count",

@@ -216,7 +216,7 @@ def test_filters_choose_what_they_say(world: World) -> None:
     with world.reader.at() as view:
         for chosen, expected in (
             (JobFilter(author="beta"), {"withheld", "hostile", "rejected"}),
-            (JobFilter(state="completed"), {"opened", "sealed"}),
+            (JobFilter(state="completed"), {"opened", "sealed", "changed"}),
             (JobFilter(workload_type="lora"), {"rejected"}),
             (JobFilter(author="beta", state="failed"), {"withheld"}),
             (JobFilter(author="nobody"), set()),
@@ -270,8 +270,8 @@ def test_members_have_keys_jobs_and_hours(world: World) -> None:
     with world.reader.at() as view:
         members = {member.name: member for member in view.members()}
     assert members["alpha"].title == "Alpha Lab"
-    assert members["alpha"].jobs == 153
-    assert members["alpha"].gpu_seconds == 2 * 8 * 3_600
+    assert members["alpha"].jobs == 154
+    assert members["alpha"].gpu_seconds == 3 * 8 * 3_600
     assert members["orchestrator"].jobs == 0
     assert members["beta"].keys[0].until is None
 

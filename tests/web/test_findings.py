@@ -48,17 +48,17 @@ CASES: tuple[tuple[str, Rows, str], ...] = (
     (
         "rejections-by-rule",
         (("Q", "Q_quota", 1, 1),),
-        "The only submission was rejected, for “More than the cluster has”",
+        "The only submission was rejected, for “More than a quota allows”",
     ),
     (
         "rejections-by-rule",
         (("Q", "Q_quota", 1, 3),),
-        "One of 3 submissions was rejected, for “More than the cluster has”",
+        "One of 3 submissions was rejected, for “More than a quota allows”",
     ),
     (
         "rejections-by-rule",
         (("Q", "Q_quota", 2, 3),),
-        "2 of 3 submissions were rejected, most often for “More than the cluster has”",
+        "2 of 3 submissions were rejected, most often for “More than a quota allows”",
     ),
     ("egress-used", ((0, 0, 0), (100, None, 0)), "No job has ended yet, so nothing is measured."),
     (

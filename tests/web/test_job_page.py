@@ -119,7 +119,7 @@ def test_changed_weights_are_said_in_the_first_sentences(fresh: World, shop: Bro
     kind = "terminated_by_policy"
     fresh.log(fresh.statement("orchestrator", kind, "job-ended/1", ended, job="changed", sealed={}))
     text = shop.get(f"/en/jobs/{fresh.job_id('changed')}").text
-    assert "The weights of the model were found to have changed." in text
+    assert "The weights of the model were found to have changed: it is in quarantine." in text
     assert '<section id="weights" class="box box-rejected">' in text
     assert "&lt;basis&gt;" in text
 

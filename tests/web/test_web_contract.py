@@ -9,7 +9,7 @@ from ledger_world import World
 from openapi_spec_validator import validate
 from site_map import answers
 
-from web import api, api_browse, openapi
+from web import api, api_browse, api_council, openapi
 from web.contract import OPERATIONS, Operation, all_parameters
 from web.contract_parameters import FIELDS, FILTERS
 from web.figures import stats
@@ -57,7 +57,13 @@ def test_the_document_is_valid_openapi_and_stays_what_it_is(site: Browser) -> No
 
 def test_the_document_has_every_address_that_the_server_answers_and_no_other() -> None:
     routes = set(ADDRESSES)
-    for router in (api.ROUTER, api_browse.ROUTER, stats.ROUTER, words_api.ROUTER):
+    for router in (
+        api.ROUTER,
+        api_browse.ROUTER,
+        api_council.ROUTER,
+        stats.ROUTER,
+        words_api.ROUTER,
+    ):
         routes |= {route.path.rstrip("/") for route in router.routes}
     plain = {re.sub(r"\{[^}]*\}", "{}", path) for path in routes}
     named = {re.sub(r"\{[^}]*\}", "{}", each.address) for each in OPERATIONS}

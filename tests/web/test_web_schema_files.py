@@ -61,13 +61,14 @@ def test_every_entry_of_a_log_is_what_the_schema_of_its_kind_says(
         "admitted": "decision-entry",
         "rejected": "decision-entry",
         "disclosed": "disclosed-entry",
+        "finding": "finding-entry",
     }
     seen = set()
     for leaf in decode_bundle(site.get("/log/tile/entries/000").body):
         entry = json.loads(leaf)
         _validator(names.get(entry["kind"], "statement-entry")).validate(entry)
         seen.add(entry["kind"])
-    assert {*names, "submitted", "completed", "egress"} <= seen
+    assert {*names, "submitted", "completed", "egress", "refused", "charter"} <= seen
 
 
 def test_the_shapes_of_entries_have_the_fields_that_the_ledger_checks() -> None:

@@ -32,6 +32,7 @@ PAGES: Final = (
     "",
     "jobs",
     "embargo",
+    "charter",
     "rejections",
     "corrections",
     "members",

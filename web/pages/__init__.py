@@ -8,6 +8,7 @@ from web.i18n import LANGUAGES
 from web.pages import (
     amended,
     api_reference,
+    charter,
     documents,
     job,
     jobs,
@@ -15,6 +16,7 @@ from web.pages import (
     log,
     members,
     reference,
+    signals,
     statistics,
     things,
     verify,
@@ -41,6 +43,7 @@ HANDLERS: list[Any] = [
     members.show_member,
     kinds.list_workloads,
     kinds.list_rejections,
+    charter.show_charter,
     things.list_models,
     things.show_model,
     things.list_artifacts,
@@ -49,6 +52,7 @@ HANDLERS: list[Any] = [
     reference.show_data,
     reference.show_dictionary,
     reference.show_status,
+    signals.show_signals,
     verify.show_verify,
 ]
 

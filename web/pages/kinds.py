@@ -13,6 +13,8 @@ from web.pages.page import Asking, leaf, page
 
 ROWS: Final = 50
 MOST_ROWS: Final = 200
+OBJECTIONS: Final = 50
+"""Refused starts, and findings about runs, that the page shows."""
 
 
 @get("/workloads", sync_to_thread=True)
@@ -21,7 +23,7 @@ def list_workloads(request: Asking) -> Response[Any]:
     asking = asked(request.scope)
     query.check_known(asking.params, ())
     with asking.view() as view:
-        found = browse.workloads(view, asking.house)
+        found = browse.workloads(view)
         return page(
             request,
             "workloads.html",
@@ -38,12 +40,12 @@ def list_workloads(request: Asking) -> Response[Any]:
 
 @get("/rejections", sync_to_thread=True)
 def list_rejections(request: Asking) -> Response[Any]:
-    """Why jobs were rejected, by rule and code, and the jobs themselves, newest first."""
+    """What was not let in or objected to, by rule and code, and each of it, newest first."""
     asking = asked(request.scope)
     query.check_known(asking.params, ("code", "cursor", "limit"))
     code = query.code(asking.params, "code", Code)
     with asking.view() as view:
-        counts = browse.rule_counts(view)
+        counts = browse.code_counts(view)
         found = leaf(
             asking.params,
             lambda below, limit: browse.rejections(view, code=code, below=below, limit=limit),
@@ -68,5 +70,9 @@ def list_rejections(request: Asking) -> Response[Any]:
             rejections=found.rows,
             count=next(each.jobs for each in counts if each.code == code) if code else total,
             code=code,
+            starts=view.refused_starts(limit=OBJECTIONS),
+            starts_count=view.count_objections("refused"),
+            runs=view.run_findings(limit=OBJECTIONS),
+            runs_count=view.count_objections("finding"),
             **found.links,
         )

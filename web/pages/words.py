@@ -8,13 +8,14 @@ from litestar.params import FromPath
 from ledger.errors import NotFound
 from ledger.reader.statistics import MEMBER_SHARE_PERCENT
 from ledger.storage.shapes import JobFilter
-from web import query
+from web import council, query
 from web.api import BASE
 from web.doors import asked
 from web.figures.bars import Shares
 from web.figures.charts import calendar
 from web.pages.page import Asking, page
 from web.problems import KINDS
+from web.telling import rules
 from web.telling.formats import today
 
 
@@ -43,6 +44,8 @@ def home(request: Asking) -> Response[Any]:
             chart=calendar(embargo.days, first=today(now)),
             jobs=view.search(JobFilter(), limit=8),
             latest=view.published(limit=8),
+            charter=council.charter_now(view, now=now),
+            changed=rules.changed,
             now=now,
         )
 

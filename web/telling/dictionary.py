@@ -54,6 +54,10 @@ _UNITS: Final = {
     "h200e_seconds": noted("H200-seconds"),
     "gpu_count": noted("GPUs"),
     "tokens.input": noted("tokens"),
+    "charter.gpu_total": noted("GPUs"),
+    "charter.quotas.member_gpus": noted("GPUs"),
+    "charter.embargo_days": noted("days"),
+    "charter.admission_hours": noted("hours"),
     "tokens.output": noted("tokens"),
     "samples.completed": noted("samples"),
     "samples.total": noted("samples"),
@@ -63,7 +67,7 @@ _ENDINGS: Final = {
     "bytes": noted("bytes"),
     "joules": noted("joules"),
 }
-_ENTRY_NUMBERS: Final = ("discloses", "withholds", "corrects")
+_ENTRY_NUMBERS: Final = ("discloses", "withholds", "corrects", "replaces")
 
 RECORDS: Final = {
     "entry": noted("Every entry"),
@@ -76,11 +80,17 @@ RECORDS: Final = {
     "job-interrupted/1": noted("A run is interrupted"),
     "job-egress/1": noted("Something leaves the cluster"),
     "job-ended/1": noted("A run ends"),
+    "job-ended/2": noted("A run ends, with evidence"),
+    "artifact-write/1": noted("An artifact goes out"),
+    "artifact-read/1": noted("A member reads an artifact of its own"),
+    "finding": noted("Something was found about a run"),
+    "start-refused/1": noted("Something was not started"),
     "job-open/1": noted("An author opens early"),
     "disclosed": noted("A sealed part is opened"),
     "job-withheld/1": noted("The committee keeps fields closed"),
     "job-corrected/1": noted("A correction"),
     "registry/1": noted("A key is added or retired"),
+    "charter-version/1": noted("A version of the charter"),
     "manifest": noted("A list of bulk files"),
     "genesis": noted("The beginning of the log"),
     "job": noted("A job in lists, in the API and in CSV"),
@@ -212,6 +222,16 @@ _WRITTEN: Final[Mapping[str, tuple[tuple[str, tuple[str, ...], bool], ...]]] = {
         ("publish_by", (TIME,), True),
         ("statement", (OBJECT,), True),
         ("signature", (OBJECT,), True),
+        ("endorsements", (LIST, OBJECT), True),
+    ),
+    "finding": (
+        ("refers_to", (ENTRY_NUMBER,), False),
+        ("job_id", (JOB_ID,), False),
+        ("charter", (ENTRY_NUMBER,), False),
+        ("findings", (LIST, OBJECT), False),
+        ("findings[].rule", (WHOLE_NUMBER,), False),
+        ("findings[].code", (CODE,), False),
+        ("findings[].finding", (TEXT,), False),
     ),
     "admitted": (
         ("refers_to", (ENTRY_NUMBER,), False),
@@ -255,6 +275,7 @@ _CODED: Final = {
     "gradient_scope": "gradient_scope",
     "optimizer_targets": "optimizer_targets",
     "rejection_code": "rejection_code",
+    "finding_code": "rejection_code",
     "exit_status": "exit_status",
     "weights_check": "weights_check",
 }

@@ -30,6 +30,10 @@ _WORDS: Final[Mapping[str, FieldWords]] = {
     ),
     "statement": FieldWords(noted("Statement"), noted("What the author signed, unchanged.")),
     "signature": FieldWords(noted("Signature"), noted("The author's, over the statement's bytes.")),
+    "endorsements": FieldWords(
+        noted("Further signatures"),
+        noted("Of other members of the council, over the same bytes: who signed, and how."),
+    ),
     # what an author signs
     "author": FieldWords(noted("Signed by"), noted("The name of the author in the log.")),
     "made_at": FieldWords(
@@ -76,6 +80,7 @@ _WORDS: Final[Mapping[str, FieldWords]] = {
     "findings": FieldWords(
         noted("Findings"), noted("Each rule that the submission breaks; empty if it breaks none.")
     ),
+    "finding/findings": FieldWords(noted("Findings"), noted("Each rule that the run broke.")),
     "findings[].rule": FieldWords(
         noted("Rule"), noted("1 to 3 are the charter's; 4 is quota and form.")
     ),
@@ -120,6 +125,109 @@ _WORDS: Final[Mapping[str, FieldWords]] = {
     "registry/1/role": FieldWords(noted("Role"), noted("What this author may say.")),
     "registry/1/title": FieldWords(noted("Full name"), noted("What this author is called.")),
     "registry/1/vkey": FieldWords(noted("Public key"), noted("In the form of a signed note.")),
+    # versions of the charter
+    "charter-version/1/charter": FieldWords(
+        noted("Charter"), noted("The whole of the rules, also those that stay as they were.")
+    ),
+    "in_force_from": FieldWords(
+        noted("In force from"), noted("Entries from this moment on are judged by it.")
+    ),
+    "replaces": FieldWords(
+        noted("Replaces"), noted("The number of the entry with the version before it.")
+    ),
+    "charter.version": FieldWords(noted("Form"), noted("Which rules the charter has.")),
+    "charter.embargo_days": FieldWords(
+        noted("Embargo in days"), noted("For how long something may stay sealed, at most.")
+    ),
+    "charter.gpu_total": FieldWords(
+        noted("GPUs of the cluster"), noted("The most that one job may ask for.")
+    ),
+    "charter.egress_ceiling_bytes": FieldWords(
+        noted("Highest egress ceiling"), noted("The most that any job may let out.")
+    ),
+    "charter.allowed_workloads": FieldWords(
+        noted("Allowed kinds of work"), noted("What may run, if nothing else speaks against it.")
+    ),
+    "charter.forbidden_workloads": FieldWords(
+        noted("Forbidden kinds of work"), noted("What is rejected, and stays in the log.")
+    ),
+    "charter.artifact_ceilings": FieldWords(
+        noted("Ceilings by class"),
+        noted("How many bytes one job may let out in artifacts of each class."),
+    ),
+    "charter.artifact_ceilings.document": FieldWords(
+        noted("Ceiling for documents"), noted("Text that people read.")
+    ),
+    "charter.artifact_ceilings.table": FieldWords(
+        noted("Ceiling for tables"), noted("Rows of numbers and words.")
+    ),
+    "charter.artifact_ceilings.image": FieldWords(
+        noted("Ceiling for pictures"), noted("Figures and photographs.")
+    ),
+    "charter.artifact_ceilings.opaque": FieldWords(
+        noted("Ceiling for files of unknown form"), noted("What nobody here can look into.")
+    ),
+    "charter.artifact_ceilings.tensor": FieldWords(
+        noted("Ceiling for tensors"), noted("The form that weights have.")
+    ),
+    "charter.quotas": FieldWords(
+        noted("Quotas"), noted("What one job or one member may take up; empty is no limit.")
+    ),
+    "charter.quotas.job_wall_seconds": FieldWords(
+        noted("Longest time limit of a job"), noted("Submissions that ask for more are rejected.")
+    ),
+    "charter.quotas.member_gpus": FieldWords(
+        noted("GPUs of one member"),
+        noted("The most that its jobs may hold together, admitted and not ended."),
+    ),
+    "charter.quotas.member_egress_bytes": FieldWords(
+        noted("Egress of one member"), noted("The most in any 30 days.")
+    ),
+    "charter.quotas.member_model_egress_bytes": FieldWords(
+        noted("Egress of one member from one model"), noted("The most for ever.")
+    ),
+    "charter.admission_hours": FieldWords(
+        noted("Receipts are good for"), noted("Hours after the decision; then no run may start.")
+    ),
+    "charter.council_threshold": FieldWords(
+        noted("Signatures of the council"),
+        noted("How many it takes to change the charter or the council."),
+    ),
+    # what the orchestrator refused, and what went through the door of artifacts
+    "start-refused/1/code": FieldWords(noted("Code"), noted("Why it was not started.")),
+    "start-refused/1/finding": FieldWords(
+        noted("Finding"), noted("The same as a sentence, in English, as its user saw it.")
+    ),
+    "start-refused/1/member": FieldWords(
+        noted("Member"), noted("Who wanted to start it, as far as that is known.")
+    ),
+    "start-refused/1/system": FieldWords(
+        noted("System"), noted("Which system refused: the one that starts jobs.")
+    ),
+    "artifact_id": FieldWords(
+        noted("Number of the artifact"), noted("Its name at the door, whatever it is called.")
+    ),
+    "artifact_class": FieldWords(
+        noted("Class"), noted("What the artifact is to the charter, which has ceilings by class.")
+    ),
+    "artifact-read/1/offset": FieldWords(
+        noted("From byte"), noted("Where the part begins that was read.")
+    ),
+    "model.weights_evidence[].kind": FieldWords(
+        noted("Kind"), noted("How it was established what the weights are.")
+    ),
+    "model.weights_evidence[].before": FieldWords(
+        noted("Before"), noted("The digest of all weights before the run.")
+    ),
+    "model.weights_evidence[].after": FieldWords(
+        noted("After"), noted("The digest of all weights after the run.")
+    ),
+    "model.weights_evidence[].format": FieldWords(
+        noted("Form of the attestation"), noted("Whose hardware, and in which form.")
+    ),
+    "model.weights_evidence[].report": FieldWords(
+        noted("Report"), noted("The digest of what the machine or its hardware said.")
+    ),
     # rows of lists
     "state": FieldWords(noted("State"), noted("Where the job is, from the last event about it.")),
     "submitted_index": FieldWords(
@@ -133,6 +241,13 @@ _WORDS: Final[Mapping[str, FieldWords]] = {
     ),
     "rejection_code": FieldWords(
         noted("Rejection code"), noted("The first thing that the charter's rules found.")
+    ),
+    "quarantined": FieldWords(
+        noted("Quarantined"),
+        noted("Whether its weights were found changed, so that its artifacts are held back."),
+    ),
+    "finding_code": FieldWords(
+        noted("Finding code"), noted("The newest thing that was found about its run.")
     ),
     "model_name": FieldWords(noted("Model"), noted("Empty until the plan of the job is opened.")),
     "model_digest": FieldWords(
@@ -148,6 +263,7 @@ _PARTS: Final[Mapping[str, str]] = {
     "descriptor": noted("The file that holds them."),
     "digest": noted("Identifies the bytes: other bytes have another one."),
     "distinct_count": noted("How many of them differ from all others."),
+    "hashes": noted("Of some prompts, 16 hexadecimal digits each, in ascending order."),
     "kind": noted("What sort of thing it is, in its author's words."),
     "media_type": noted("The form of the file."),
     "n": noted("How many measurements stand behind the value."),
@@ -157,6 +273,7 @@ _PARTS: Final[Mapping[str, str]] = {
     "prompts": noted("How many prompts got that many answers."),
     "record_digest": noted("Identifies the raw record."),
     "record_id": noted("How the system calls the raw record."),
+    "scale": noted("Of so many prompts one is in the sample, on average."),
     "sha256": noted("64 hexadecimal digits."),
     "stderr": noted("How far the value may be off by chance."),
     "system": noted("Where the raw record was kept."),

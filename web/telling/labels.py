@@ -27,6 +27,9 @@ _CODES: Final[Mapping[str, str]] = {
     "manifest": noted("Bulk files"),
     "withheld": noted("Withheld"),
     "corrected": noted("Corrected"),
+    "refused": noted("Start refused"),
+    "finding": noted("Finding about a run"),
+    "quarantined": noted("Quarantined"),
     # workloads
     "forward_pass": noted("Forward pass"),
     "activation_capture": noted("Activation capture"),
@@ -85,6 +88,12 @@ _CODES: Final[Mapping[str, str]] = {
     "scalar": noted("One number each"),
     "pairwise": noted("Comparisons of two"),
     "ranking": noted("Rankings"),
+    # classes of artifacts
+    "document": noted("Document"),
+    "table": noted("Table"),
+    "image": noted("Picture"),
+    "opaque": noted("File of unknown form"),
+    "tensor": noted("Tensor"),
     # why the committee keeps something closed
     "hazard_biological": noted("It could help to do biological harm"),
     "hazard_cyber": noted("It could help to attack computers"),
@@ -100,21 +109,22 @@ _CODES: Final[Mapping[str, str]] = {
     "overdue": noted("Overdue"),
     "published": noted("Published"),
     # rejection codes
-    "R1_weight_delta": noted("The weights changed"),
+    "R1_weight_delta": noted("The weights could be changed"),
     "R1_optimizer_on_uploaded_model": noted("An optimizer on the uploaded model"),
     "R1_forbidden_workload": noted("A forbidden kind of work"),
-    "R1_digest_mismatch": noted("The model is not the one that was named"),
-    "R2_egress_ceiling": noted("Egress ceiling above the charter's"),
-    "R2_unmetered_egress": noted("No egress ceiling"),
-    "R3_missing_record": noted("A record is missing"),
+    "R1_digest_mismatch": noted("The weights are not what they were"),
+    "R2_egress_ceiling": noted("Above an egress ceiling"),
+    "R2_unmetered_egress": noted("Egress that nobody meters"),
+    "R3_missing_record": noted("No record, or no valid receipt"),
     "R3_private_run_requested": noted("A private run was asked for"),
-    "Q_quota": noted("More than the cluster has"),
-    "Q_malformed": noted("The submission contradicts itself"),
+    "Q_quota": noted("More than a quota allows"),
+    "Q_malformed": noted("It contradicts itself"),
 }
 
 _KINDS: Final[Mapping[str, str]] = {
     "started": noted("Started"),
     "open": noted("Request to open early"),
+    "charter": noted("Version of the charter"),
 }
 """Kinds of entries that are called otherwise than the state they lead to."""
 
@@ -219,8 +229,16 @@ _FIELDS: Final[Mapping[str, FieldWords]] = {
     "model.weights_digest_after": FieldWords(
         noted("Weights digest after"), noted("Identifies the weights when the job ended.")
     ),
+    "model.weights_evidence": FieldWords(
+        noted("Evidence about the weights"),
+        noted("What the orchestrator has to show for its word on the weights, by digest."),
+    ),
     "prompts": FieldWords(
         noted("Prompts"), noted("What the model was asked, by digest and count.")
+    ),
+    "prompts.sketch": FieldWords(
+        noted("Sketch of the prompts"),
+        noted("A sample of hashes of the prompts: it shows how much two sets have in common."),
     ),
     "protocol": FieldWords(noted("Protocol"), noted("How the work was to be done.")),
     "purpose": FieldWords(noted("Purpose"), noted("Why the work was done.")),
@@ -241,6 +259,7 @@ _PARTS: Final[Mapping[str, str]] = {
     "descriptor": noted("Content"),
     "digest": noted("Digest"),
     "distinct_count": noted("Number of different ones"),
+    "hashes": noted("Hashes"),
     "kind": noted("Kind"),
     "media_type": noted("Media type"),
     "n": noted("Sample size"),
@@ -250,6 +269,7 @@ _PARTS: Final[Mapping[str, str]] = {
     "prompts": noted("Prompts"),
     "record_digest": noted("Digest of the record"),
     "record_id": noted("Number of the record"),
+    "scale": noted("One in so many"),
     "sha256": noted("SHA-256"),
     "stderr": noted("Standard error"),
     "system": noted("System"),

@@ -95,7 +95,10 @@ ROLES: Final[Mapping[str, str]] = {
         "May keep single dangerous fields closed past their deadline, in public, with a reason"
         " and a day of review."
     ),
-    "council": noted("Decides who may speak in the log: it adds keys and retires them."),
+    "council": noted(
+        "Decides who may speak in the log, and what the charter says: it adds keys and retires"
+        " them, and signs each version of the rules."
+    ),
     "operator": noted("Runs the machines and this log."),
 }
 
@@ -118,8 +121,8 @@ CHECKS: Final[Mapping[str, str]] = {
 
 FINDINGS: Final[Mapping[str, str]] = {
     "R1_weight_delta": noted(
-        "The weights after the job were not those from before it. On this cluster models are"
-        " studied, never changed."
+        "What was to run could have written to the weights, or was to carry a change of them."
+        " On this cluster models are studied, never changed."
     ),
     "R1_optimizer_on_uploaded_model": noted(
         "The submission asks to train the uploaded model itself. Separate probes and autoencoders"
@@ -130,26 +133,30 @@ FINDINGS: Final[Mapping[str, str]] = {
         " kinds by name and allows none of them."
     ),
     "R1_digest_mismatch": noted(
-        "The weights that were loaded do not have the digest that the submission committed to."
+        "The weights after the run were not those from before it. The job is quarantined: nothing"
+        " that it made is handed out."
     ),
     "R2_egress_ceiling": noted(
-        "The submission asks to let out more than the charter allows one job. A ceiling keeps"
-        " weights from being carried away in pieces."
+        "More was to leave than a ceiling allows: in the submission already, or when the bytes"
+        " came to the door. A ceiling keeps weights from being carried away in pieces."
     ),
     "R2_unmetered_egress": noted(
-        "The submission sets no ceiling for what may leave the cluster, so nobody could say"
-        " whether too much did."
+        "Something was to leave that nobody would have counted: the submission sets no ceiling, or"
+        " what came to the door had no size or form that can be metered."
     ),
     "R3_missing_record": noted(
-        "Something that the record must hold is not there. Without a record there is no run."
+        "What was to start showed no receipt, one that had been used or had expired, or one of"
+        " another job. Without a record there is no run."
     ),
     "R3_private_run_requested": noted(
         "The submission asks to run without a public record. There is no such run on this cluster."
     ),
-    "Q_quota": noted("The submission asks for more GPUs than the cluster has."),
+    "Q_quota": noted(
+        "It asks for more than there is, or than the charter lets one job or one member have."
+    ),
     "Q_malformed": noted(
-        "What the submission says in one place does not go with what it says in another, or names"
-        " something that the charter does not know."
+        "What it says in one place does not go with what it says in another, or it names something"
+        " that the charter does not know."
     ),
 }
-"""Why a submission with this finding is rejected, by its code."""
+"""Why a submission is rejected, a start refused, or a run objected to, by the code."""

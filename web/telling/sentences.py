@@ -67,7 +67,11 @@ def job_summary(detail: JobDetail, *, now: int) -> str:
         "hardware": hardware(job.gpu_count, job.accelerator),
     }
     told = [asked, _outcome(job)]
-    if job.weights_unchanged is False:
+    if job.quarantined:
+        told.append(
+            gettext("The weights of the model were found to have changed: it is in quarantine.")
+        )
+    elif job.weights_unchanged is False:
         told.append(gettext("The weights of the model were found to have changed."))
     told.extend(_plan(part, now=now) for part in detail.sealed[:1])
     return in_sequence(told)
@@ -213,7 +217,31 @@ def _ended(event: Event) -> str:
     }
 
 
+def _refused(event: Event) -> str:
+    return gettext("%(author)s refused to start it: %(why)s.") % {
+        "author": _author(event),
+        "why": label(_public(event, "code")),
+    }
+
+
+def _finding(event: Event) -> str:
+    codes = [label(found.code) for found in event.findings or ()]
+    return gettext("The ledger found about the run: %(what)s.") % {
+        "what": gettext(", ").join(codes)
+    }
+
+
 def _egress(event: Event) -> str:
+    if "offset" in (event.public or {}):
+        return gettext("%(author)s read %(bytes)s of an artifact of its own.") % {
+            "author": _author(event),
+            "bytes": size(_amount(event, "egress_bytes")),
+        }
+    if "artifact_class" in (event.public or {}):
+        return gettext("The gateway let out %(bytes)s as an artifact (%(kind)s).") % {
+            "bytes": size(_amount(event, "egress_bytes")),
+            "kind": label(_public(event, "artifact_class")),
+        }
     artifacts = _amount(event, "artifact_count")
     return ngettext(
         "The gateway let out %(bytes)s in %(n)s artifact.",
@@ -267,6 +295,8 @@ _EVENTS: Final[Mapping[str, Callable[[Event], str]]] = {
     "cancelled": _ended,
     "terminated_by_policy": _ended,
     "egress": _egress,
+    "refused": _refused,
+    "finding": _finding,
     "open": _open,
     "disclosed": _disclosed,
     "withheld": _withheld,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ledger.records.deadline import parse_time
+from ledger.records.entry import DECISION_KINDS
 from schemas.answers import Disclosure, Event, JobDetail, SealedPart
 
 _PREFIXES: Final = ("public.", "sealed.", "fields.")
@@ -18,7 +19,8 @@ _READING_ORDER: Final = (
     *("model.name", "model.revision", "model.parameter_count", "model.dtype"),
     *("model.weights_digest", "prompts", "code", "container"),
     *("metrics", "artifacts", "completions", "samples.completed", "samples.total"),
-    *("tokens.input", "tokens.output", "energy_joules", "model.weights_digest_after", "source"),
+    *("tokens.input", "tokens.output", "energy_joules", "model.weights_digest_after"),
+    *("model.weights_evidence", "prompts.sketch", "source"),
 )
 
 
@@ -60,6 +62,17 @@ class Withholding:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A start of the job that the orchestrator refused, and what its user was told."""
+
+    index: int
+    logged_at: str
+    system: str
+    code: str
+    finding: str
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """One output of a job, as its results name it."""
 
@@ -91,6 +104,11 @@ class Story:
     """A job's record, taken together."""
 
     corrections: tuple[Correction, ...]
+    judged_by: int
+    """The entry with the version of the charter that the submission was judged by."""
+    findings: tuple[Event, ...]
+    """What the ledger found about the run, each an entry with one finding or more."""
+    refusals: tuple[Refusal, ...]
     withheld: Mapping[int, Withholding]
     """By the index of the entry that withholds."""
     artifacts: tuple[Artifact, ...]
@@ -117,6 +135,9 @@ def tell(detail: JobDetail) -> Story:
     """The story of a job."""
     return Story(
         corrections=tuple(_corrections(detail)),
+        judged_by=_judged_by(detail),
+        findings=tuple(event for event in detail.events if event.kind == "finding"),
+        refusals=tuple(_refusals(detail)),
         withheld={each.index: each for each in _withholdings(detail)},
         artifacts=tuple(_artifacts(detail)),
         weights=Weights(
@@ -177,6 +198,20 @@ def _withholdings(detail: JobDetail) -> Iterator[Withholding]:
                 paths=tuple(event.public["paths"]),
                 basis=event.public["basis"],
                 review_by=event.public["review_by"],
+            )
+
+
+def _judged_by(detail: JobDetail) -> int:
+    decided = (event.charter for event in detail.events if event.kind in DECISION_KINDS)
+    return next(decided, None) or 0
+
+
+def _refusals(detail: JobDetail) -> Iterator[Refusal]:
+    for event in detail.events:
+        if event.kind == "refused" and event.public is not None:
+            said = event.public
+            yield Refusal(
+                event.index, event.logged_at, said["system"], said["code"], said["finding"]
             )
 
 

@@ -9,9 +9,15 @@ from enum import StrEnum
 from typing import Final
 
 from ledger.records.charter import Code
-from ledger.records.entry import DECISION_KINDS, MANIFEST_KIND, STATEMENT_KINDS, Reason
+from ledger.records.entry import (
+    DECISION_KINDS,
+    FINDING_KIND,
+    MANIFEST_KIND,
+    STATEMENT_KINDS,
+    Reason,
+)
 from ledger.records.lifecycle import State
-from schemas import statements, values
+from schemas import charter, statements, values
 from schemas.reference import Vocabulary, Word
 from web.i18n import LANGUAGES, gettext, speaking
 from web.telling import meanings
@@ -19,7 +25,7 @@ from web.telling.field_words import words_of
 from web.telling.labels import kind_label, label
 
 _ENUMS: Final[Mapping[str, type[StrEnum]]] = {
-    "workload_type": statements.Workload,
+    "workload_type": charter.Workload,
     "state": State,
     "rejection_code": Code,
     "gradient_scope": statements.GradientScope,
@@ -32,8 +38,16 @@ _ENUMS: Final[Mapping[str, type[StrEnum]]] = {
     "reason": Reason,
     "content_access": values.ContentAccess,
     "output_type": values.OutputType,
+    "artifact_class": values.ArtifactClass,
 }
-KINDS: Final = ("genesis", *sorted(STATEMENT_KINDS), *DECISION_KINDS, "disclosed", MANIFEST_KIND)
+KINDS: Final = (
+    "genesis",
+    *sorted(STATEMENT_KINDS),
+    *DECISION_KINDS,
+    FINDING_KIND,
+    "disclosed",
+    MANIFEST_KIND,
+)
 """Every kind of entry that the log can hold."""
 NAMES: Final = (*_ENUMS, "kind")
 _OF: Final[Mapping[type[StrEnum], str]] = {codes: name for name, codes in _ENUMS.items()}

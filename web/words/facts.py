@@ -3,6 +3,7 @@
 from typing import Final
 
 from ledger.reader import View
+from ledger.records.charters_shown import in_force
 from schemas.statements import Role
 from web.doors import Asked
 from web.telling import formats
@@ -26,7 +27,8 @@ def facts_of(asking: Asked, view: View) -> dict[str, str]:
     ``member`` is the short name of a member laboratory, for examples, and ``month`` that of the
     last entry.
     """
-    charter = asking.house.reader.genesis().charter
+    # By the log's own clock: the same at a tree size, whenever it is asked.
+    charter = in_force(view.charters(), at=view.logged_at).rules
     members = [each.name for each in view.members() if each.role == Role.MEMBER]
     return {
         "origin": asking.house.origin,
