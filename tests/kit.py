@@ -141,7 +141,13 @@ def interrupted(job: str) -> bytes:
     return say("orchestrator", "interrupted", "job-interrupted/1", public, job)
 
 
-def ended(job: str, kind: str = "completed", *, sealed: Mapping[str, Any] | None = None) -> bytes:
+def ended(
+    job: str,
+    kind: str = "completed",
+    *,
+    sealed: Mapping[str, Any] | None = None,
+    weights_unchanged: bool = True,
+) -> bytes:
     """The run is over."""
     public = {
         "started_at": "2026-11-21T12:00:00Z",
@@ -151,7 +157,7 @@ def ended(job: str, kind: str = "completed", *, sealed: Mapping[str, Any] | None
         "h200e_seconds": 230_400,
         "h200e_basis": "h200e/1",
         "exit_status": "completed",
-        "weights_unchanged": True,
+        "weights_unchanged": weights_unchanged,
         "weights_check": "oms_root",
     }
     fields = {"tokens.input": 5} if sealed is None else sealed
@@ -329,6 +335,7 @@ def _check_entries(reads: Snapshot) -> Checked:  # noqa: C901, PLR0912 - one bra
     checked = Checked()
     keyring: dict[str, tuple[str, Role, bytes, bool]] = {}
     states: dict[str, State] = {}
+    charters: list[tuple[int, int, Mapping[str, Any]]] = []
     undecided: int | None = None
     awaited: int | None = None
     head = reads.head()
@@ -351,9 +358,16 @@ def _check_entries(reads: Snapshot) -> Checked:  # noqa: C901, PLR0912 - one bra
             for author in entry.genesis.authors:
                 key = parse_vkey(author.vkey)
                 keyring[f"{key.key_id:08x}"] = (author.name, author.role, key.public_key, True)
+            charters = [(0, 0, entry.value["charter"])]
+        elif entry.found is not None:
+            assert entry.job_id is not None
+            assert checked.entries[entry.found.refers_to].job_id == entry.job_id
+            assert entry.found.charter == _in_force(charters, entry.logged_at)[0]
+            states[entry.job_id] = next_state(states[entry.job_id], entry.kind)
         elif entry.decision is not None:
             assert entry.job_id is not None
             assert entry.decision.refers_to == undecided == index - 1
+            assert entry.decision.charter == _in_force(charters, entry.logged_at)[0]
             states[entry.job_id] = next_state(states[entry.job_id], entry.kind)
             undecided = None
         elif entry.disclosed is not None:
@@ -366,8 +380,13 @@ def _check_entries(reads: Snapshot) -> Checked:  # noqa: C901, PLR0912 - one bra
             assert (name, valid) == (signed.statement.author, True)
             assert role in signed.schema.roles
             verify_statement(signed.body, public_key=public_key, signature=signed.signature)
+            for each in signed.endorsements:
+                name, role, public_key, valid = keyring[f"{each.key_id:08x}"]
+                assert (name, role, valid) == (each.author, Role.COUNCIL, True)
+                verify_statement(signed.body, public_key=public_key, signature=each.signature)
             if signed.sealed_root is not None:
-                assert entry.publish_by == entry.logged_at + 90 * DAY_S
+                days = _in_force(charters, entry.logged_at)[2]["embargo_days"]
+                assert entry.publish_by == entry.logged_at + days * DAY_S
                 checked.deadlines[index] = entry.publish_by
             if isinstance(signed.public, Registry):
                 key = parse_vkey(signed.public.vkey)
@@ -378,6 +397,12 @@ def _check_entries(reads: Snapshot) -> Checked:  # noqa: C901, PLR0912 - one bra
                     key.public_key,
                     adds,
                 )
+                continue
+            if entry.kind == "charter":
+                public = entry.value["statement"]["public"]
+                charters.append((index, parse_time(public["in_force_from"]), public["charter"]))
+                continue
+            if entry.kind == "refused" and entry.job_id is None:
                 continue
             assert entry.job_id is not None
             if entry.kind == "submitted":
@@ -402,6 +427,12 @@ def _check_entries(reads: Snapshot) -> Checked:  # noqa: C901, PLR0912 - one bra
     assert undecided is None
     assert awaited is None
     return checked
+
+
+def _in_force(
+    charters: Sequence[tuple[int, int, Mapping[str, Any]]], at: int
+) -> tuple[int, int, Mapping[str, Any]]:
+    return next(each for each in reversed(charters) if each[1] <= at)
 
 
 def _target(public: object) -> int | None:

@@ -18,7 +18,15 @@ from ledger.storage.store import Store
 OPEN, PARTLY, SEALED, LATE = kit.ulid(1), kit.ulid(2), kit.ulid(3), kit.ulid(4)
 WEIGHTS, OUTPUT = "ab" * 32, "cd" * 32
 SINCE = (
-    *("cosignatures", "policies", "quorums", "witnesses"),
+    *(
+        "cosignatures",
+        "policies",
+        "quorums",
+        "witnesses",
+        "egress_counters",
+        "egress_days",
+        "stored_artifacts",
+    ),
     *("webhook_cursors", "webhook_deliveries"),
 )
 """Tables of later schemas, which hold nothing that is folded."""
@@ -328,7 +336,9 @@ def _back_to_the_first_schema(store: Store) -> None:
             connection.execute(text("DROP TABLE job_words" if sqlite else "DROP FUNCTION words_in"))
             connection.execute(text("DROP INDEX jobs_by_version"))
             connection.execute(text("DROP INDEX embargoes_withheld"))
-            connection.execute(text("DROP INDEX jobs_holding"))
+            for index in ("jobs_holding", "entries_objecting"):
+                connection.execute(text(f"DROP INDEX {index}"))
+            connection.execute(text("DROP INDEX entries_objecting"))
             for column in ("disclosed_at", "model_digest", "charter_index", "finding_code"):
                 connection.execute(text(f"ALTER TABLE jobs DROP COLUMN {column}"))
             for column in ("weights_tag", "model_tag"):
