@@ -136,8 +136,8 @@ def _json_of(file: Path, format_: str, folder: Path) -> Path:
         log = import_module("inspect_ai.log")
     except ImportError:
         raise CommandFailed(
-            f"{file} is an archive, and inspect-ai is not installed here to read it: run `inspect"
-            f" log dump` on it and import what that prints"
+            f"{file} is an archive, and inspect-ai is not installed here to read it: install"
+            f" apsci-ledger[inspect-ai], or run `inspect log dump` on it and import what that prints"
         ) from None
     try:
         text = log.read_eval_log(str(file), header_only=True).model_dump_json()
