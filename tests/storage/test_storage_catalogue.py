@@ -336,8 +336,7 @@ def _back_to_the_first_schema(store: Store) -> None:
             connection.execute(text("DROP TABLE job_words" if sqlite else "DROP FUNCTION words_in"))
             connection.execute(text("DROP INDEX jobs_by_version"))
             connection.execute(text("DROP INDEX embargoes_withheld"))
-            for index in ("jobs_holding", "entries_objecting"):
-                connection.execute(text(f"DROP INDEX {index}"))
+            connection.execute(text("DROP INDEX jobs_holding"))
             connection.execute(text("DROP INDEX entries_objecting"))
             for column in ("disclosed_at", "model_digest", "charter_index", "finding_code"):
                 connection.execute(text(f"ALTER TABLE jobs DROP COLUMN {column}"))
