@@ -42,6 +42,7 @@ class Vault:
             raise FormatError(f"the openings key has {len(key)} bytes where {KEY_BYTES} are needed")
         self._key = key
         self._tag_key = hmac.digest(key, b"apsci-ledger/tag/1", sha256)
+        self._sealing_key = self.subkey("sealed details")
         self._random = random
 
     def __repr__(self) -> str:
@@ -67,6 +68,29 @@ class Vault:
             ) from None
         fields = canonical.decode(plain[_SEED_BYTES:], limit=len(plain))
         return plain[:_SEED_BYTES], fields
+
+    def seal(self, plain: bytes, *, said: bytes) -> bytes:
+        """What belongs to ``said`` alone, encrypted: nonce, then ciphertext."""
+        nonce = self._random(NONCE_BYTES)
+        return nonce + crypto_aead_xchacha20poly1305_ietf_encrypt(
+            plain, said, nonce, self._sealing_key
+        )
+
+    def unseal(self, sealed: bytes, *, said: bytes) -> bytes:
+        """What was sealed for ``said``. Raises CommitmentError if it was not, or not here."""
+        nonce, ciphertext = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+        try:
+            return crypto_aead_xchacha20poly1305_ietf_decrypt(
+                ciphertext, said, nonce, self._sealing_key
+            )
+        except (CryptoError, ValueError, TypeError):
+            raise CommitmentError(
+                "what is sealed does not decrypt: another openings key, or damaged bytes"
+            ) from None
+
+    def subkey(self, purpose: str) -> bytes:
+        """A key of 32 bytes for one purpose, which tells nothing of any other."""
+        return hmac.digest(self._key, f"apsci-ledger/{purpose}/1".encode(), sha256)
 
     def tags(self, parsed: ParsedStatement) -> Tags:
         """What lets sealed weights and models be told apart while they are sealed.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from ledger.artifacts import Door
+from ledger.assembly.questions import SignalsFound
 from ledger.errors import LedgerError
 from ledger.reader import Reader, View
 from schemas.posting import Receipted
@@ -28,12 +30,21 @@ class House(Protocol):
         """Where the sets of bulk files lie."""
         ...
 
+    def signals_at(self, size: int) -> SignalsFound | None:
+        """The questions that count at a tree size. Raises LogUnavailable; see ``Questions.at``."""
+        ...
+
     def submit(self, body: bytes) -> Future[Receipted]:
         """Queue one statement. Its future raises LedgerErrors."""
         ...
 
     def submit_batch(self, lines: Sequence[bytes]) -> Future[list[Receipted | LedgerError]]:
         """Queue several statements, each of which is answered by itself."""
+        ...
+
+    @property
+    def artifacts(self) -> Door:
+        """The door by which artifacts come in and out."""
         ...
 
     def close(self) -> None:

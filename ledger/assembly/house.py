@@ -7,8 +7,10 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from ledger import keys
+from ledger.artifacts import Door, open_objects
 from ledger.assembly.bulk import BulkFiles
 from ledger.assembly.desk import Answers, Desk
+from ledger.assembly.questions import Questions, SignalsFound
 from ledger.assembly.standard import begin_with, read_standard, witnessing_of
 from ledger.embargo import Embargo
 from ledger.errors import LogUnavailable, NotFound
@@ -55,6 +57,7 @@ class Ledger:
             genesis = Reader(self.store).genesis()
             self.standard = read_standard(settings, genesis.vkey)
             self.reader = Reader(self.store, standard=self.standard)
+            self._questions = Questions(self.store, settings.export_dir)
             self.origin = genesis.origin
             self.vkey = genesis.vkey
             self.mldsa_vkey: str | None = None
@@ -91,6 +94,10 @@ class Ledger:
         """Where bulk files are made and served from."""
         return self.settings.export_dir
 
+    def signals_at(self, size: int) -> SignalsFound | None:
+        """The questions that count at a tree size; see ``Questions.at``."""
+        return self._questions.at(size)
+
     @property
     def bulk(self) -> BulkFiles:
         """What makes bulk files and logs them."""
@@ -113,6 +120,11 @@ class Ledger:
     def submit_batch(self, bodies: Sequence[bytes]) -> "Future[Answers]":
         """Check and log many without waiting; see ``Desk.submit_batch``."""
         return self._writer.desk.submit_batch(bodies)
+
+    @property
+    def artifacts(self) -> Door:
+        """The door by which artifacts come in and out; only on a ledger opened for writing."""
+        return self._writer.artifacts
 
     def close(self) -> None:
         """Finish what is under way, then let go of everything."""
@@ -156,6 +168,15 @@ class _Writing:
         self.intake = Intake(ledger.store, vault, verify_signatures=verify_signatures)
         self.embargo = Embargo(
             ledger.store, vault, append=self.sequencer.submit, clock=ledger.clock
+        )
+        settings = ledger.settings
+        self.artifacts = Door(
+            ledger.store,
+            vault,
+            open_objects(settings.artifacts, incoming=settings.data_dir / "incoming"),
+            check=self.intake.check,
+            append=self.sequencer.submit,
+            clock=ledger.clock,
         )
         self.desk = Desk(
             ledger.store,

@@ -15,6 +15,7 @@ from ledger.errors import Conflict, FormatError, LogUnavailable
 from ledger.mirrors.shapes import CHECKPOINT, MAX_NOTE
 from ledger.records.entry import parse_entry
 from ledger.storage.projections import fact_of
+from ledger.storage.refold import refold_egress
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEntry
 from ledger.storage.store import StorageFailed, Store
 from ledger.storage.tree import full_tiles
@@ -146,6 +147,9 @@ def restore_openings(
             with store.append() as appending:
                 appending.write(NewBatch(head=appending.head, openings=found))
         progress("openings", stop, size)
+    # The tags that came with the openings say which bytes count for which model.
+    with store.rebuilding() as connection:
+        refold_egress(connection)
     return Openings(sealed, restored, missing, tuple(first))
 
 

@@ -4,17 +4,24 @@ Memory is flat: entries come a thousand at a time, the tree is its right edge, a
 are folded a second time into a temporary file.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
-from ledger.errors import FormatError, LedgerError, OutOfOrder, SignatureError
+from ledger.errors import (
+    EgressRefused,
+    FormatError,
+    LedgerError,
+    OutOfOrder,
+    SignatureError,
+)
 from ledger.fsck.entries import EntryCheck
 from ledger.fsck.findings import Findings
 from ledger.fsck.opened import Numbered, OpenedCheck
 from ledger.fsck.tree import MIRROR, TreeCheck
 from ledger.records.deadline import DAY_S, days_late, format_time
+from ledger.records.egress import Debit, Scope
 from ledger.records.entry import Genesis, parse_entry
 from ledger.records.lifecycle import State, next_state
 from ledger.storage.inspection import Inspection
@@ -28,6 +35,7 @@ from ledger.vault import Vault
 
 AT_ONCE: Final = 1_024
 OVERDUE_COUNTED: Final = 10_000
+MODEL_SCOPE: Final = str(Scope.MEMBER_MODEL)
 
 
 @dataclass(slots=True)
@@ -102,6 +110,7 @@ class _Walk:
         self._entries = EntryCheck(findings, genesis, signatures=full)
         self._opened = OpenedCheck(reads, findings, vault)
         self._waiting: list[Fact] = []
+        self._untagged = False
         if full and vault is None:
             result.notes.append("openings were counted and not decrypted: their key is not here")
 
@@ -171,6 +180,20 @@ class _Walk:
                 )
         if self._entries.sound:
             second.fold(facts)
+            self._let_out(second, facts)
+
+    def _let_out(self, second: Shadow, facts: list[Fact]) -> None:
+        def passed(debit: Debit, error: EgressRefused) -> None:
+            self._findings.add(
+                "egress", str(error), "an honest ledger does not log this", index=debit.index
+            )
+
+        def tags(indices: Collection[int]) -> dict[int, bytes | None]:
+            found = self._reads.model_tags(indices)
+            self._untagged |= len(found) < len(indices)
+            return found
+
+        second.fold_egress(facts, tags=tags, passed=passed)
 
     def _compare(self, second: Shadow) -> None:
         if not self._entries.sound:
@@ -179,6 +202,9 @@ class _Walk:
             )
             return
         for odd in self._reads.differences(second):
+            if self._untagged and odd.table == "egress_counters" and odd.key[0] == MODEL_SCOPE:
+                # Without an opening nobody can tell which model it was; that is said elsewhere.
+                continue
             self._findings.add("projection", _said(odd), "run `ledger rebuild`")
         if not self._reads.word_index_agrees(second):
             self._findings.add(

@@ -1,6 +1,7 @@
-"""What one room hands to the sequencer: a checked statement to log, or a record to open.
+"""What one room hands to the sequencer: a checked statement, a record to open, or a finding.
 
-Both hold what must not be public yet. Their ``repr`` does not show it; nothing here encodes it.
+The first two hold what must not be public yet. Their ``repr`` does not show it; nothing here
+encodes it.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 from ledger.records.commitment import PartialOpening
 from ledger.records.entry_parts import Reason
 from ledger.records.statement import ParsedStatement
+from schemas.statements import Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +59,13 @@ class Proposal:
     """The opening, encrypted for storage; None where nothing is sealed."""
     opens: Disclosure | None = field(default=None, repr=False)
     """What an author's ``open`` discloses; ``opened_by`` is the sequencer's to fill in."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoorFinding:
+    """What the artifact door found wrong with what came for a job, for the log to say."""
+
+    job_id: str
+    code: Code
+    finding: str
+    """One sentence for the public, which names nothing sealed."""

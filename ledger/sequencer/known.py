@@ -6,12 +6,12 @@ from typing import Any
 
 from ledger.records.charters import Charters
 from ledger.records.entry import Manifest
-from ledger.records.proposal import Disclosure, Proposal
+from ledger.records.proposal import Disclosure, DoorFinding, Proposal
 from ledger.storage.keyring import KeyRing
 from ledger.storage.shapes import StoredEmbargo, StoredEntry, StoredTags
 from schemas.statements import JobCorrected, JobEnded, JobOpen, JobWithheld
 
-Work = Proposal | Disclosure | Manifest
+Work = Proposal | Disclosure | Manifest | DoorFinding
 
 
 @dataclass(slots=True)
@@ -41,6 +41,9 @@ def touched(works: Sequence[Work]) -> tuple[set[bytes], set[str], set[int]]:
             entries.add(work.index)
             continue
         if isinstance(work, Manifest):
+            continue
+        if isinstance(work, DoorFinding):
+            jobs.add(work.job_id)
             continue
         digests.add(work.parsed.digest)
         if work.parsed.job_id is not None:

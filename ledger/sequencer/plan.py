@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from ledger.errors import (
     Conflict,
+    EgressRefused,
     LedgerError,
     NotEndorsed,
     NotFound,
@@ -33,10 +34,11 @@ from ledger.records.entry import (
     statement_entry,
 )
 from ledger.records.lifecycle import State, next_state
-from ledger.records.proposal import Disclosure, Proposal
+from ledger.records.proposal import Disclosure, DoorFinding, Proposal
 from ledger.records.statement import ParsedStatement
 from ledger.sequencer.held import HeldGpus
 from ledger.sequencer.known import Known, Work
+from ledger.sequencer.meter import Meter
 from ledger.storage.keyring import AuthorKey
 from ledger.storage.projections import Fact
 from ledger.storage.shapes import StoredEmbargo, StoredEntry
@@ -81,6 +83,7 @@ class Plan:
         logged_at: int,
         origin: str,
         known: Known,
+        meter: Meter | None = None,
     ) -> None:
         self.entries: list[StoredEntry] = []
         self.facts: list[Fact] = []
@@ -92,6 +95,7 @@ class Plan:
         self._known = known
         self._rules = known.charters.in_force(logged_at)
         self._held = HeldGpus(known)
+        self.meter = meter or Meter()
         self._states = {job_id: State(job["state"]) for job_id, job in known.jobs.items()}
         self._let_out: dict[str, tuple[int, int]] = {}
         self._weights: dict[str, bytes | None] = {}
@@ -102,6 +106,8 @@ class Plan:
             return Placed(self._disclose(work), created=True)
         if isinstance(work, Manifest):
             return Placed(self._list_files(work), created=True)
+        if isinstance(work, DoorFinding):
+            return Placed(self._find(work.job_id, work.code, work.finding), created=True)
         return self._say(work)
 
     def _say(self, work: Proposal) -> Placed:
@@ -153,12 +159,14 @@ class Plan:
                 logged_at=self._logged_at,
             )
             following = next_state(following, decision_kind)
+        self._take(parsed, job_id)
         # From here on nothing refuses, so that a refused work leaves nothing behind.
         index = self._statement(work, data, deadline)
         self._states[job_id] = following
         if let_out is not None:
             self._let_out[job_id] = let_out
         if decision is not None:
+            self.meter.submit(work, index=index)
             self._add_judgement(decision_kind, decision, job_id, findings)
             if not findings:
                 assert isinstance(parsed.public, JobSubmitted)
@@ -173,6 +181,41 @@ class Plan:
         if disclosure is not None:
             self._disclose(replace(disclosure, opened_by=index))
         return Placed(index, created=True)
+
+    def _take(self, parsed: ParsedStatement, job_id: str) -> None:
+        """Debit what a statement lets out. What a ceiling refuses is logged, and then raised."""
+        try:
+            self.meter.take(
+                parsed,
+                index=self._next,
+                logged_at=self._logged_at,
+                charter=self._rules.charter,
+            )
+        except EgressRefused as refused:
+            kind = parsed.statement.schema
+            self._find(
+                job_id, Code(refused.code), f"The artifact door refused an {kind}: {refused}."
+            )
+            raise
+
+    def _find(self, job_id: str, code: Code, finding: str) -> int:
+        """Log what was found about a job that was admitted; the index."""
+        job = self.meter.jobs.get(job_id)
+        state = self._states.get(job_id)
+        if job is None or state is None or state is State.REJECTED:
+            raise OutOfOrder(f"job {job_id} is {state or 'not known'}: nothing is found about it")
+        findings = (found(code, finding),)
+        data = finding_entry(
+            # Its admission, which follows the submission in the same batch.
+            refers_to=job["submitted_index"] + 1,
+            job_id=job_id,
+            charter=self._rules.index,
+            findings=findings,
+            logged_at=self._logged_at,
+        )
+        index = self._next
+        self._add_judgement(FINDING_KIND, data, job_id, findings)
+        return index
 
     def _judge(self, author: str, public: JobSubmitted) -> tuple[Finding, ...]:
         charter = self._rules.charter
@@ -211,6 +254,8 @@ class Plan:
     def _add_judgement(
         self, kind: str, data: bytes, job_id: str, findings: tuple[Finding, ...]
     ) -> None:
+        if kind == FINDING_KIND:
+            self.meter.find(job_id, findings[0].code)
         self._add(
             data,
             Fact(

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from ledger.errors import LedgerError, LogUnavailable, Overloaded
 from ledger.records.entry import Manifest
-from ledger.records.proposal import Disclosure
+from ledger.records.proposal import Disclosure, DoorFinding
 from ledger.sequencer.known import Work
 
 log = logging.getLogger(__name__)
@@ -149,4 +149,4 @@ class Queue(Generic[R]):
 
 
 def _size(work: Work) -> int:
-    return 0 if isinstance(work, Disclosure | Manifest) else work.size
+    return 0 if isinstance(work, Disclosure | Manifest | DoorFinding) else work.size

@@ -28,9 +28,11 @@ from msgspec import Struct
 from ledger.errors import ForkRefused, LedgerError, LogUnavailable
 from ledger.records.charters import Charters
 from ledger.sequencer.known import Known, Work, touched, weighed
+from ledger.sequencer.meter import lets_out, read_meter
 from ledger.sequencer.plan import Placed, Plan
 from ledger.sequencer.queue import Queue, Ticket
 from ledger.sequencer.signer import CheckpointSigner, Pen, Signed
+from ledger.storage.egress import CeilingHeld
 from ledger.storage.keyring import KeyRing
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEntry
 from ledger.storage.snapshot import Snapshot
@@ -52,6 +54,9 @@ MAX_BATCH: Final = 2_048
 """Works in one transaction; a waiting caller's latency is bounded by it."""
 PATIENCE_S: Final = 0.001
 """How long a batch waits for the callers that have just been answered to come back."""
+
+
+_HELD: Final = LogUnavailable("the counters of what has left do not add up: nothing leaves now")
 
 
 class Logged(Struct, frozen=True):
@@ -190,15 +195,24 @@ class Sequencer:
 
     def _store_batch(self, pen: Pen, works: Sequence[Work]) -> _Laid:
         """Commit what the works add to the log."""
+        held = False
         for _ in range(CATCH_UPS):
             laid: _Laid | None = None
             try:
                 with self._store.append() as appending:
                     if _is_last(pen, appending.head):
-                        laid = self._lay_out(appending, works)
+                        laid = self._lay_out(appending, works, held=held)
                         if laid.batch is not None:
                             appending.write(laid.batch)
                         return laid
+            except CeilingHeld:
+                # The counters are not what they were read as: nothing leaves until somebody has
+                # looked, and the batch's other works are not to wait for that.
+                if held:
+                    raise
+                log.critical("a counter of egress is not what was read: run `ledger fsck`")
+                held = True
+                continue
             except OutcomeUnknown:
                 # Never guess: what the database holds now decides.
                 if laid is None or laid.batch is None or not self._is_stored(laid.batch):
@@ -211,8 +225,11 @@ class Sequencer:
             "every process use the same LEDGER_KEY_DIR"
         )
 
-    def _lay_out(self, appending: Appending, works: Sequence[Work]) -> _Laid:
-        """Everything that the works add to the log, and what becomes of each."""
+    def _lay_out(self, appending: Appending, works: Sequence[Work], *, held: bool = False) -> _Laid:
+        """Everything that the works add to the log, and what becomes of each.
+
+        ``held``: what is taken from counters is refused.
+        """
         head = appending.head
         digests, job_ids, indices = touched(works)
         reads = appending.snapshot()
@@ -233,8 +250,9 @@ class Sequencer:
             logged_at=max(self._clock(), head.logged_at),
             origin=self._signer.origin,
             known=known,
+            meter=read_meter(appending, works, jobs),
         )
-        placed = [_place(plan, work) for work in works]
+        placed = [_HELD if held and lets_out(work) else _place(plan, work) for work in works]
         old = CompactRange.from_edge(head.size, head.edge)
         extension = Extension(old, [entry.leaf_hash for entry in plan.entries])
         if not plan.entries:
@@ -259,6 +277,8 @@ class Sequencer:
             disclosures=plan.disclosures,
             facts=plan.facts,
             jobs=jobs,
+            book=plan.meter.book,
+            debits=plan.meter.debits,
         )
         return _Laid(placed, batch, extension, known)
 

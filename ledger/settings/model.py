@@ -144,6 +144,13 @@ class Settings(BaseSettings):
         allowed="a folder's path",
         doc="The folder of the bulk files, which the site serves under /bulk/.",
     )
+    artifacts: str = _setting(
+        lambda data: str(data["data_dir"] / "artifacts"),
+        spelt="<data_dir>/artifacts",
+        allowed="a folder's path, or an address like s3://bucket/some/prefix",
+        doc="Where artifacts lie, encrypted under the openings' key. For a bucket AWS_ENDPOINT_URL,"
+        " AWS_REGION and AWS_ACCESS_KEY_ID say what every S3 client reads from them.",
+    )
     export_at: str | None = _setting(
         None,
         spelt="none",
@@ -261,6 +268,15 @@ class Settings(BaseSettings):
             return value and value.expanduser().absolute()
         except RuntimeError:
             raise ValueError("there is no home folder to put in place of ~") from None
+
+    @field_validator("artifacts")
+    @classmethod
+    def _folder_or_bucket(cls, value: str) -> str:
+        if "://" not in value:
+            return str(Path(value).expanduser().absolute())
+        if re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?", value):
+            return value
+        raise ValueError("it is no such address")
 
     @field_validator("database_url")
     @classmethod

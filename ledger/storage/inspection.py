@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from ledger.errors import NotFound
 from ledger.storage.driver import Driver
+from ledger.storage.egress_fold import stored_tags
 from ledger.storage.shadow import Difference, Shadow
 from ledger.storage.shapes import Head, StoredCheckpoint, StoredEntry
 from ledger.storage.tables import APPEND_ONLY
@@ -63,6 +64,10 @@ class Inspection:
                 (start, stop),
             )
         }
+
+    def model_tags(self, indices: Collection[int]) -> dict[int, bytes | None]:
+        """The model tags beside the openings of submissions, by leaf index."""
+        return dict(stored_tags(self._connection)(indices))
 
     def disclosures(self, start: int, stop: int) -> dict[int, int]:
         """What each entry ``start`` <= index < ``stop`` opens, as the table of disclosures says."""

@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 
 from ledger.errors import LedgerError, LogUnavailable
 from ledger.records.entry import parse_entry
+from ledger.storage.egress import note_lost
+from ledger.storage.egress_fold import drop_egress, fold_egress, stored_tags
 from ledger.storage.projections import Fact, drop_projections, fact_of, fold_batch
 from ledger.storage.shapes import StoredEntry
 from ledger.storage.snapshot import Snapshot
@@ -44,7 +46,23 @@ def refold(
         fold_batch(connection, waiting[: len(waiting) - len(rest)])
         waiting = rest
         progress(stop, size)
+    refold_egress(connection)
     return size
+
+
+def refold_egress(connection: Connection) -> None:
+    """Fold the counters of what has left anew; jobs and charters are projected already.
+
+    The openings' tags say which jobs are about one model: without a job's opening its bytes count
+    with the member's models that have no name.
+    """
+    drop_egress(connection)
+    tags = stored_tags(connection)
+    start = 0
+    while found := Snapshot(connection).some_of_kind("egress", start=start, limit=AT_ONCE):
+        debits = fold_egress(connection, [_fact(entry) for entry in found], tags=tags)
+        note_lost(connection, debits)
+        start = found[-1].index + 1
 
 
 def _fact(entry: StoredEntry) -> Fact:

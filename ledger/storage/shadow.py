@@ -5,7 +5,7 @@ ledger's own database, and memory stays flat however long the log is.
 """
 
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, Table, Text, collate, create_engine, select
 
+from ledger.errors import EgressRefused
+from ledger.records.egress import Debit
 from ledger.storage.driver import Driver
+from ledger.storage.egress_fold import ModelTags, fold_egress
 from ledger.storage.projections import Fact, current_jobs, fold_batch
-from ledger.storage.tables import PROJECTIONS
+from ledger.storage.tables import EGRESS_COUNTERS, EGRESS_DAYS, PROJECTIONS
 from ledger.storage.word_index import word_index_agrees
 
 ROWS_AT_ONCE: Final = 2_048
@@ -43,7 +46,7 @@ class Shadow:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        for table in PROJECTIONS:
+        for table in (*PROJECTIONS, EGRESS_COUNTERS, EGRESS_DAYS):
             table.create(connection)
 
     def states(self, job_ids: Collection[str]) -> dict[str, str]:
@@ -56,9 +59,19 @@ class Shadow:
         """Fold consecutive facts; a submission and its decision belong in one call."""
         fold_batch(self._connection, facts)
 
+    def fold_egress(
+        self,
+        facts: Sequence[Fact],
+        *,
+        tags: ModelTags,
+        passed: Callable[[Debit, EgressRefused], None],
+    ) -> None:
+        """Take from the counters what facts that are folded let out; see ``egress_fold``."""
+        fold_egress(self._connection, facts, tags=tags, passed=passed)
+
     def differences(self, stored: Connection) -> Iterator[Difference]:
         """Where the projections behind ``stored`` are not what was folded, in the order of keys."""
-        for table in PROJECTIONS:
+        for table in (*PROJECTIONS, EGRESS_COUNTERS, EGRESS_DAYS):
             yield from _differences(table, _rows(stored, table), _rows(self._connection, table))
 
     def word_index_agrees(self, stored: Connection) -> bool:

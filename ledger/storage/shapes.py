@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from ledger.records.egress import Book, Debit
 from ledger.storage.projections import Fact
 
 
@@ -237,3 +238,6 @@ class NewBatch:
     disclosures: list[tuple[int, int]] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    book: Book = field(default_factory=Book)
+    """The counters, with what ``debits`` took from them."""
+    debits: list[Debit] = field(default_factory=list)

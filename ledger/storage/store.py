@@ -5,7 +5,7 @@ durable transaction under the head's lock, that nothing appended is ever changed
 outcome which nobody knows is said to be unknown.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from sqlite3 import Error as SqliteError
 from typing import Final
@@ -15,8 +15,11 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ledger.errors import ForkRefused, LogUnavailable, NotFound
+from ledger.records.egress import Book, Scope
 from ledger.storage import migrate as migrations
+from ledger.storage.artifact_rows import ArtifactRows
 from ledger.storage.driver import Driver
+from ledger.storage.egress import open_artifacts, read_book, write_book
 from ledger.storage.engine import WriterLock, is_sqlite, open_engine, sqlite_path
 from ledger.storage.inspection import Inspection
 from ledger.storage.projections import JobValues, Projector, current_jobs
@@ -89,6 +92,18 @@ class Appending:
         )
         return {row[0]: StoredTags(row[1], row[2]) for row in rows}
 
+    def book(self, keys: Mapping[Scope, Collection[str]]) -> Book:
+        """The counters of what has left that have these keys."""
+        return read_book(self._connection, keys)
+
+    def artifacts(self, artifact_ids: Collection[str]) -> dict[str, tuple[str, int]]:
+        """(job, bytes debited) of each of ``artifact_ids`` that was debited."""
+        rows = self._driver.fetch_in(
+            "SELECT artifact_id, job_id, debited_bytes FROM stored_artifacts WHERE artifact_id IN",
+            artifact_ids,
+        )
+        return {row[0]: (row[1], row[2]) for row in rows}
+
     def snapshot(self) -> Snapshot:
         """Reads in this transaction."""
         return Snapshot(self._connection)
@@ -119,6 +134,8 @@ class Appending:
         for fact in batch.facts:
             projector.fold(fact)
         projector.write(self._connection)
+        write_book(self._connection, batch.book)
+        open_artifacts(self._connection, batch.debits)
         head = batch.head
         driver.run(
             "UPDATE log_head SET size = ?, root = ?, edge = ?, logged_at = ?",
@@ -261,6 +278,16 @@ class Store:
             connection.begin(),
         ):
             yield WebhookRows(connection)
+
+    @contextmanager
+    def artifacts(self, *, writes: bool = True) -> Iterator[ArtifactRows]:
+        """A transaction on stored artifacts; without ``writes`` it waits for no writer."""
+        with (
+            _translated(),
+            self.engine.connect().execution_options(ledger_writes=writes) as connection,
+            connection.begin(),
+        ):
+            yield ArtifactRows(connection)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:

@@ -18,18 +18,11 @@ from ledger.storage.store import Store
 OPEN, PARTLY, SEALED, LATE = kit.ulid(1), kit.ulid(2), kit.ulid(3), kit.ulid(4)
 WEIGHTS, OUTPUT = "ab" * 32, "cd" * 32
 SINCE = (
-    *(
-        "cosignatures",
-        "policies",
-        "quorums",
-        "witnesses",
-        "egress_counters",
-        "egress_days",
-        "stored_artifacts",
-    ),
+    *("cosignatures", "policies", "quorums", "witnesses"),
     *("webhook_cursors", "webhook_deliveries"),
+    *("egress_counters", "egress_days", "stored_artifacts"),
 )
-"""Tables of later schemas, which hold nothing that is folded."""
+"""Tables of later schemas, which hold nothing of this history."""
 HOSTILE = (
     "nul\0inside",
     "\0",

@@ -1,0 +1,378 @@
+"""The door: who may bring an artifact in or out, in which order, and what is noted of it.
+
+    PUT   statement checked -> debited and logged, durably -> bytes taken -> object put -> row
+    GET   by the public, once the job's ending is disclosed with its artifacts
+    GET   by the job's own member before: statement checked -> debited and logged -> bytes given
+
+Until then the public is told one thing whatever it asks for: that there is nothing.
+"""
+
+import hmac
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final, Protocol
+
+import msgspec
+
+from ledger.artifacts.objects import Objects
+from ledger.artifacts.sealing import Unsealer
+from ledger.artifacts.shapes import Kept, Listed, check_name, is_artifact_id, is_name
+from ledger.artifacts.upload import Upload
+from ledger.errors import (
+    ArtifactRefused,
+    AuthorUnknown,
+    CommitmentError,
+    Conflict,
+    LedgerError,
+    LogUnavailable,
+    NotFound,
+    Quarantined,
+    ValueRefused,
+)
+from ledger.records.entry import parse_entry
+from ledger.records.proposal import DoorFinding, Proposal
+from ledger.storage.artifact_rows import StoredArtifact
+from ledger.storage.egress import STORED
+from ledger.storage.keyring import KeyRing
+from ledger.storage.shapes import StoredJob
+from ledger.storage.snapshot import Snapshot
+from ledger.storage.store import Store
+from ledger.vault import Vault
+from schemas.statements import ENDINGS, ArtifactRead, ArtifactWrite, Code
+
+NOTHING: Final = "there is no such artifact, or it is not public yet"
+_HELD: Final = "artifacts"
+"""The sealed field of a job's ending whose disclosure opens the job's artifacts."""
+
+
+class Placing(Protocol):
+    """What became of a work: its index, and whether this made the entry."""
+
+    @property
+    def index(self) -> int:
+        """The leaf index."""
+        ...
+
+    @property
+    def created(self) -> bool:
+        """False where the same statement was logged before."""
+        ...
+
+
+class Waiting(Protocol):
+    """What the sequencer gives for works: their results, once they are logged."""
+
+    def result(self, timeout_s: float = -1) -> Sequence[Placing | LedgerError]:
+        """Wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Bytes to be given out: ``length`` of an artifact's from ``start`` on."""
+
+    artifact: StoredArtifact
+    kept: Kept
+    start: int
+    length: int
+
+
+class Door:
+    """The door of one ledger. Thread-safe; every method may wait for disk and database."""
+
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        objects: Objects,
+        *,
+        check: Callable[[bytes], Proposal],
+        append: Callable[[Sequence[Proposal | DoorFinding]], Waiting],
+        clock: Callable[[], int],
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._store = store
+        self._vault = vault
+        self._objects = objects
+        self._check = check
+        self._append = append
+        self._clock = clock
+        self._random = random
+        self._key = vault.subkey("artifacts")
+        self._tag_key = vault.subkey("artifact names")
+
+    def __repr__(self) -> str:
+        return "Door(…)"
+
+    # --- in ---
+
+    def admit(self, body: bytes, *, job_id: str, name: str, length: int) -> Upload | Kept:
+        """Check the gateway's statement, debit it, log it; what then takes the bytes.
+
+        ``body`` is the signed statement, ``length`` what the request says its body has. Where the
+        statement was logged before and its artifact is stored, what is stored: the bytes that come
+        have to be the same (``received``).
+
+        Raises EgressRefused where a ceiling does not let it out, Conflict for a statement whose
+        artifact never came or came under another name, Quarantined, and whatever intake refuses.
+        """
+        check_name(name)
+        proposal = self._check(body)
+        public = proposal.parsed.public
+        if not isinstance(public, ArtifactWrite):
+            raise ValueRefused(
+                "statement.schema: an artifact is brought in by artifact-write/1",
+                field="statement.schema",
+            )
+        if proposal.parsed.job_id != job_id:
+            raise ValueRefused(
+                "statement.job_id: it is another job than the address names",
+                field="statement.job_id",
+            )
+        if length != public.egress_bytes:
+            raise ValueRefused(
+                f"statement.public.egress_bytes: {public.egress_bytes}, where the body has"
+                f" {length} bytes",
+                field="statement.public.egress_bytes",
+            )
+        self._require(proposal)
+        with self._store.artifacts(writes=False) as rows:
+            taken = rows.by_name(self._name_tag(job_id, name))
+        if taken is not None and taken.artifact_id != public.artifact_id:
+            raise Conflict(f"the job has an artifact of this name already: {taken.artifact_id}")
+        logged = self._log(proposal)
+        with self._store.artifacts(writes=False) as rows:
+            artifact = rows.by_id(public.artifact_id)
+        assert artifact is not None
+        if logged.created:
+            return Upload(artifact, name, objects=self._objects, key=self._key, random=self._random)
+        kept = self._kept(artifact) if artifact.state == STORED else None
+        if kept is None or kept.name != name:
+            raise Conflict(
+                "this statement was used before: one statement is one upload, and what it debited"
+                " stays debited; a new one is needed"
+            )
+        return kept
+
+    def keep(self, upload: Upload) -> Kept:
+        """Look at what came and keep it. Raises ArtifactRefused, noted in the log if need be."""
+        artifact = upload.artifact
+        try:
+            kept = upload.settle()
+            self._check_quarantine(artifact.job_id)
+            address = self._address(artifact.job_id, kept.sha256)
+            # From here on a crash leaves an object that its row names, and that nobody is served.
+            with self._store.artifacts() as rows:
+                rows.place(
+                    artifact.artifact_id, address=address, details=self._sealed(artifact, kept)
+                )
+            upload.keep(address)
+            with self._store.artifacts() as rows:
+                stored = rows.close_stored(
+                    artifact.artifact_id,
+                    name_tag=self._name_tag(artifact.job_id, kept.name),
+                    now=self._clock(),
+                )
+            if not stored:
+                raise Conflict("the artifact came too late, or its name is taken meanwhile")  # noqa: TRY301 - what follows is for every failure
+        except BaseException as error:
+            self.give_up(upload)
+            if isinstance(error, ArtifactRefused) and error.code == Code.R2_UNMETERED_EGRESS:
+                self._note(artifact.job_id, error)
+            raise
+        return kept
+
+    def give_up(self, upload: Upload) -> None:
+        """Leave nothing of an upload but its debit."""
+        upload.give_up()
+        with self._store.artifacts() as rows:
+            rows.close_failed(upload.artifact.artifact_id)
+
+    # --- out ---
+
+    def public(self, job_id: str, name: str, *, size: int) -> Given:
+        """A whole artifact, for everybody, by its name or id, as of the tree of ``size`` entries.
+
+        Raises NotFound, with one and the same message, for all that is not public; Quarantined.
+        """
+        self._require_public(job_id, size=size)
+        artifact = self._find(job_id, name)
+        if artifact is None or artifact.state != STORED:
+            raise NotFound(NOTHING)
+        kept = self._kept(artifact)
+        return Given(artifact, kept, 0, kept.bytes)
+
+    def member(self, body: bytes, *, job_id: str, name: str) -> Given:
+        """What the job's own member may read for its statement, which is debited and logged.
+
+        Raises NotFound, ValueRefused, EgressRefused, Quarantined; Conflict for a statement that
+        was used before; and whatever intake refuses. Nobody else is told whether there is one.
+        """
+        proposal = self._check(body)
+        parsed, public = proposal.parsed, proposal.parsed.public
+        if not isinstance(public, ArtifactRead) or parsed.job_id != job_id:
+            raise ValueRefused(
+                "statement: an artifact is read by artifact-read/1 about its own job",
+                field="statement",
+            )
+        job = self._require(proposal)
+        if job.author != parsed.statement.author:
+            raise AuthorUnknown(f"job {job_id} is not {parsed.statement.author}'s")
+        artifact = self._find(job_id, name)
+        if (
+            artifact is None
+            or artifact.state != STORED
+            or artifact.artifact_id != public.artifact_id
+        ):
+            raise NotFound("the job has no such artifact")
+        kept = self._kept(artifact)
+        if public.offset + public.egress_bytes > kept.bytes:
+            raise ValueRefused(
+                f"statement.public: bytes {public.offset} to"
+                f" {public.offset + public.egress_bytes}, where the artifact has {kept.bytes}",
+                field="statement.public.egress_bytes",
+            )
+        if not self._log(proposal).created:
+            raise Conflict("this statement was used before: one statement is one reading")
+        return Given(artifact, kept, public.offset, public.egress_bytes)
+
+    def parts(self, given: Given) -> Iterator[bytes]:
+        """The bytes, some at a time. Raises CommitmentError where they are not what was put."""
+        artifact, address = given.artifact, given.artifact.address
+        assert address is not None
+        whole = Unsealer(
+            lambda start, length: self._objects.read(address, start, length),
+            key=self._key,
+            job_id=artifact.job_id,
+            length=given.kept.bytes,
+        )
+        yield from whole.parts(given.start, given.length)
+
+    def listed(self, job_id: str, *, size: int) -> list[Listed]:
+        """Every artifact that was debited to a job in the tree of ``size`` entries, in log order.
+
+        Raises NotFound for a job that is not there.
+        """
+        with self._store.snapshot() as reads:
+            job = reads.job(job_id, size=size)
+            if job is None:
+                raise NotFound("no such job")
+            opened = not _quarantined(job) and _disclosed(reads, job_id, size=size)
+        with self._store.artifacts(writes=False) as rows:
+            found = [each for each in rows.of_job(job_id) if each.index < size]
+        return [
+            Listed(
+                artifact_id=each.artifact_id,
+                artifact_class=each.artifact_class,
+                egress_bytes=each.debited_bytes,
+                index=each.index,
+                kept=self._kept(each) if opened and each.state == STORED else None,
+            )
+            for each in found
+        ]
+
+    # --- what both need ---
+
+    def _require(self, proposal: Proposal) -> StoredJob:
+        """Check that who speaks may, now, and that the job is not in quarantine; the job.
+
+        Raises AuthorUnknown before anything that tells what there is.
+        """
+        parsed = proposal.parsed
+        assert parsed.job_id is not None
+        with self._store.snapshot() as reads:
+            size = reads.head().size
+            keys = KeyRing.of_stored(reads.author_keys(size=size))
+            keys.require(parsed.statement.author, parsed.key_id, parsed.schema.roles)
+            job = reads.job(parsed.job_id, size=size)
+        if job is None:
+            raise NotFound("no such job")
+        if _quarantined(job):
+            raise _in_quarantine(job.job_id)
+        return job
+
+    def _require_public(self, job_id: str, *, size: int) -> None:
+        with self._store.snapshot() as reads:
+            job = reads.job(job_id, size=size)
+            if job is None:
+                raise NotFound(NOTHING)
+            if _quarantined(job):
+                raise _in_quarantine(job_id)
+            if not _disclosed(reads, job_id, size=size):
+                raise NotFound(NOTHING)
+
+    def _check_quarantine(self, job_id: str) -> None:
+        with self._store.snapshot() as reads:
+            job = reads.job(job_id, size=reads.head().size)
+        if job is None or _quarantined(job):
+            raise _in_quarantine(job_id)
+
+    def _log(self, proposal: Proposal) -> Placing:
+        placed = self._append([proposal]).result()[0]
+        if isinstance(placed, LedgerError):
+            raise placed
+        return placed
+
+    def _note(self, job_id: str, error: ArtifactRefused) -> None:
+        said = DoorFinding(
+            job_id=job_id, code=Code(error.code), finding=f"{error}."[:1].upper() + f"{error}."[1:]
+        )
+        found = self._append([said]).result()[0]
+        if isinstance(found, LedgerError):
+            raise found
+
+    def _find(self, job_id: str, name: str) -> StoredArtifact | None:
+        with self._store.artifacts(writes=False) as rows:
+            if is_artifact_id(name):
+                found = rows.by_id(name)
+            else:
+                found = rows.by_name(self._name_tag(job_id, name)) if is_name(name) else None
+        return found if found is not None and found.job_id == job_id else None
+
+    def _name_tag(self, job_id: str, name: str) -> bytes:
+        return hmac.digest(self._tag_key, f"{job_id}/{name}".encode(), sha256)
+
+    def _address(self, job_id: str, digest: str) -> str:
+        return hmac.new(self._tag_key, f"{job_id}#{digest}".encode(), sha256).hexdigest()
+
+    def _sealed(self, artifact: StoredArtifact, kept: Kept) -> bytes:
+        return self._vault.seal(msgspec.json.encode(kept), said=artifact.artifact_id.encode())
+
+    def _kept(self, artifact: StoredArtifact) -> Kept:
+        return kept_of(self._vault, artifact)
+
+
+def kept_of(vault: Vault, artifact: StoredArtifact) -> Kept:
+    """What is sealed about a stored artifact. Raises LogUnavailable where it does not open."""
+    assert artifact.details is not None
+    try:
+        plain = vault.unseal(artifact.details, said=artifact.artifact_id.encode())
+        return msgspec.json.decode(plain, type=Kept)
+    except (CommitmentError, msgspec.MsgspecError) as error:
+        raise LogUnavailable(
+            f"what is kept of artifact {artifact.artifact_id} does not open: {type(error).__name__}"
+        ) from None
+
+
+def _quarantined(job: StoredJob) -> bool:
+    return job.finding_code == Code.R1_DIGEST_MISMATCH
+
+
+def _in_quarantine(job_id: str) -> Quarantined:
+    return Quarantined(
+        f"the weights of job {job_id} were not what they were before: its artifacts are neither"
+        " served nor taken"
+    )
+
+
+def _disclosed(reads: Snapshot, job_id: str, *, size: int) -> bool:
+    """Whether the job's ending is open in a tree of ``size``, and with it the job's artifacts."""
+    for entry in reads.entries_of_job(job_id, size=size):
+        if entry.kind in ENDINGS:
+            opened = reads.disclosure_of(entry.index, size=size)
+            found = None if opened is None else reads.entry(opened)
+            disclosed = None if found is None else parse_entry(found.data).disclosed
+            return disclosed is not None and _HELD in disclosed.fields
+    return False
