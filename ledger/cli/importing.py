@@ -7,7 +7,8 @@ import shutil
 import time
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from types import ModuleType
+from typing import Any, Final, TextIO
 
 import click
 import msgspec
@@ -18,6 +19,7 @@ from ledger.importers.facts import Facts
 from ledger.importers.import_report import ImportReport
 from ledger.importers.jobs_file import AUTO, FORMATS, Jobs, read_jobs
 from ledger.importers.mapping import ImportRefused
+from ledger.importers.prompts import SAMPLES
 from ledger.importers.ulid import RANDOM_BYTES, ulid
 
 ZIP: Final = b"PK\x03\x04"
@@ -49,7 +51,15 @@ REPORT: Final = "report.json"
     " gpu_count, wall_limit_seconds, egress_ceiling_bytes, weights_unchanged, weights_check,"
     " [accelerator_names], [h200e] basis, [milli_h200].",
 )
-def import_jobs_command(file: Path, format_: str, out: Path, defaults: Path | None) -> None:
+@click.option(
+    "--sketch-prompts",
+    "sketch",
+    is_flag=True,
+    help="Read an inspect_ai log's prompts too, for their sealed sketch (see `ledger sketch`).",
+)
+def import_jobs_command(
+    *, file: Path, format_: str, out: Path, defaults: Path | None, sketch: bool
+) -> None:
     """Turn every job in FILE into drafts that `ledger submit` signs, one file for each event.
 
     FILE is what `sacct --json` prints, Kueue Workloads or Kubernetes Jobs as `kubectl get -o json`
@@ -69,8 +79,8 @@ def import_jobs_command(file: Path, format_: str, out: Path, defaults: Path | No
     try:
         partial.mkdir(mode=0o700)
         try:
-            source = _json_of(file, format_, partial)
-            read = _read(file, source, format_, known)
+            source = _json_of(file, format_, partial, sketch=sketch)
+            read = _read(file, source, format_, known, sketch=sketch)
             if source != file:
                 source.unlink()
             report = _write(read, known, partial)
@@ -85,9 +95,15 @@ def import_jobs_command(file: Path, format_: str, out: Path, defaults: Path | No
     click.echo(f"drafts and {REPORT}: {out}")
 
 
-def _read(file: Path, source: Path, format_: str, known: Defaults) -> Jobs:
+def _read(file: Path, source: Path, format_: str, known: Defaults, *, sketch: bool) -> Jobs:
     try:
-        return read_jobs(source, format_=format_, names=known.accelerator_names, original=file)
+        return read_jobs(
+            source,
+            format_=format_,
+            names=known.accelerator_names,
+            original=file,
+            sketch=sketch,
+        )
     except ImportRefused as error:
         said = str(error).removeprefix(f"{source}: ")
         raise CommandFailed(f"{file}: {said}") from None
@@ -126,8 +142,8 @@ def _write_json(path: Path, value: dict[str, Any]) -> None:
         file.write(json.dumps(plain, ensure_ascii=False, indent=1).encode() + b"\n")
 
 
-def _json_of(file: Path, format_: str, folder: Path) -> Path:
-    """The file itself, or, of an .eval archive, its header as JSON in ``folder``."""
+def _json_of(file: Path, format_: str, folder: Path, *, sketch: bool) -> Path:
+    """The file itself, or, of an .eval archive, what is read of it as JSON in ``folder``."""
     with file.open("rb") as opened:
         magic = opened.read(len(ZIP))
     if magic != ZIP or format_ not in (AUTO, "inspect"):
@@ -137,12 +153,27 @@ def _json_of(file: Path, format_: str, folder: Path) -> Path:
     except ImportError:
         raise CommandFailed(
             f"{file} is an archive, and inspect-ai is not installed here to read it: install"
-            f" apsci-ledger[inspect-ai], or run `inspect log dump` on it and import what that prints"
+            f" apsci-ledger[inspect-ai], or run `inspect log dump` on it and import what it prints"
         ) from None
+    unpacked = folder / "header"
     try:
-        text = log.read_eval_log(str(file), header_only=True).model_dump_json()
+        with unpacked.open("x", encoding="utf-8") as written:
+            _write_archive(log, str(file), written, sketch=sketch)
+    except OSError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever another tool's reader raises
         raise CommandFailed(f"{file}: inspect-ai cannot read it ({type(error).__name__})") from None
-    header = folder / "header"
-    header.write_text(text, "utf-8")
-    return header
+    return unpacked
+
+
+def _write_archive(log: ModuleType, file: str, out: TextIO, *, sketch: bool) -> None:
+    """Write a log's header as JSON, with the samples' prompts where they are wanted."""
+    header = log.read_eval_log(file, header_only=True).model_dump_json(exclude={SAMPLES})
+    if not sketch:
+        out.write(header)
+        return
+    out.write(f'{header[:-1]},"{SAMPLES}":[')
+    for number, sample in enumerate(log.read_eval_log_samples(file, all_samples_required=False)):
+        out.write("," if number else "")
+        out.write(sample.model_dump_json(include={"input"}))
+    out.write("]}")

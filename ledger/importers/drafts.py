@@ -76,7 +76,9 @@ def make_drafts(facts: Facts, defaults: Defaults, *, job_id: str) -> Iterator[Dr
     if facts.ended_at is not None and facts.exit_status is not None:
         kind = _KINDS.get(facts.exit_status, "failed")
         ended = _ending(facts, defaults, public)
-        yield _draft(kind, "job-ended/1", job_id, ended, _sealed(facts, facts.outcome))
+        # The first version of the schema has no place for a sketch.
+        schema = "job-ended/2" if "prompts.sketch" in facts.outcome else "job-ended/1"
+        yield _draft(kind, schema, job_id, ended, _sealed(facts, facts.outcome))
 
 
 def _submission(facts: Facts, defaults: Defaults) -> dict[str, Any]:

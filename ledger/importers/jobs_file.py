@@ -15,6 +15,7 @@ from ledger.importers.facts import Facts, Skipped
 from ledger.importers.json_pieces import read_pieces
 from ledger.importers.looking import At
 from ledger.importers.mapping import ImportRefused
+from ledger.importers.prompts import SAMPLES, Prompts
 
 FORMATS: Final = ("slurm", "kueue", "k8s-job", "inspect", "lm-eval")
 AUTO: Final = "auto"
@@ -46,15 +47,22 @@ class Jobs:
 
 
 def read_jobs(
-    path: Path, *, format_: str, names: Mapping[str, str], original: Path | None = None
+    path: Path,
+    *,
+    format_: str,
+    names: Mapping[str, str],
+    original: Path | None = None,
+    sketch: bool = False,
 ) -> Jobs:
     """Every job of the file; ``format_`` is one of FORMATS, or ``auto``.
 
     ``names``: other names of kinds of GPU. ``original``: the file that ``path`` was unpacked from,
-    whose digest counts. Raises ImportRefused, naming the file and the place.
+    whose digest counts. ``sketch``: read the prompts of an evaluation, for their sketch.
+
+    Raises ImportRefused, naming the file and the place.
     """
     try:
-        return _Reading(path, format_, names, original or path).jobs()
+        return _Reading(path, format_, names, original or path, sketch=sketch).jobs()
     except ImportRefused as error:
         raise ImportRefused(f"{path}: {error}") from None
 
@@ -62,17 +70,21 @@ def read_jobs(
 class _Reading:
     """One file being read."""
 
-    def __init__(self, path: Path, format_: str, names: Mapping[str, str], original: Path) -> None:
+    def __init__(
+        self, path: Path, format_: str, names: Mapping[str, str], original: Path, *, sketch: bool
+    ) -> None:
         self._path = path
         self._original = original
         self._wanted = format_
         self._names = names
         self._known: dict[str, Facts] = {}
         self._read = Jobs()
+        self._prompts = Prompts() if sketch else None
 
     def jobs(self) -> Jobs:
         members: dict[str, object] = {}
-        for piece in read_pieces(self._path):
+        also = frozenset({SAMPLES} if self._prompts else ())
+        for piece in read_pieces(self._path, also=also):
             if piece.index is None:
                 if piece.key in ("jobs", "items") and piece.raw != b"null":
                     raise ImportRefused(f"{piece.key}: a list is needed")
@@ -83,6 +95,8 @@ class _Reading:
                 kind = "slurm" if piece.key == "jobs" else _kind(record)
                 self._settle(kind)
                 self._add(kind, record, sha256(piece.raw).hexdigest())
+            elif self._prompts:
+                self._prompts.add(At(piece.value(), piece.place))
         if not self._read.format:
             self._whole(members)
         return self._read
@@ -96,13 +110,18 @@ class _Reading:
         kept = _WHOLE.get(kind, _WHOLE["object"])
         record = At({key: value for key, value in members.items() if key in kept}, "")
         if kind == "inspect":
-            self._read.jobs.append(evaluations.read_inspect(record, digest))
+            facts = evaluations.read_inspect(record, digest)
+            if self._prompts:
+                self._prompts.put_into(facts)
+            self._read.jobs.append(facts)
         elif kind == "lm-eval":
             self._read.jobs.append(evaluations.read_lm_eval(record, digest))
         else:
             self._add(kind, record, digest)
 
     def _settle(self, kind: str) -> None:
+        if self._prompts and kind != "inspect":
+            raise ImportRefused(f"this is {kind}, which holds no prompts to make a sketch of")
         if self._wanted not in (AUTO, kind):
             raise ImportRefused(f"this is {kind}, and --format says {self._wanted}")
         if self._read.format not in ("", kind):

@@ -64,14 +64,14 @@ class Piece:
         raise ImportRefused(f"{self.place}: not JSON: {why}")
 
 
-def read_pieces(path: Path) -> Iterator[Piece]:
-    """The pieces of the file, in its order.
+def read_pieces(path: Path, *, also: frozenset[str] = frozenset()) -> Iterator[Piece]:
+    """The pieces of the file, in its order. ``also`` names lists that come one by one as well.
 
     Raises ImportRefused where it cannot be read, is no object, is cut off, or exceeds a limit.
     """
     try:
         with path.open("rb") as file:
-            yield from _Cutter(file).pieces()
+            yield from _Cutter(file, also).pieces()
     except OSError as error:
         raise ImportRefused(f"{error.strerror}") from None
 
@@ -83,8 +83,9 @@ class _NotTaken(ValueError):
 class _Cutter:
     """Finds where pieces end by brackets and quotes alone; ``Piece.value`` judges what is in."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, also: frozenset[str]) -> None:
         self._file = file
+        self._lists = LONG_LISTS | also
         self._buffer = bytearray()
         self._from = 0
         """Where the current piece begins in the buffer."""
@@ -121,7 +122,7 @@ class _Cutter:
 
     def _member(self, key: str) -> Generator[Piece, None, bytes]:
         """The pieces of one member; returns the comma or bracket after it."""
-        if key in LONG_LISTS and self._peek() == b"[":
+        if key in self._lists and self._peek() == b"[":
             self._token()
             self._from = self._seek
             index = 0

@@ -191,7 +191,7 @@ def test_an_archive_of_inspect_is_read_by_inspect_or_said_to_need_it(
     def read_eval_log(path: str, *, header_only: bool) -> SimpleNamespace:
         assert (path, header_only) == (str(archive), True)
         text = (FIXTURES / "inspect_log.json").read_text("utf-8")
-        return SimpleNamespace(model_dump_json=lambda: text)
+        return SimpleNamespace(model_dump_json=lambda exclude: text)
 
     for name in ("inspect_ai", "inspect_ai.log"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
