@@ -63,6 +63,7 @@ import threading
 import time
 import traceback
 from base64 import b64decode, b64encode
+from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -110,6 +111,10 @@ IN_PLACE = 65_536
 CHECKPOINT_LIMIT, BUNDLE_LIMIT, RECEIPT_LIMIT = 64 * 1024, TILE * (2 + 65_535), 2 * 1024 * 1024
 EVIDENCE_LIMIT = 256 * 1024
 MOST_KEYS = 65_536
+MOST_CHARTERS = 65_536
+MOST_ENDORSEMENTS = 32
+LONGEST_NOTICE_S = 366 * DAY_S
+"""How long before it counts a charter may be logged."""
 ED25519, COSIGNATURE_ED25519, COSIGNATURE_MLDSA44 = 0x01, 0x04, 0x06
 
 
@@ -162,6 +167,8 @@ CHECKS = {
         Check("key-not-valid", "log", "finding", "entry", "_authority"),
         Check("wrong-role", "log", "finding", "entry", "_authority"),
         Check("bad-registry", "log", "finding", "entry", "_registry"),
+        Check("bad-endorsement", "log", "finding", "entry", "_signers"),
+        Check("too-few-endorsements", "log", "finding", "entry", "_endorsed"),
         Check("out-of-order", "log", "finding", "entry", "_life_cycle"),
         Check("missing-decision", "log", "finding", "entry", "_due"),
         Check("decision-without-submission", "log", "finding", "entry", "_decided"),
@@ -182,7 +189,7 @@ CHECKS = {
         Check("back-dated", "embargo", "finding", "entry", "_time"),
         Check("back-dated-by-own-clock", "embargo", "note", "here", "_time"),
         Check("late-logged", "embargo", "note", "entry", "_ages"),
-        Check("embargo-too-long", "embargo", "finding", "entry", "_genesis"),
+        Check("embargo-too-long", "embargo", "finding", "entry", "_rules"),
         Check("wrong-publish-by", "embargo", "finding", "entry", "_seal"),
         Check("overdue", "embargo", "finding", "now", "finish"),
         Check("due-by-own-clock", "embargo", "note", "now", "finish"),
@@ -199,12 +206,20 @@ CHECKS = {
         Check("withheld-past-review", "embargo", "note", "now", "finish"),
         Check("withholding-rate", "embargo", "note", "now", "finish"),
         # The charter: what may run, on what, how long, and what may leave.
-        Check("forbidden-workload-admitted", "charter", "finding", "entry", "_admissible"),
-        Check("admitted-against-charter", "charter", "finding", "entry", "_admissible"),
+        Check("bad-charter", "charter", "finding", "entry", "_charter"),
+        Check("charter-out-of-time", "charter", "finding", "entry", "_charter"),
+        Check("wrong-charter", "charter", "finding", "entry", "_cited"),
+        Check("forbidden-workload-admitted", "charter", "finding", "entry", "breaches"),
+        Check("admitted-against-charter", "charter", "finding", "entry", "breaches"),
         Check("run-without-admission", "charter", "finding", "entry", "_life_cycle"),
         Check("usage-above-admitted", "charter", "finding", "entry", "_usage"),
         Check("egress-above-ceiling", "charter", "finding", "entry", "_let_out"),
+        Check("artifact-above-ceiling", "charter", "finding", "entry", "_artifact"),
+        Check("artifact-read-by-another", "charter", "finding", "entry", "_artifact"),
+        Check("egress-after-quarantine", "charter", "finding", "entry", "_let_out"),
         Check("weights-changed", "charter", "finding", "entry", "_ended"),
+        Check("missing-finding", "charter", "finding", "entry", "_due"),
+        Check("bad-finding", "charter", "finding", "entry", "_found"),
         Check("job-without-end", "charter", "finding", "now", "_unfinished"),
         Check("job-not-begun", "charter", "note", "now", "_unfinished"),
     )
@@ -1268,6 +1283,18 @@ def _schema(kinds: str, roles: str, public: str, sealed: str = "") -> Schema:
 
 
 JOB_AUTHORS = "member orchestrator gateway"
+ENDED = (
+    "completed failed cancelled terminated_by_policy",
+    "orchestrator",
+    (
+        "started_at ended_at wall_seconds gpu_seconds h200e_seconds h200e_basis exit_status"
+        " weights_unchanged weights_check"
+    ),
+    (
+        "artifacts completions energy_joules metrics model.weights_digest_after samples.completed"
+        " samples.total source tokens.input tokens.output"
+    ),
+)
 SCHEMAS = {
     "job-submitted/1": _schema(
         "submitted",
@@ -1279,21 +1306,27 @@ SCHEMAS = {
     ),
     "job-started/1": _schema("started", "orchestrator", "started_at gpu_count"),
     "job-interrupted/1": _schema("interrupted", "orchestrator", "ended_at exit_status"),
-    "job-ended/1": _schema(
-        "completed failed cancelled terminated_by_policy",
-        "orchestrator",
-        "started_at ended_at wall_seconds gpu_seconds h200e_seconds h200e_basis exit_status"
-        " weights_unchanged weights_check",
-        "artifacts completions energy_joules metrics model.weights_digest_after samples.completed"
-        " samples.total source tokens.input tokens.output",
-    ),
+    "job-ended/1": _schema(*ENDED),
+    "job-ended/2": _schema(*ENDED[:3], ENDED[3] + " model.weights_evidence prompts.sketch"),
     "job-egress/1": _schema("egress", "gateway", "egress_bytes artifact_count"),
+    "artifact-write/1": _schema(
+        "egress", "gateway", "artifact_id artifact_class egress_bytes artifact_count"
+    ),
+    "artifact-read/1": _schema(
+        "egress", "member", "artifact_id offset egress_bytes artifact_count"
+    ),
+    "start-refused/1": _schema("refused", "orchestrator", "code finding gpu_count member system"),
     "job-open/1": _schema("open", JOB_AUTHORS, "discloses"),
     "job-corrected/1": _schema("corrected", JOB_AUTHORS, "corrects field value reason"),
     "job-withheld/1": _schema("withheld", "committee", "withholds paths basis review_by"),
     "registry/1": _schema("registry", "council", "action name role title vkey"),
+    "charter-version/1": _schema("charter", "council", "charter in_force_from replaces"),
 }
-ROLES_FOR = {kind: schema.roles for schema in SCHEMAS.values() for kind in schema.kinds}
+ROLES_FOR = {kind: schema.roles for schema in reversed(SCHEMAS.values()) for kind in schema.kinds}
+"""By kind, for a schema that is not known here: those of the first schema that it had."""
+OF_NO_JOB = frozenset({"registry", "charter"})
+OF_ANY_JOB_OR_NONE = frozenset({"refused"})
+ARTIFACT_CLASSES = ("document", "table", "image", "opaque", "tensor")
 TYPE = b"application/vnd.apsci.statement.v1+json"
 KIND = re.compile(r"[a-z][a-z0-9_]{0,62}")
 ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
@@ -1328,12 +1361,26 @@ CODES = {
         {"hazard_biological", "hazard_cyber", "hazard_other", "unpatched_vulnerability"}
     ),
 }
+SEEN_IN_PUBLIC = frozenset({
+    "R1_forbidden_workload", "R1_optimizer_on_uploaded_model", "R2_egress_ceiling",
+    "R2_unmetered_egress", "Q_quota", "Q_malformed",
+})  # fmt: skip
+"""The grounds of which the submission's public fields, and the log before it, tell the truth."""
 SCOPES = frozenset({"none", "inputs", "activations", "auxiliary_only"})
 TARGETS = frozenset({"auxiliary_probe", "auxiliary_sae", "auxiliary_other", "uploaded_model"})
 ENDS = frozenset({"completed", "failed", "cancelled", "terminated_by_policy"})
 COMMON = frozenset({"format", "kind", "logged_at"})
 SIGNED = COMMON | {"signature", "statement"}
 STATEMENT = frozenset({"author", "kind", "made_at", "public", "schema"})
+
+
+class Endorsement(NamedTuple):
+    """A further council author's signature over a statement, as ``Said`` has the author's own."""
+
+    author: str
+    key_id: str
+    holds: bool | None
+    unread: tuple[bytes, bytes] | None
 
 
 class Said(NamedTuple):
@@ -1353,6 +1400,7 @@ class Said(NamedTuple):
     unread: tuple[bytes, bytes] | None
     """Message and signature, where the reader did not know the key yet."""
     about: tuple[Any, ...]
+    endorsements: tuple[Endorsement, ...] = ()
 
 
 class Decided(NamedTuple):
@@ -1363,6 +1411,16 @@ class Decided(NamedTuple):
     charter: int
     findings: tuple[tuple[int, str], ...]
     """The rule and the code of each."""
+
+
+class Found(NamedTuple):
+    """What the replay needs of ``finding``, which the ledger logs where a run broke the charter."""
+
+    refers_to: int
+    job_id: str
+    charter: int
+    findings: tuple[tuple[int, str], ...]
+    tells_digest: bool
 
 
 class Shown(NamedTuple):
@@ -1377,7 +1435,7 @@ class Shown(NamedTuple):
     closed: tuple[str, ...]
     root: bytes
     weights: tuple[str | None, str | None]
-    """Digests of the model's weights before and after, where it shows them."""
+    """The model's weights before and after, as it shows them: digests, or "null"."""
 
 
 class Listed(NamedTuple):
@@ -1386,7 +1444,7 @@ class Listed(NamedTuple):
     tree_size: int
 
 
-Body = Said | Decided | Shown | Listed | dict[str, Any] | None
+Body = Said | Decided | Found | Shown | Listed | dict[str, Any] | None
 
 
 class Row(NamedTuple):
@@ -1426,9 +1484,81 @@ def string(value: object) -> str:
     return value
 
 
+class Rules(NamedTuple):
+    """A charter. What the version ``charter/1`` lacks has the values that it was run with."""
+
+    version: str
+    embargo_days: int
+    ceiling: int
+    gpus: int
+    allowed: frozenset[str]
+    forbidden: frozenset[str]
+    artifacts: dict[str, int]
+    job_wall_s: int | None = None
+    member_gpus: int | None = None
+    threshold: int | None = None
+    """None: the majority of the council's authors."""
+
+
+FIRST_RULES = frozenset({
+    "version", "allowed_workloads", "forbidden_workloads", "embargo_days", "egress_ceiling_bytes",
+    "gpu_total",
+})  # fmt: skip
+MORE_RULES = frozenset({"artifact_ceilings", "quotas", "admission_hours", "council_threshold"})
+QUOTAS = frozenset({
+    "job_wall_seconds", "member_gpus", "member_egress_bytes", "member_model_egress_bytes",
+})  # fmt: skip
+FIRST_CEILINGS = dict(zip(ARTIFACT_CLASSES, (10**9, 10**10, 10**9, 10**8, 0), strict=True))
+
+
+def read_rules(charter: object) -> Rules:
+    """Read the ``charter`` object of an entry, strictly; whether it may be is for the replay."""
+    if not isinstance(charter, dict):
+        raise Malformed("a charter is not an object")
+    version = charter.get("version")
+    if version not in ("charter/1", "charter/2"):
+        raise Malformed(f"a charter of the version {str(version)[:40]}")
+    exact(charter, FIRST_RULES | (MORE_RULES if version == "charter/2" else frozenset()))
+    allowed, forbidden = (
+        frozenset(map(string, listed_in(charter[name])))
+        for name in ("allowed_workloads", "forbidden_workloads")
+    )
+    first = (
+        version,
+        integer(charter["embargo_days"]),
+        integer(charter["egress_ceiling_bytes"]),
+        integer(charter["gpu_total"]),
+        allowed,
+        forbidden,
+    )
+    if version == "charter/1":
+        return Rules(*first, FIRST_CEILINGS)
+    ceilings = exact(charter["artifact_ceilings"], frozenset(ARTIFACT_CLASSES))
+    quotas = exact(charter["quotas"], QUOTAS)
+    integer(quotas["member_egress_bytes"])
+    integer(quotas["member_model_egress_bytes"])
+    integer(charter["admission_hours"])
+    job_wall_s, member_gpus = quotas["job_wall_seconds"], quotas["member_gpus"]
+    return Rules(
+        *first,
+        {name: integer(ceilings[name]) for name in ARTIFACT_CLASSES},
+        None if job_wall_s is None else integer(job_wall_s),
+        None if member_gpus is None else integer(member_gpus),
+        integer(charter["council_threshold"]),
+    )
+
+
+def listed_in(value: object) -> list[Any]:
+    """Return ``value`` if it is a list."""
+    if not isinstance(value, list):
+        raise Malformed("a list is missing")
+    return value
+
+
 def _about_submitted(public: dict[str, Any]) -> tuple[Any, ...]:
     ceiling, targets = public["egress_ceiling_bytes"], public["optimizer_targets"]
-    if string(public["gradient_scope"]) not in SCOPES or not TARGETS.issuperset(targets):
+    scope = string(public["gradient_scope"])
+    if scope not in SCOPES or not TARGETS.issuperset(targets):
         raise Malformed("a gradient scope or an optimizer target that is not a known code")
     return (
         string(public["workload_type"]),
@@ -1436,6 +1566,7 @@ def _about_submitted(public: dict[str, Any]) -> tuple[Any, ...]:
         None if ceiling is None else integer(ceiling),
         integer(public["gpu_count"]),
         integer(public["wall_limit_seconds"]),
+        scope,
     )
 
 
@@ -1460,6 +1591,12 @@ def _about_registry(public: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(string(public[name]) for name in ("action", "name", "role", "vkey"))
 
 
+def _about_charter(public: dict[str, Any]) -> tuple[Any, ...]:
+    read_rules(public["charter"])
+    since = seconds(string(public["in_force_from"]))
+    return public["charter"], since, integer(public["replaces"])
+
+
 def _about_end(public: dict[str, Any]) -> tuple[Any, ...]:
     _known(public, "exit_status", "weights_check")
     if type(public["weights_unchanged"]) is not bool:
@@ -1468,21 +1605,57 @@ def _about_end(public: dict[str, Any]) -> tuple[Any, ...]:
     return *amounts, public["weights_unchanged"], seconds(string(public["ended_at"]))
 
 
+def _about_artifact(public: dict[str, Any], count: int, name: str) -> tuple[Any, ...]:
+    if not ULID.fullmatch(string(public["artifact_id"])):
+        raise Malformed("the artifact ID is not a ULID")
+    if integer(public["artifact_count"]) != count:
+        raise Malformed(f"it counts {public['artifact_count']} artifacts")
+    amount = integer(public["egress_bytes"])
+    if amount == 0:
+        raise Malformed("an artifact of no bytes")
+    return amount, name
+
+
+def _about_write(public: dict[str, Any]) -> tuple[Any, ...]:
+    name = string(public["artifact_class"])
+    if name not in ARTIFACT_CLASSES:
+        raise Malformed("a class of artifact that is not a known code")
+    return _about_artifact(public, 1, name)
+
+
+def _about_read(public: dict[str, Any]) -> tuple[Any, ...]:
+    integer(public["offset"])
+    return _about_artifact(public, 0, "")
+
+
+def _about_refused(public: dict[str, Any]) -> tuple[Any, ...]:
+    code, gpus, member = string(public["code"]), public["gpu_count"], public["member"]
+    if code not in RULE_OF:
+        raise Malformed("the code is not a known code")
+    if not string(public["finding"]) or not string(public["system"]):
+        raise Malformed("a finding or a system without a word")
+    return code, None if gpus is None else integer(gpus), None if member is None else string(member)
+
+
 ABOUT: dict[str, Callable[[dict[str, Any]], tuple[Any, ...]]] = {
-    "submitted": _about_submitted,
-    "started": lambda public: (
+    "job-submitted/1": _about_submitted,
+    "job-started/1": lambda public: (
         integer(public["gpu_count"]),
         seconds(string(public["started_at"])),
     ),
-    "interrupted": _about_interrupted,
-    "egress": lambda public: (integer(public["egress_bytes"]),),
-    "open": lambda public: (integer(public["discloses"]),),
-    "corrected": lambda public: (integer(public["corrects"]),),
-    "withheld": _about_withheld,
-    "registry": _about_registry,
-    **dict.fromkeys(ENDS, _about_end),
+    "job-interrupted/1": _about_interrupted,
+    "job-egress/1": lambda public: (integer(public["egress_bytes"]),),
+    "artifact-write/1": _about_write,
+    "artifact-read/1": _about_read,
+    "start-refused/1": _about_refused,
+    "job-open/1": lambda public: (integer(public["discloses"]),),
+    "job-corrected/1": lambda public: (integer(public["corrects"]),),
+    "job-withheld/1": _about_withheld,
+    "registry/1": _about_registry,
+    "charter-version/1": _about_charter,
+    **dict.fromkeys(("job-ended/1", "job-ended/2"), _about_end),
 }
-"""The public fields that the replay judges, by kind, checked for their types. Where a statement
+"""The public fields that the replay judges, by schema, checked for their types. Where a statement
 reports something that has a time, that time is the last."""
 
 
@@ -1498,11 +1671,29 @@ def _signed(
     return ed25519_holds(public, message, value), None
 
 
+def _read_endorsements(
+    entry: dict[str, Any], message: bytes, keys: Keys | None
+) -> tuple[Endorsement, ...]:
+    """Read the council's further signatures, which are over the same bytes as the author's."""
+    given = listed_in(entry["endorsements"])
+    if not 1 <= len(given) <= MOST_ENDORSEMENTS:
+        raise Malformed(f"{len(given)} endorsements, where there may be 1 to {MOST_ENDORSEMENTS}")
+    read = []
+    for each in given:
+        exact(each, frozenset({"author", "signature"}))
+        signature = exact(each["signature"], frozenset({"key_id", "value"}))
+        names = string(each["author"]), string(signature["key_id"])
+        read.append(Endorsement(*names, *_signed(signature, message, keys, names)))
+    return tuple(read)
+
+
 def read_statement(entry: dict[str, Any], data: bytes | None, keys: Keys | None) -> Said:
     """Check shape and signature. ``data``: the entry if canonical; ``keys`` None: no signatures."""
     kind = entry["kind"]
     statement = exact(entry.get("statement"), STATEMENT, "job_id", "sealed")
-    exact(entry, SIGNED | {"publish_by"} if "sealed" in statement else SIGNED)
+    endorsed = kind in OF_NO_JOB and "endorsements" in entry
+    fields = SIGNED | {"publish_by"} if "sealed" in statement else SIGNED
+    exact(entry, fields | {"endorsements"} if endorsed else fields)
     author, name = string(statement["author"]), string(statement["schema"])
     made_at = seconds(string(statement["made_at"]))
     signature = exact(entry["signature"], frozenset({"key_id", "value"}))
@@ -1510,9 +1701,11 @@ def read_statement(entry: dict[str, Any], data: bytes | None, keys: Keys | None)
     schema = SCHEMAS.get(name)
     if statement["kind"] != kind or (schema and kind not in schema.kinds):
         raise Malformed(f"a statement of kind {statement['kind']!r} and {name} in a {kind} entry")
-    if kind == "registry":
+    if kind in OF_NO_JOB:
         if "job_id" in statement:
-            raise Malformed("a registry statement names a job")
+            raise Malformed(f"a {kind} statement names a job")
+    elif kind in OF_ANY_JOB_OR_NONE and "job_id" not in statement:
+        pass
     elif not ULID.fullmatch(string(statement.get("job_id"))):
         raise Malformed("the job ID is not a ULID")
     publish_by = root = None
@@ -1533,7 +1726,7 @@ def read_statement(entry: dict[str, Any], data: bytes | None, keys: Keys | None)
     body = canonical(statement) if data is None else data[data.index(mark) + len(mark) : -1]
     message = b"DSSEv1 %d %b %d %b" % (len(TYPE), TYPE, len(body), body)
     holds, unread = _signed(signature, message, keys, (author, key_id))
-    about = ABOUT[kind](public) if schema else ()
+    about = ABOUT[name](public) if schema else ()
     reports = about and kind in ENDS | {"started", "interrupted"}
     return Said(
         author=author,
@@ -1548,6 +1741,7 @@ def read_statement(entry: dict[str, Any], data: bytes | None, keys: Keys | None)
         holds=holds,
         unread=unread,
         about=about,
+        endorsements=_read_endorsements(entry, message, keys) if endorsed else (),
     )
 
 
@@ -1599,7 +1793,7 @@ def read_disclosed(entry: dict[str, Any]) -> Shown:
     opened_by, withheld_by = entry.get("opened_by"), entry.get("withheld_by")
     root, paths, closed = opening_root(entry)
     before, after = (
-        canonical(value).decode() if (value := entry["fields"].get(path)) is not None else None
+        canonical(entry["fields"][path]).decode() if path in entry["fields"] else None
         for path in ("model.weights_digest", "model.weights_digest_after")
     )
     return Shown(
@@ -1617,16 +1811,29 @@ def read_disclosed(entry: dict[str, Any]) -> Shown:
 
 def read_decision(entry: dict[str, Any]) -> Decided:
     """Check the shape of the ledger's answer to a submission."""
+    return Decided(*_judgement(entry))
+
+
+def read_finding(entry: dict[str, Any]) -> Found:
+    """Check the shape of what the ledger found in a run."""
+    refers_to, job_id, charter, findings = _judgement(entry)
+    if not findings:
+        raise Malformed("a finding that found nothing")
+    words = [each["finding"] for each in entry["findings"]]
+    tells_digest = any(re.search(r"[0-9a-fA-F]{32}", each) for each in words)
+    return Found(refers_to, job_id, charter, findings, tells_digest)
+
+
+def _judgement(entry: dict[str, Any]) -> tuple[int, str, int, tuple[tuple[int, str], ...]]:
+    """Read what ``admitted``, ``rejected`` and ``finding`` have in common."""
     exact(entry, COMMON | {"refers_to", "job_id", "charter", "findings"})
-    if not isinstance(entry["findings"], list):
-        raise Malformed("findings is not a list")
     findings = []
-    for finding in entry["findings"]:
+    for finding in listed_in(entry["findings"]):
         exact(finding, frozenset({"rule", "code", "finding"}))
         string(finding["finding"])
         findings.append((integer(finding["rule"]), string(finding["code"])))
     refers_to, charter = integer(entry["refers_to"]), integer(entry["charter"])
-    return Decided(refers_to, string(entry["job_id"]), charter, tuple(findings))
+    return refers_to, string(entry["job_id"]), charter, tuple(findings)
 
 
 def read_manifest(entry: dict[str, Any]) -> Listed:
@@ -1637,19 +1844,29 @@ def read_manifest(entry: dict[str, Any]) -> Listed:
     return Listed(integer(entry["tree_size"]))
 
 
+def read_genesis(entry: dict[str, Any]) -> dict[str, Any]:
+    """Check which parts the first entry has; the replay takes them up."""
+    return exact(entry, COMMON | {"authors", "charter", "origin", "vkey"})
+
+
+READERS: dict[str, Callable[[dict[str, Any]], Body]] = {
+    "genesis": read_genesis,
+    "admitted": read_decision,
+    "rejected": read_decision,
+    "finding": read_finding,
+    "disclosed": read_disclosed,
+    "manifest": read_manifest,
+}
+"""By kind, for the entries that the ledger makes itself."""
+
+
 def read_body(entry: dict[str, Any], data: bytes | None, keys: Keys | None) -> Body:
     """Read what an entry of a kind has; None for a kind of a later version."""
     kind = entry["kind"]
     if kind in ROLES_FOR:
         return read_statement(entry, data, keys)
-    if kind in ("admitted", "rejected"):
-        return read_decision(entry)
-    if kind == "disclosed":
-        return read_disclosed(entry)
-    if kind == "genesis":
-        return exact(entry, COMMON | {"authors", "charter", "origin", "vkey"})
-    if kind == "manifest":
-        return read_manifest(entry)
+    if (reader := READERS.get(kind)) is not None:
+        return reader(entry)
     # A kind of a later version may hold a statement; what is known stands under its own name.
     statement = entry.get("statement")
     if isinstance(statement, dict) and statement.get("kind") in [*ROLES_FOR]:
@@ -1821,15 +2038,17 @@ class Elsewhere:
 
 # --- memory -----------------------------------------------------------------------------------
 
-APPLICATION, VERSION = 0x41505349, 1
+APPLICATION, VERSION = 0x41505349, 2
 TABLES = """\
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE node (number INTEGER PRIMARY KEY, hashes BLOB NOT NULL);
 CREATE TABLE key (author TEXT, key_id TEXT, role TEXT, vkey TEXT, added INTEGER, retired INTEGER,
     PRIMARY KEY (author, key_id)) WITHOUT ROWID;
+CREATE TABLE charter (entry INTEGER PRIMARY KEY, since INTEGER, rules TEXT);
 CREATE TABLE job (number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, state TEXT NOT NULL,
     gpus INTEGER, wall_s INTEGER, ceiling INTEGER, egress INTEGER, periods INTEGER,
-    end_by INTEGER, began INTEGER, before TEXT, after TEXT, flags INTEGER);
+    end_by INTEGER, began INTEGER, before TEXT, after TEXT, flags INTEGER, member TEXT,
+    admitted INTEGER, charter INTEGER, classes TEXT);
 CREATE INDEX job_running ON job (end_by) WHERE end_by IS NOT NULL;
 CREATE TABLE said (job INTEGER, digest BLOB, entry INTEGER, author TEXT,
     PRIMARY KEY (job, digest)) WITHOUT ROWID;
@@ -1842,22 +2061,31 @@ CREATE INDEX withheld_target ON withheld (target);
 CREATE TABLE opened (entry INTEGER PRIMARY KEY)
 """.rstrip("\n").split(";\n")
 """A row of ``node`` holds the roots of the full bundles that one tile of level 1 holds."""
-EGRESS_TOLD, WEIGHTS_TOLD = 1, 2
+EGRESS_TOLD, WEIGHTS_TOLD, QUARANTINED, CLAIMED, MISSING_TOLD = 1, 2, 4, 8, 16
+"""``CLAIMED``: the ledger found other weights by digests that were still sealed."""
 
 
 class Job:
-    """What the rules need to remember of a job. ``state`` is "" for one never submitted."""
+    """What the rules need to remember of a job. ``state`` is "" for one never submitted.
+
+    ``began`` is the entry with which it was admitted, started or ended last; ``classes`` the bytes
+    of its artifacts by class, as JSON, and None for a job that has none.
+    """
 
     __slots__ = (
+        "admitted",
         "after",
         "before",
         "began",
         "ceiling",
+        "charter",
+        "classes",
         "egress",
         "end_by",
         "flags",
         "gpus",
         "job_id",
+        "member",
         "number",
         "periods",
         "state",
@@ -1876,6 +2104,10 @@ class Job:
         self.before: str | None
         self.after: str | None
         self.flags: int
+        self.member: str | None
+        self.admitted: int | None
+        self.charter: int | None
+        self.classes: str | None
         (
             self.gpus,
             self.wall_s,
@@ -1887,13 +2119,21 @@ class Job:
             self.before,
             self.after,
             self.flags,
-        ) = rest or (None, None, None, 0, 0, None, None, None, None, 0)
+            self.member,
+            self.admitted,
+            self.charter,
+            self.classes,
+        ) = rest or NO_JOB
 
     def row(self) -> tuple[Any, ...]:
         """Return the job as its table has it."""
         amounts = self.gpus, self.wall_s, self.ceiling, self.egress, self.periods
         times = self.end_by, self.began, self.before, self.after, self.flags
-        return self.number, self.job_id, self.state, *amounts, *times
+        whose = self.member, self.admitted, self.charter, self.classes
+        return self.number, self.job_id, self.state, *amounts, *times, *whose
+
+
+NO_JOB = (None, None, None, 0, 0, None, None, None, None, 0, None, None, None, None)
 
 
 class Waiting:
@@ -1914,7 +2154,7 @@ class Memory:
     not grow with the log.
     """
 
-    def __init__(self, path: str = "", *, to_read: bool = False) -> None:
+    def __init__(self, path: str = "", *, to_read: bool = False, older: bool = False) -> None:
         fresh = not path or not Path(path).exists() or not Path(path).stat().st_size
         self.path = path
         self.db = sqlite3.connect(path, timeout=0.0, isolation_level=None)
@@ -1929,7 +2169,7 @@ class Memory:
                 self.db.execute(f"PRAGMA application_id = {APPLICATION}")
                 self.db.execute(f"PRAGMA user_version = {VERSION}")
             else:
-                self._check()
+                self._check(older=older)
             (self._jobs,) = self.db.execute("SELECT coalesce(max(number), 0) FROM job").fetchone()
         except BaseException:
             self.db.close()
@@ -1940,11 +2180,16 @@ class Memory:
         self._shut: dict[int, None] = {}
         self._said: list[tuple[int, bytes, int, str]] = []
 
-    def _check(self) -> None:
-        """Refuse a file that this version of this script did not make."""
-        marks = [self.db.execute(f"PRAGMA {name}").fetchone()[0] for name in (
-            "application_id", "user_version",
-        )]  # fmt: skip
+    def marks(self) -> list[int]:
+        """Return which program made the file, and which version of it."""
+        names = "application_id", "user_version"
+        return [self.db.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+
+    def _check(self, *, older: bool) -> None:
+        """Refuse a file that this version of this script did not make, or an older one."""
+        marks = self.marks()
+        if older and marks == [APPLICATION, 1]:
+            return
         found = {sql for (sql,) in self.db.execute("SELECT sql FROM sqlite_master") if sql}
         if marks != [APPLICATION, VERSION] or found != {*TABLES}:
             refuse("it is of another program or another version")
@@ -2064,7 +2309,8 @@ class Memory:
         """Move everything to the file; returns statements that were said twice: entry, first."""
         jobs = [job.row() for job in self._young.values()]
         self.db.executemany(
-            "INSERT OR REPLACE INTO job VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", jobs
+            "INSERT OR REPLACE INTO job VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            jobs,
         )
         self._old, self._young = self._young, {}
         rows = [
@@ -2149,7 +2395,11 @@ MAY_FOLLOW = {
     "terminated_by_policy": RUN_STATES | {"admitted"},
     "egress": RUN_STATES | ENDS,
 }
-KEEPS_STATE = frozenset({"egress", "open", "withheld", "corrected"})
+KEEPS_STATE = frozenset({"egress", "open", "withheld", "corrected", "refused"})
+NO_DIGESTS = frozenset({(None, None), ("null", None), (None, "null")})
+"""What a disclosure shows of the weights where it shows no digest."""
+FOUND_AFTER_RUN = frozenset({"R1_digest_mismatch"})
+FOUND_AT_DOOR = frozenset({"R2_egress_ceiling", "R2_unmetered_egress"})
 RUNS = frozenset(MAY_FOLLOW) - {"admitted", "rejected"}
 NEVER_ADMITTED = frozenset({"", "submitted", "rejected"})
 
@@ -2169,6 +2419,54 @@ class Clocks(NamedTuple):
     since: int = 0
 
 
+class Charter(NamedTuple):
+    """One version of the rules: the entry that set it, and from when it counts."""
+
+    entry: int
+    since: int
+    rules: Rules
+
+
+Breach = tuple[str, str, Sentence]
+"""What the charter has against a submission: this script's code, the ledger's, and the words."""
+
+
+def breaches(rules: Rules, about: tuple[Any, ...], held: int) -> Iterator[Breach]:
+    """Hold a submission against the charter; ``held``: GPUs that its member's jobs have by now."""
+    workload, targets, ceiling, gpus, wall_s, _ = about
+    forbidden, against = "forbidden-workload-admitted", "admitted-against-charter"
+    if workload not in rules.allowed:
+        code = "R1_forbidden_workload" if workload in rules.forbidden else "Q_malformed"
+        told = say("admitted although the workload is {workload}", workload=workload[:60])
+        yield forbidden, code, told
+    elif workload in rules.forbidden:  # a charter that says both
+        told = say("admitted although the workload is {workload}", workload=workload[:60])
+        yield forbidden, "R1_forbidden_workload", told
+    if "uploaded_model" in targets:
+        told = say("admitted although an optimizer works on the uploaded model")
+        yield forbidden, "R1_optimizer_on_uploaded_model", told
+    if ceiling is None:
+        yield against, "R2_unmetered_egress", say("admitted without an egress ceiling")
+    elif ceiling > rules.ceiling:
+        amounts = {"ceiling": ceiling, "most": rules.ceiling}
+        told = say("admitted with an egress ceiling of {ceiling}, most is {most}", **amounts)
+        yield against, "R2_egress_ceiling", told
+    if gpus > rules.gpus:
+        told = say("admitted with {gpus} GPUs, most is {most}", gpus=gpus, most=rules.gpus)
+        yield against, "Q_quota", told
+    if rules.job_wall_s is not None and wall_s > rules.job_wall_s:
+        told = say("admitted for {wall:,} s, most is {most:,}", wall=wall_s, most=rules.job_wall_s)
+        yield against, "Q_quota", told
+    if rules.member_gpus is not None and held + gpus > rules.member_gpus:
+        told = say(
+            "admitted with {gpus} GPUs beside the {held} that its member holds, most is {most}",
+            gpus=gpus,
+            held=held,
+            most=rules.member_gpus,
+        )
+        yield against, "Q_quota", told
+
+
 class Replay:
     """The log's history, entry by entry, held against the rules. Knows no hashes and no network."""
 
@@ -2181,38 +2479,67 @@ class Replay:
         self.counts: Counter[str] = Counter()
         self.signatures = self.openings = self.came_due = self.closed_in_part = 0
         self.time_s = 0
-        self.embargo_s = LONGEST_EMBARGO_DAYS * DAY_S
-        self.charter: dict[str, Any] = {}
+        self.charters: dict[int, Charter] = {}
+        self.live: list[Charter] = []
+        """Those in force now or later: each counts from later on than the one before it."""
+        self.newest_charter = 0
+        self.modern = 0
+        """Whether the log has had anything of ``charter/2`` or later, which logs its findings."""
+        self.held: Counter[str] = Counter()
+        """GPUs that the jobs of a member hold which are admitted and have not ended."""
+        self.claims: set[str] = set()
+        """Jobs of which the ledger found other weights, while the digests are still sealed."""
+        self.ended: tuple[int, str] | None = None
+        """The newest end of a job: entry and job."""
         self.keys: dict[tuple[str, str], KeyTerm] = {}
         self.authors: set[str] = set()
+        self.council: Counter[str] = Counter()
+        """The council's authors, by how many valid keys they have."""
+        self.seats = 0
         self.due: tuple[str, str, str, tuple[Any, ...]] | None = None
         self.own = "finding" if own_clock else None
 
     # Between runs.
 
-    FIELDS = ("signatures", "openings", "came_due", "closed_in_part", "time_s", "embargo_s")
+    FIELDS = (
+        "signatures",
+        "openings",
+        "came_due",
+        "closed_in_part",
+        "time_s",
+        "newest_charter",
+        "modern",
+    )
 
     def keep(self) -> None:
         """Move to memory all that the next entry may need; nothing may be owed at the time."""
         self._flush()
-        numbers = {name: getattr(self, name) for name in self.FIELDS}
-        self.memory.write(
-            "replay",
-            {**numbers, "size": self.size, "charter": self.charter, "counts": dict(self.counts)},
-        )
+        kept = {name: getattr(self, name) for name in self.FIELDS}
+        kept |= {"size": self.size, "counts": dict(self.counts), "held": dict(+self.held)}
+        kept |= {"claims": sorted(self.claims), "ended": self.ended}
+        self.memory.write("replay", kept)
 
     def resume(self) -> None:
         """Take up what ``keep`` kept; ValueError or KeyError where it is not that."""
         kept = self.memory.read("replay")
         for name in self.FIELDS:
             setattr(self, name, integer(kept[name]))
-        self.size, self.charter = integer(kept["size"]), dict(kept["charter"])
+        self.size = integer(kept["size"])
         self.counts.update({str(kind): integer(n) for kind, n in kept["counts"].items()})
+        self.held.update({str(member): integer(n) for member, n in kept["held"].items()})
+        self.claims.update(map(string, kept["claims"]))
+        if kept["ended"] is not None:
+            self.ended = integer(kept["ended"][0]), string(kept["ended"][1])
+        query = "SELECT entry, since, rules FROM charter ORDER BY entry"
+        for entry, since, rules in self.memory.db.execute(query):
+            self._live_by(Charter(integer(entry), integer(since), read_rules(json.loads(rules))))
         query = "SELECT author, key_id, role, vkey, added, retired FROM key"
         for author, key_id, role, vkey, added, retired in self.memory.db.execute(query):
             term = KeyTerm(role, vkey, parse_vkey(vkey).public, added, retired)
             self.keys[author, key_id] = term
             self.authors.add(author)
+            if role == "council" and retired is None:
+                self._seat(author, 1)
 
     def known_keys(self) -> Keys:
         """Return the public keys that readers need."""
@@ -2257,7 +2584,9 @@ class Replay:
         if isinstance(body, Said):
             self._statement(index, row, body)
         elif isinstance(body, Decided):
-            self._decided(index, row.kind, body, due)
+            self._decided(index, row, body, due)
+        elif isinstance(body, Found):
+            self._found(index, row, body)
         elif isinstance(body, Shown):
             self._shown(index, body, due)
         elif isinstance(body, Listed):
@@ -2304,6 +2633,10 @@ class Replay:
             if not isinstance(body, Decided) or body.refers_to != index - 1:
                 sentence = say("no decision follows it")
                 self.tally.add("missing-decision", index - 1, sentence, index)
+        elif due[0] in ENDS:
+            if not isinstance(body, Found) or body.refers_to != index - 1:
+                sentence = say("no finding follows it, although the weights are others")
+                self.tally.add("missing-finding", index - 1, sentence, index)
         elif not isinstance(body, Shown) or body.opened_by != index - 1:
             self.tally.add("open-not-obeyed", index - 1, say("no disclosure follows it"), index)
 
@@ -2311,19 +2644,7 @@ class Replay:
         if index:
             return
         try:
-            charter = entry["charter"]
-            days = integer(charter["embargo_days"])
-            if not 1 <= days <= LONGEST_EMBARGO_DAYS:
-                sentence = say("the charter's embargo is {days} days", days=days)
-                self.tally.add("embargo-too-long", 0, sentence)
-            self.embargo_s = min(days, 10**6) * DAY_S
-            self.charter = {
-                "version": string(charter["version"]),
-                "allowed": sorted(map(string, charter["allowed_workloads"])),
-                "forbidden": sorted(map(string, charter["forbidden_workloads"])),
-                "ceiling": integer(charter["egress_ceiling_bytes"]),
-                "gpus": integer(charter["gpu_total"]),
-            }
+            self._in_force_from(0, 0, entry["charter"], self._rules(0, entry["charter"]))
             for author in entry["authors"]:
                 string(author["title"])
                 self._add_key(0, author["name"], author["role"], author["vkey"])
@@ -2343,6 +2664,137 @@ class Replay:
             )
             self.tally.add("genesis-key-mismatch", 0, sentence)
 
+    # The charter, and who may change it.
+
+    def _rules(self, index: int, charter: object) -> Rules:
+        """Read a charter and judge what no charter may say; raises Malformed."""
+        rules = read_rules(charter)
+        if not 1 <= rules.embargo_days <= LONGEST_EMBARGO_DAYS:
+            sentence = say("the charter's embargo is {days} days", days=rules.embargo_days)
+            self.tally.add("embargo-too-long", index, sentence)
+        if both := rules.allowed & rules.forbidden:
+            sentence = say("it allows and forbids {both}", both=listed(both))
+            self.tally.add("bad-charter", index, sentence)
+        return rules
+
+    def _in_force_from(self, index: int, since: int, charter: object, rules: Rules) -> None:
+        """Take a charter as one that counts, from a time on."""
+        if len(self.charters) >= MOST_CHARTERS:
+            raise CannotCheck(f"more than {MOST_CHARTERS} charters are in this log")
+        self._live_by(Charter(index, since, rules))
+        row = index, since, canonical(charter).decode()
+        self.memory.db.execute("INSERT OR REPLACE INTO charter VALUES (?, ?, ?)", row)
+
+    def _live_by(self, charter: Charter) -> None:
+        self.charters[charter.entry] = charter
+        self.newest_charter = charter.entry
+        self.modern |= charter.rules.version != "charter/1"
+        # One that is to count from later on than a newer one never counts.
+        while self.live and self.live[-1].since >= charter.since:
+            self.live.pop()
+        self.live.append(charter)
+
+    def _in_force(self, logged_at: int) -> Charter | None:
+        """Return the newest charter by now that counts at a time."""
+        live = self.live
+        if not live or live[-1].since <= logged_at:
+            return live[-1] if live else None
+        at = bisect_right(live, logged_at, key=lambda charter: charter.since)
+        return live[at - 1] if at else None
+
+    def _of_council(
+        self, index: int, kind: str, logged_at: int, said: Said, *, believed: bool
+    ) -> None:
+        if said.about and kind == "charter":
+            self._charter(index, logged_at, said, believed=believed)
+        elif said.about:
+            self._registry(index, logged_at, said)
+
+    def _charter(self, index: int, logged_at: int, said: Said, *, believed: bool) -> None:
+        """Hold a change of the charter against the rules for it; follow it if it keeps them."""
+        charter, since, replaces = said.about
+        before = self.tally.findings.total()
+        rules = self._rules(index, charter)
+        if not logged_at <= since <= logged_at + LONGEST_NOTICE_S:
+            times = {"since": clock_text(since), "at": clock_text(logged_at)}
+            sentence = say("it is to count from {since} on and was logged at {at}", **times)
+            self.tally.add("charter-out-of-time", index, sentence)
+        if replaces != self.newest_charter:
+            told = {"target": replaces, "newest": self.newest_charter}
+            sentence = say(
+                "it replaces entry {target}; the newest charter is entry {newest}", **told
+            )
+            self.tally.add("bad-charter", index, sentence)
+        if rules.threshold is not None and not 1 <= rules.threshold <= self.seats:
+            told = {"threshold": rules.threshold, "seats": self.seats}
+            sentence = say("it asks for {threshold} signatures of a council of {seats}", **told)
+            self.tally.add("bad-charter", index, sentence)
+        sound = believed and self.tally.findings.total() == before
+        if self._endorsed(index, logged_at, said) and sound:
+            self._in_force_from(index, since, charter, rules)
+
+    def _threshold(self, logged_at: int) -> int:
+        """Return how many of the council's authors have to sign for a change of charter or keys."""
+        charter = self._in_force(logged_at)
+        threshold = None if charter is None else charter.rules.threshold
+        return self.seats // 2 + 1 if threshold is None else threshold
+
+    def _signers(self, index: int, said: Said, *, needed: bool) -> int:
+        """Count the council's authors who have signed a statement, its own author included.
+
+        Where one signature is enough, the ledger does not ask whose the others are.
+        """
+        counted = {said.author}
+        last = ""
+        for each in said.endorsements:
+            term = self.keys.get((each.author, each.key_id))
+            holds = each.holds
+            if term is not None and each.unread is not None:
+                holds = ed25519_holds(term.public, *each.unread)
+            who = {"author": each.author[:60], "key": each.key_id[:20]}
+            if each.author <= last or each.author in counted:
+                sentence = say("{author} endorses twice, or out of order", author=who["author"])
+            elif term is None or (needed and term.role != "council"):
+                sentence = say("{author} with key {key} is not of the council", **who)
+            elif needed and not term.added < index < (term.retired or 2**62):
+                sentence = say("{author} with key {key}: the key is not valid here", **who)
+            elif holds is False:
+                sentence = say("the signature by {author} with key {key} does not verify", **who)
+            else:
+                self.signatures += bool(holds)
+                counted.add(each.author)
+                last = each.author
+                continue
+            self.tally.add("bad-endorsement", index, sentence)
+        return len(counted)
+
+    def _endorsed(self, index: int, logged_at: int, said: Said) -> bool:
+        """Tell whether enough of the council's authors have signed."""
+        signers = self._signers(index, said, needed=True) if said.endorsements else 1
+        most = self._threshold(logged_at)
+        if signers >= most:
+            return True
+        told = {"count": signers, "most": most}
+        sentence = say("{count} of the council have signed, {most} have to", **told)
+        self.tally.add("too-few-endorsements", index, sentence)
+        return False
+
+    def _cited(self, index: int, target: int, logged_at: int) -> Charter | None:
+        """Require that an entry names the charter in force, which is returned."""
+        charter = self._in_force(logged_at)
+        if charter is not None and target != charter.entry:
+            if target in self.charters:
+                sentence = say(
+                    "by the charter of entry {target}; in force is entry {right}",
+                    target=target,
+                    right=charter.entry,
+                )
+                self.tally.add("wrong-charter", index, sentence, charter.entry)
+            else:
+                sentence = say("entry {target} is no charter", target=target)
+                self.tally.add("bad-reference", index, sentence)
+        return charter
+
     def _add_key(self, index: int, name: str, role: str, vkey: str) -> None:
         key = parse_vkey(string(vkey))
         term = (string(name), key.key_id.hex())
@@ -2355,20 +2807,26 @@ class Replay:
     def _know(self, names: tuple[str, str], term: KeyTerm) -> None:
         self.keys[names] = term
         self.authors.add(names[0])
+        if term.role == "council":
+            self._seat(names[0], 1 if term.retired is None else -1)
         row = (*names, term.role, term.vkey, term.added, term.retired)
         self.memory.db.execute("INSERT OR REPLACE INTO key VALUES (?, ?, ?, ?, ?, ?)", row)
 
+    def _seat(self, author: str, keys: int) -> None:
+        before = self.council[author] > 0
+        self.council[author] += keys
+        self.seats += (self.council[author] > 0) - before
+
     def _statement(self, index: int, row: Row, said: Said) -> None:
         kind, logged_at = row.kind, row.logged_at or 0
-        self._authority(index, kind, said)
+        believed = self._authority(index, kind, said)
         job = None
-        if kind == "registry":
-            if said.about:
-                self._registry(index, said.about)
-        else:
+        if kind in OF_NO_JOB:
+            self._of_council(index, kind, logged_at, said, believed=believed)
+        elif said.job_id:
             job = self._life_cycle(index, kind, said.job_id)
             if said.about:
-                self._usage(index, kind, job, said.about, logged_at)
+                self._usage(index, kind, job, said, logged_at)
         if kind == "corrected" and said.about and job is not None:
             self._corrected(index, said, job)
         self.memory.said(job, said.digest, index, said.author)
@@ -2395,14 +2853,16 @@ class Replay:
             sentence = say("{late} s after what it reports", late=logged_at - said.happened_at)
             self.tally.add("late-logged", index, sentence)
 
-    def _authority(self, index: int, kind: str, said: Said) -> None:
+    def _authority(self, index: int, kind: str, said: Said) -> bool:
+        """Tell whether a statement is its author's, who may say it; findings say where not."""
         term = self.keys.get((said.author, said.key_id))
         who = {"author": said.author[:60], "key": said.key_id[:20]}
         if term is None:
             code = "unknown-key" if said.author in self.authors else "unknown-author"
             sentence = say("{author} with key {key} is not in the registry", **who)
             self.tally.add(code, index, sentence)
-            return
+            return False
+        believed = True
         if index <= term.added or (term.retired is not None and index >= term.retired):
             after = {"added": term.added, "retired": "-" if term.retired is None else term.retired}
             sentence = say(
@@ -2411,6 +2871,7 @@ class Replay:
                 **after,
             )
             self.tally.add("key-not-valid", index, sentence, term.added)
+            believed = False
         holds = said.holds
         if said.unread is not None:
             holds = ed25519_holds(term.public, *said.unread)
@@ -2419,7 +2880,9 @@ class Replay:
             self.tally.add("bad-signature", index, sentence)
         elif holds:
             self.signatures += 1
-        if term.role not in ROLES_FOR[kind]:
+        schema = SCHEMAS.get(said.schema)
+        if term.role not in (ROLES_FOR[kind] if schema is None else schema.roles):
+            believed = False
             code = "withheld-without-committee" if kind == "withheld" else "wrong-role"
             sentence = say(
                 "{author} with key {key} is {role} and may not say {kind}",
@@ -2428,21 +2891,41 @@ class Replay:
                 kind=kind,
             )
             self.tally.add(code, index, sentence)
+        return believed and holds is not False
 
-    def _registry(self, index: int, about: tuple[str, ...]) -> None:
+    def _registry(self, index: int, logged_at: int, said: Said) -> None:
         try:
-            action, name, role, vkey = about
+            action, name, role, vkey = said.about
             key_id = parse_vkey(vkey).key_id.hex()
+            term = self.keys.get((name, key_id))
+            whose = role if action == "add" else "" if term is None else term.role
+            charter = self._in_force(logged_at)
+            threshold = None if charter is None else charter.rules.threshold
+            # Under charter/1 one signature changes the council, as it always did.
+            if whose == "council" and threshold is not None and threshold > 1:
+                if not self._endorsed(index, logged_at, said):
+                    return
+            elif said.endorsements:
+                self._signers(index, said, needed=False)
             if action == "add":
                 self._add_key(index, name, role, vkey)
                 return
-            term = self.keys.get((name, key_id))
             if action != "retire" or term is None or term.vkey != vkey or term.retired is not None:
                 refuse(f"{action[:20]} {vkey[:100]}, which {name[:60]} does not have")
+            if term.role == "council" and self.council[name] == 1:
+                self._seats_left(logged_at)
         except (ValueError, Malformed) as error:
             self.tally.add("bad-registry", index, say("{why}", why=str(error)))
         else:
             self._know((name, key_id), term._replace(retired=index))
+
+    def _seats_left(self, logged_at: int) -> None:
+        """Refuse, with ValueError, to take a council's author away that its threshold needs."""
+        charter = self._in_force(logged_at)
+        threshold = charter.rules.threshold if charter is not None else None
+        seats = self.seats - 1
+        if threshold is not None and seats < threshold:
+            refuse(f"a council of {seats}, of which {threshold} have to sign")
 
     def _life_cycle(self, index: int, kind: str, job_id: str) -> Job:
         """Hold an event against its job's state, and return the job."""
@@ -2465,15 +2948,17 @@ class Replay:
                 sentence = say("{kind} for job {job}, which was never submitted", **told)
             self.tally.add(code, index, sentence)
         elif kind not in KEEPS_STATE:
+            if kind in ENDS:
+                self.held[job.member or ""] -= job.gpus or 0
             job.state = kind
         return job
 
-    def _usage(
-        self, index: int, kind: str, job: Job, about: tuple[Any, ...], logged_at: int
-    ) -> None:
+    def _usage(self, index: int, kind: str, job: Job, said: Said, logged_at: int) -> None:
         """Hold what a job uses against what was admitted."""
+        about = said.about
         if kind == "submitted" and job.gpus is None:
-            _, _, job.ceiling, job.gpus, job.wall_s = about
+            _, _, job.ceiling, job.gpus, job.wall_s, _ = about
+            job.member = said.author
         elif kind == "started":
             job.periods += 1
             job.began = index
@@ -2485,12 +2970,46 @@ class Replay:
             # It may wait for long to be taken up again, but not for ever.
             job.end_by = None if job.wall_s is None else logged_at + job.wall_s + STALLED_S
         elif kind == "egress":
-            self._let_out(index, job, about[0])
+            if len(about) > 1:
+                self._artifact(index, job, said)
+            self._let_out(index, job, about[0], reported=len(about) == 1)
         elif kind in ENDS:
-            job.end_by = None
+            job.end_by, job.began = None, index
+            self.ended = index, job.job_id
             self._ended(index, kind, job, about)
 
-    def _let_out(self, index: int, job: Job, amount: int) -> None:
+    def _artifact(self, index: int, job: Job, said: Said) -> None:
+        """Hold an artifact that was taken, or read by its member, against what is allowed."""
+        amount, name = said.about
+        if not name:
+            if said.author != job.member:
+                told = {"author": said.author[:60], "member": (job.member or "-")[:60]}
+                sentence = say("read by {author}; the job is {member}'s", **told)
+                self.tally.add("artifact-read-by-another", index, sentence)
+            return
+        classes = json.loads(job.classes or "{}")
+        used = classes.get(name, 0)
+        classes[name] = min(used + amount, 2**62)
+        job.classes = json.dumps(classes)
+        charter = self.charters.get(0 if job.charter is None else job.charter)
+        if charter is None:
+            return
+        most = charter.rules.artifacts[name]
+        if used <= most < used + amount:
+            sentence = say(
+                "{sum:,} bytes of class {name} so far, the ceiling is {most:,}",
+                sum=classes[name],
+                name=name,
+                most=most,
+            )
+            self.tally.add("artifact-above-ceiling", index, sentence, charter.entry)
+
+    def _let_out(self, index: int, job: Job, amount: int, *, reported: bool) -> None:
+        """Add up what left; ``reported``: afterwards, by a gateway that has a door of its own."""
+        if job.flags & QUARANTINED:
+            met = "note" if reported else None
+            sentence = say("job {job} is in quarantine", job=job.job_id)
+            self.tally.add("egress-after-quarantine", index, sentence, severity=met)
         job.egress = min(job.egress + amount, 2**62)
         told = job.flags & EGRESS_TOLD
         if job.ceiling is not None and job.egress > job.ceiling and not told:
@@ -2503,6 +3022,9 @@ class Replay:
         wall_s, gpu_s, unchanged, _ = about
         if not unchanged:
             job.flags |= WEIGHTS_TOLD
+            if self.modern:
+                job.flags |= QUARANTINED
+                self.due = kind, "", job.job_id, ()
             met = "note" if kind == "terminated_by_policy" else None
             sentence = say("job {job} ended with other weights", job=job.job_id)
             self.tally.add("weights-changed", index, sentence, severity=met)
@@ -2519,7 +3041,9 @@ class Replay:
         self.tally.add("usage-above-admitted", index, sentence)
 
     def _seal(self, index: int, logged_at: int, said: Said, root: bytes, publish_by: int) -> None:
-        right = logged_at + self.embargo_s
+        charter = self._in_force(logged_at)
+        days = LONGEST_EMBARGO_DAYS if charter is None else charter.rules.embargo_days
+        right = logged_at + min(days, 10**6) * DAY_S
         if publish_by != right:
             sentence = say(
                 "{off:+d} s from {right}", off=publish_by - right, right=clock_text(right)
@@ -2569,9 +3093,8 @@ class Replay:
                 self.tally.add("bad-withholding", index, sentence, target)
         self.memory.withhold(target, waiting, index, paths, review_by)
 
-    def _decided(
-        self, index: int, kind: str, decided: Decided, due: tuple[Any, ...] | None
-    ) -> None:
+    def _decided(self, index: int, row: Row, decided: Decided, due: tuple[Any, ...] | None) -> None:
+        kind = row.kind
         asked = (index - 1, due[2]) if due and due[0] == "submitted" else None
         if (decided.refers_to, decided.job_id) != asked:
             sentence = say("it refers to entry {target}", target=decided.refers_to)
@@ -2579,76 +3102,65 @@ class Replay:
             return
         assert due is not None
         job = self._life_cycle(index, kind, decided.job_id)
-        if job.state == "admitted" and job.wall_s is not None:
-            job.began, job.end_by = index, self.time_s + job.wall_s + LATE_S
-        if decided.charter != 0:
-            sentence = say("entry {target} is no charter", target=decided.charter)
-            self.tally.add("bad-reference", index, sentence)
+        charter = self._cited(index, decided.charter, row.logged_at or 0)
         if (kind == "rejected") != bool(decided.findings):
             count = len(decided.findings)
             sentence = say("{kind} with {count} findings", kind=kind, count=count)
             self.tally.add("bad-decision", index, sentence)
-        if due[3] and self.charter:
-            self._grounds(index, decided, *due[3][:3])
-        if kind == "admitted" and due[3] and self.charter:
-            self._admissible(index, *due[3][:4])
+        if due[3] and charter is not None:
+            self._judged(index, kind, decided, list(
+                breaches(charter.rules, due[3], self.held[job.member or ""])
+            ), due[3])  # fmt: skip
+        if job.state == "admitted" and job.admitted is None:
+            self.held[job.member or ""] += job.gpus or 0
+            job.admitted, job.charter = index, 0 if charter is None else charter.entry
+            if job.wall_s is not None:
+                job.began, job.end_by = index, self.time_s + job.wall_s + LATE_S
 
-    def _grounds(
-        self,
-        index: int,
-        decided: Decided,
-        workload: str,
-        targets: tuple[str, ...],
-        ceiling: int | None,
+    def _judged(
+        self, index: int, kind: str, decided: Decided, found: list[Breach], about: tuple[Any, ...]
     ) -> None:
-        """Hold the grounds of a rejection against what the submission says in public."""
-        holds = {
-            "R1_forbidden_workload": workload in self.charter["forbidden"],
-            "R1_optimizer_on_uploaded_model": "uploaded_model" in targets,
-            "R2_unmetered_egress": ceiling is None,
-            "R2_egress_ceiling": ceiling is not None and ceiling > self.charter["ceiling"],
-        }
-        for rule, code in decided.findings:
-            if RULE_OF.get(code) != rule or not holds.get(code, True):
-                sentence = say("rejected for {code}, which is not so", code=code[:60])
-                self.tally.add("bad-decision", index, sentence)
+        """Hold a decision, and its grounds, against what the charter finds in the submission."""
+        if decided.findings:
+            true = {code for _, code, _ in found}
+            if about[1] and about[5] == "none":  # an optimizer without gradients
+                true.add("Q_malformed")
+            for rule, code in decided.findings:
+                if RULE_OF.get(code) != rule or (code in SEEN_IN_PUBLIC and code not in true):
+                    sentence = say("rejected for {code}, which is not so", code=code[:60])
+                    self.tally.add("bad-decision", index, sentence)
+        if kind == "admitted":
+            for code, _, sentence in found:
+                self.tally.add(code, index, sentence, index - 1)
 
-    def _admissible(
-        self, index: int, workload: str, targets: tuple[str, ...], ceiling: int | None, gpus: int
-    ) -> None:
-        """Hold an admitted submission against the charter."""
-        most, total = self.charter["ceiling"], self.charter["gpus"]
-        forbidden, against = "forbidden-workload-admitted", "admitted-against-charter"
-        for wrong, code, breach in (
-            (
-                workload not in self.charter["allowed"],
-                forbidden,
-                say("admitted although the workload is {workload}", workload=workload[:60]),
-            ),
-            (
-                "uploaded_model" in targets,
-                forbidden,
-                say("admitted although an optimizer works on the uploaded model"),
-            ),
-            (
-                ceiling is None,
-                against,
-                say("admitted without an egress ceiling"),
-            ),
-            (
-                ceiling is not None and ceiling > most,
-                against,
-                say("admitted with an egress ceiling of {ceiling}, most is {most}", ceiling=ceiling,
-                    most=most),
-            ),
-            (
-                gpus > total,
-                against,
-                say("admitted with {gpus} GPUs, most is {most}", gpus=gpus, most=total),
-            ),
+    def _found(self, index: int, row: Row, found: Found) -> None:
+        """Hold what the ledger found in a run against the log, and put the job in quarantine."""
+        self._cited(index, found.charter, row.logged_at or 0)
+        job = self.memory.job(found.job_id)
+        codes = {code for _, code in found.findings}
+        after_run = codes <= FOUND_AFTER_RUN
+        target: int | None = -1
+        if after_run and self.ended is not None and self.ended[1] == found.job_id:
+            target = index - 1 if self.ended[0] == index - 1 else -1
+        elif codes <= FOUND_AT_DOOR and job is not None:
+            target = job.admitted
+        for wrong, sentence in (
+            (any(RULE_OF.get(code) != rule for rule, code in found.findings)
+             or not (after_run or codes <= FOUND_AT_DOOR),
+             say("its codes are not those of one kind of finding")),
+            (found.refers_to != target,
+             say("entry {target} is not what it can be about", target=found.refers_to)),
+            (found.tells_digest, say("its words tell a digest")),
         ):  # fmt: skip
             if wrong:
-                self.tally.add(code, index, breach, index - 1)
+                self.tally.add("bad-finding", index, sentence)
+        if job is not None and after_run and found.refers_to == target:
+            self.modern = 1
+            if not job.flags & WEIGHTS_TOLD:
+                job.flags |= CLAIMED
+                if len(self.claims) < MOST_KEYS:
+                    self.claims.add(job.job_id)
+            job.flags |= QUARANTINED
 
     def _shown(self, index: int, shown: Shown, due: tuple[Any, ...] | None) -> None:
         target = shown.discloses
@@ -2674,7 +3186,7 @@ class Replay:
             self.tally.add("opening-mismatch", index, sentence, target)
         self._closed_paths(index, shown, waiting)
         self._opened_in_time(index, shown, waiting, due)
-        if shown.weights != (None, None):
+        if shown.weights not in NO_DIGESTS or shown.job_id in self.claims:
             self._weights(index, shown)
 
     def _weights(self, index: int, shown: Shown) -> None:
@@ -2684,11 +3196,24 @@ class Replay:
             return
         before, after = shown.weights
         job.before, job.after = before or job.before, after or job.after
-        told = job.flags & WEIGHTS_TOLD
-        if job.before and job.after and job.before != job.after and not told:
+        if not job.before or not job.after:
+            return
+        self.claims.discard(job.job_id)
+        if job.before == job.after or "null" in (job.before, job.after):
+            if job.flags & CLAIMED and not job.flags & MISSING_TOLD:
+                job.flags |= MISSING_TOLD
+                sentence = say("the weights of job {job} are what they were", job=job.job_id)
+                # The finding stands right after the end of the run.
+                self.tally.add("bad-finding", (job.began or 0) + 1, sentence, index)
+            return
+        if not job.flags & WEIGHTS_TOLD:
             job.flags |= WEIGHTS_TOLD
             sentence = say("job {job} left other weights than it was given", job=job.job_id)
             self.tally.add("weights-changed", index, sentence, shown.discloses)
+        if self.modern and not job.flags & (QUARANTINED | MISSING_TOLD):
+            job.flags |= MISSING_TOLD
+            sentence = say("no finding follows it, although the weights are others")
+            self.tally.add("missing-finding", job.began, sentence, index)
 
     def _closed_paths(self, index: int, shown: Shown, waiting: Waiting) -> None:
         closed = {path for paths, _ in waiting.withheld.values() for path in paths}
@@ -2738,7 +3263,9 @@ class Replay:
         self._flush()
         tally, now = self.tally, self.clocks.now
         if self.due is not None:
-            code = "missing-decision" if self.due[0] == "submitted" else "open-not-obeyed"
+            code = {"submitted": "missing-decision", "open": "open-not-obeyed"}.get(
+                self.due[0], "missing-finding"
+            )
             tally.add(code, self.size - 1, say("the log ends after it"))
         # The witnesses' clock can only make later what the log's own last entry says.
         time_s = max(self.time_s, self.clocks.witnessed or 0)
@@ -3262,7 +3789,8 @@ class State:
     charter, the jobs, what is sealed, and what was found. A short run changes it in one
     transaction; a long one works on a copy beside it, ``FILE.part``, which takes its place when all
     is verified, and from which an interrupted run goes on. Earlier versions of this script kept a
-    small JSON file, which is still read; the first run over one reads the whole log again.
+    small JSON file, or a file with fewer tables. Both are still read; the first run over one reads
+    the whole log again.
 
     Raises CannotCheck for a file that is none of these.
     """
@@ -3272,6 +3800,7 @@ class State:
         self.part = "" if path is None else path + ".part"
         self.kept: Checkpoint | None = None
         self.depth = ""
+        self.older = False
         self.witnessed: int | None = None
         self.visited: int | None = None
         self.tree = Tree(bytearray(), [])
@@ -3297,17 +3826,20 @@ class State:
             kept = json.loads(read_file(path, CHECKPOINT_LIMIT))
             self.kept = open_checkpoint(kept["checkpoint"].encode(), [parse_vkey(kept["vkey"])])
             return
-        with closing(Memory(path, to_read=True)) as memory:
+        with closing(Memory(path, to_read=True, older=True)) as memory:
             key = parse_vkey(string(memory.read("vkey")))
             self.kept = open_checkpoint(string(memory.read("checkpoint")).encode(), [key])
             self.depth = string(memory.read("depth"))
             self.witnessed, self.visited = memory.read("witnessed"), memory.read("visited")
+            self.older = memory.marks()[1] < VERSION
             self.tree = Tree(memory.nodes(), split_hashes(from_base64(memory.read("tail"))))
         times = [self.witnessed, self.visited]
         if self.depth not in DEPTHS or not all(each is None or 0 <= each < 2**34 for each in times):
             refuse("a depth or a time that is none")
         if self.tree.size != self.kept.size or self.tree.root() != self.kept.root:
             refuse("its hashes are not those of its checkpoint")
+        if self.older:
+            self.depth = ""  # it lacks what is judged since: the whole log is read again
 
     def begin(self, audit: Audit, *, consistent: bool) -> None:
         """Give the audit a memory: the state's, a copy of it, an interrupted run's, or none yet.
@@ -4650,6 +5182,35 @@ CHINESE = {
     "review was due {at}": "应于{at}复核",
     "{part:,} of {whole:,} stay closed in part": "{whole:,}项中有{part:,}项部分不公开",
     # The charter.
+    "it allows and forbids {both}": "既允许又禁止{both}",
+    "it is to count from {since} on and was logged at {at}": "自{since}起生效，而写入于{at}",
+    "it replaces entry {target}; the newest charter is entry {newest}": (
+        "它取代条目{target}，而最新的章程是条目{newest}"
+    ),
+    "it asks for {threshold} signatures of a council of {seats}": (
+        "它要求{threshold}个签名，而理事会有{seats}位署名方"
+    ),
+    "{author} endorses twice, or out of order": "{author}重复联署，或不按次序",
+    "{author} with key {key} is not of the council": "{author}（密钥{key}）不属于理事会",
+    "{author} with key {key}: the key is not valid here": "{author}的密钥{key}在此处无效",
+    "{count} of the council have signed, {most} have to": ("理事会有{count}位签名，而应有{most}位"),
+    "by the charter of entry {target}; in force is entry {right}": (
+        "依据条目{target}的章程，而生效的是条目{right}"
+    ),
+    "admitted for {wall:,} s, most is {most:,}": "时限为{wall:,}秒，最多只能是{most:,}秒，却获准",
+    "admitted with {gpus} GPUs beside the {held} that its member holds, most is {most}": (
+        "GPU数为{gpus}，其成员已占用{held}，合计最多只能是{most}，却获准"
+    ),
+    "read by {author}; the job is {member}'s": "由{author}读取，而任务属于{member}",
+    "{sum:,} bytes of class {name} so far, the ceiling is {most:,}": (
+        "{name}类至此共{sum:,}字节，上限是{most:,}"
+    ),
+    "job {job} is in quarantine": "任务{job}已被隔离",
+    "no finding follows it, although the weights are others": "权重已变，其后却没有认定",
+    "its codes are not those of one kind of finding": "其代码不属于同一种认定",
+    "entry {target} is not what it can be about": "条目{target}不是它所能认定的",
+    "its words tell a digest": "文字里写出了摘要",
+    "the weights of job {job} are what they were": "任务{job}的权重与原来相同",
     "admitted although the workload is {workload}": "工作类型是{workload}，却获准",
     "admitted although an optimizer works on the uploaded model": (
         "优化器作用于上传的模型，却获准"
@@ -4796,6 +5357,17 @@ bad-registry: A registry statement that cannot be followed.
 It adds a key that exists or is not of this log, or retires one that is not there. The keys stay
 what they were. Ask the council what it meant.
 
+bad-endorsement: Somebody endorsed a change of rules who could not.
+Beside the author's signature stands one that does not verify, or is by a stranger, by somebody who
+is not of the council, by a key before or after its term, or by the same author twice. It does not
+count. Entry and registry prove it. An operator who wants a majority it does not have would make it
+up like this: ask the council's members what they signed.
+
+too-few-endorsements: A change of charter or council without enough of the council.
+The charter in force says how many of the council's authors have to sign (an old charter: more than
+half of them). Fewer valid signatures stand in the entry, and so nothing changes here. The entry,
+the registry and the charter in force prove it. The ledger refuses it: ask the council who agreed.
+
 out-of-order: An event that cannot follow what came before it.
 A job ends before it starts, starts twice, or is submitted again. The entries about the job prove
 it. The ledger refuses such events, so they were put in by another way, or one before was left out.
@@ -4809,8 +5381,9 @@ It refers to another entry than the submission before it, or there is none. So a
 nobody asked for in public, or the submission was taken out.
 
 bad-decision: A rejection without a true reason, or an admission with one.
-Rejections carry what the charter found, and what can be seen in the submission has to be so;
-admissions carry nothing. The two entries prove it. Ask the operator by which rule it was decided.
+Rejections carry what the charter found, and what can be seen in the submission, or counted in the
+log before it, has to be so; admissions carry nothing. The two entries prove it. Ask the operator by
+which rule it was decided.
 
 bad-reference: An entry refers to one that is not what it says.
 It opens, corrects, withholds or cites an entry that is another author's, another job's, or of
@@ -4872,11 +5445,12 @@ What is sealed opens 90 days after logging, so logging late opens late. The entr
 Imports of old records and an orchestrator that was down are honest causes. Ask who held it back.
 
 embargo-too-long: The charter's embargo is not one of 1 to 90 days.
-The genesis entry promises less than the rules of the consortium demand. It proves itself.
+The genesis entry, or a later charter, promises less than the rules of the consortium demand. It
+proves itself. A later charter that says so does not count.
 
 wrong-publish-by: A deadline that is not the entry's time and the embargo.
-It has to be logged_at plus the charter's days, to the second. A later one would open late without
-ever being overdue. The entry proves itself.
+It has to be logged_at plus the days of the charter in force, to the second. A later one would open
+late without ever being overdue. The entry proves itself, beside the charter.
 
 overdue: A sealed record was not opened by its deadline.
 Its date passed more than five minutes ago by the log's own last entry, or by the witnesses' clock,
@@ -4935,14 +5509,31 @@ withholding-rate: Many records stay closed in part.
 More than one in twenty of those that came due, and more than three. Each may have its reason; the
 rate says that the exception is becoming a rule. The entries can be counted by anybody.
 
+bad-charter: A change of the charter that cannot be followed.
+It does not replace the newest charter, allows and forbids one thing, or asks for more signatures
+than the council has authors, after which nobody could ever change it again. The rules stay what
+they were. The entry proves itself, beside the registry. Ask the council what it meant.
+
+charter-out-of-time: A charter that counts from before it was logged, or too late.
+Rules bind from the moment at which everybody can read them, and at most 366 days later. One that
+reaches back would make right what was wrong when it happened. It does not count here. The entry
+proves itself. Ask the council when it signed: a change that waited too long at the ledger's door
+looks the same.
+
+wrong-charter: A decision names a charter that is not the one in force.
+In force is the newest charter logged before it whose time has come. A decision by an older one, or
+by one that is yet to count, is judged here by the right one. The three entries prove it. Ask the
+operator which rules its program had read.
+
 forbidden-workload-admitted: A job was admitted that the charter forbids.
 Its class of work is not among those allowed, or an optimizer works on the uploaded model. Charter,
 submission and admission stand in the log and prove it. The ledger rejects these by itself, so
 somebody changed what judges.
 
 admitted-against-charter: A job was admitted above the charter's limits.
-It has no egress ceiling, one above the charter's, or asks for more GPUs than the cluster has. The
-three entries prove it.
+It has no egress ceiling, one above the charter's, asks for more GPUs than the cluster has or for
+more time than a job may have, or its member would hold more GPUs than one may: counted are those of
+its jobs that are admitted and have not ended. The entries prove it.
 
 run-without-admission: A job ran, or sent data out, without having been admitted.
 The orchestrator or the gateway reports a job that is unknown, undecided or rejected. Their signed
@@ -4957,10 +5548,34 @@ egress-above-ceiling: More data left than the job was allowed to send out.
 The gateway's signed figures add up to more than the submission's ceiling. The first one beyond it
 is named. The gateway should have stopped it: ask what left.
 
+artifact-above-ceiling: A job's artifacts of one class are more than the charter lets out.
+The gateway's signed entries add up, class by class, to more than the charter says that was in force
+when the job was admitted. The first one beyond it is named. The store debits before it takes
+anything, so it was gone around, or its counters were changed: ask what left.
+
+artifact-read-by-another: An artifact was read by somebody whose job it is not.
+Before it is disclosed only the member whose job made it may read an artifact. The signed entry
+names another. The door should not have opened: ask what was read.
+
+egress-after-quarantine: Something left a job whose weights had changed.
+From then on nothing of the job may be taken or read. The entries prove it. What a gateway with a
+door of its own reports afterwards may have left before, and is only noted.
+
 weights-changed: The uploaded model's weights were not what they had been.
 Either the orchestrator says so, or the digests before and after, now open, differ although it said
 otherwise. That is what the charter is there to prevent. Where the run was stopped by policy, the
 breach was met, and it is only noted.
+
+missing-finding: The weights had changed, and the ledger did not say so.
+Where a run ends with other weights, by its own word or by the digests that it sealed, the next
+entry has to be the ledger's finding, which puts the job in quarantine. The end of the run proves
+it, with the openings where it is the digests that differ. The operator had them when it logged the
+end: ask why it kept silent.
+
+bad-finding: A finding that is not so, or about nothing.
+It does not stand behind the entry that it is about, names another job, mixes its grounds, tells a
+digest that is sealed, or says that weights changed of which both digests, now open, are the same.
+The entries prove it. It can close a member's artifacts for good: ask the operator for its reason.
 
 job-without-end: A job that started has no end in the log.
 By the log's own time its limit passed more than a day ago, or thirty days ago if it was
@@ -5077,6 +5692,15 @@ wrong-role: 署名方说了其角色无权说的话。
 bad-registry: 无法照办的登记声明。
 它登记已有的或不属于这份日志的密钥，或者停用不存在的密钥。密钥保持原状。请问理事会原意是什么。
 
+bad-endorsement: 联署变更的人无权联署。
+署名方的签名旁边还有一个签名：它不成立，或者出自外人、理事会以外的署名方、尚未生效或已经停用的密
+钥，或者同一位署名方签了两次。这样的签名不计数。条目和登记册就是证明。想要多数而又没有多数的运营方，
+就会这样编造：请问理事会成员各自签过什么。
+
+too-few-endorsements: 章程或理事会的变更，签名的理事不够。
+生效的章程写明须有几位理事会署名方签名（旧章程：过半数）。条目里有效的签名少于此数，所以在这里什么
+也不变。条目、登记册和生效的章程就是证明。账本会拒收：请问理事会有谁同意。
+
 out-of-order: 事件与其先前的经过衔接不上。
 任务未开始就结束、开始了两次或再次提交。关于这项任务的各条目就是证明。账本会拒收这样的事件，所以
 是从别处塞进来的，或者前面漏掉了一个。
@@ -5089,8 +5713,8 @@ decision-without-submission: 裁定所针对的并非刚才的提交。
 被拿掉了。
 
 bad-decision: 没有真实理由的驳回，或者有理由的获准。
-驳回要写明章程认定了什么，凡是提交里看得见的，就必须属实；获准则什么也不写。两个条目就是证明。
-请问运营方依据哪条规则裁定。
+驳回要写明章程认定了什么，凡是提交里看得见的、从先前的日志里数得出的，就必须属实；获准则什么也
+不写。两个条目就是证明。请问运营方依据哪条规则裁定。
 
 bad-reference: 条目所指的不是它所说的那种条目。
 它要解封、更正、暂缓公开或引用的，是别的署名方、别的任务或别的种类的条目。两个条目合在一起就是证
@@ -5149,11 +5773,11 @@ late-logged: 声明在所报之事过去一天以后才写入日志。
 统停过机，都是诚实的原因。请问是谁压下了它。
 
 embargo-too-long: 章程的封存期不在1到90天之内。
-创世条目所承诺的，低于联盟规则的要求。条目自己就是证明。
+创世条目或后来的章程所承诺的，低于联盟规则的要求。条目自己就是证明。后来的章程若如此，不生效。
 
 wrong-publish-by: 期限不等于写入时间加封存期。
-它必须等于logged_at加上章程规定的天数，一秒不差。期限写晚了，就可以晚解封而从不逾期。条目自己就
-是证明。
+它必须等于logged_at加上生效的章程规定的天数，一秒不差。期限写晚了，就可以晚解封而从不逾期。条目
+和章程就是证明。
 
 overdue: 封存的记录到了期限没有解封。
 按日志自己的最后一个条目，或者按见证方的时钟，期限已过五分钟以上，而日志里没有解封。证明它不需要
@@ -5206,12 +5830,25 @@ withholding-rate: 许多记录部分不公开。
 到期的记录里，每二十条有一条以上，并且超过三条。每一条也许都有理由；这个比例说明例外正在变成惯例。
 条目人人都能数。
 
+bad-charter: 无法照办的章程变更。
+它取代的不是最新的章程，或者对同一件事既允许又禁止，或者要求的签名多于理事会的署名方，那样就再也没
+有人能修改它。规则保持原状。条目和登记册就是证明。请问理事会原意是什么。
+
+charter-out-of-time: 章程的生效时间早于写入，或者太晚。
+规则从人人都能读到的时候起才有约束力，最晚不超过366天之后。追溯既往的章程，会使当时不对的事变成对
+的。它在这里不生效。条目自己就是证明。请问理事会是何时签的：在账本门口等得太久的变更也会如此。
+
+wrong-charter: 裁定所写的章程不是生效的那一个。
+生效的是在它之前写入、时间已到的最新章程。依据更早的、或者尚未生效的章程所作的裁定，在这里按应当依
+据的那一个评判。三个条目就是证明。请问运营方的程序读的是哪一份规则。
+
 forbidden-workload-admitted: 章程禁止的任务获准了。
 它的工作类型不在允许之列，或者优化器作用于上传的模型。章程、提交和裁定都在日志里，就是证明。账本
 自己会驳回，所以是有人改动了评判的程序。
 
 admitted-against-charter: 超出章程限度的任务获准了。
-它没有流出上限，或上限高于章程，或要的GPU比集群还多。三个条目就是证明。
+它没有流出上限，或上限高于章程，或要的GPU比集群还多，或时限比一项任务所能有的还长，或者它的成员
+将占用的GPU超过限额：计入的是该成员已获准而未结束的任务。各条目就是证明。
 
 run-without-admission: 任务未经获准就运行，或送出了数据。
 调度系统或网关报告的任务，是未知的、没有裁定的或被驳回的。它们签过名的声明就是证明。要么账本丢了
@@ -5225,9 +5862,29 @@ egress-above-ceiling: 流出的数据超过这项任务的上限。
 网关签过名的数字加起来，超过提交里的上限。这里指明的是第一个超出的条目。网关本应拦住：请问流出了
 什么。
 
+artifact-above-ceiling: 任务某一类产出超过章程的上限。
+网关签过名的条目按类相加，超过任务获准时生效的章程所定的数。这里指明的是第一个超出的条目。产出库在
+收取之前先记账，所以要么绕过了它，要么计数被改动过：请问流出了什么。
+
+artifact-read-by-another: 读取产出的不是任务的主人。
+产出在解封之前，只有任务所属的成员可以读取。签过名的条目写的是别人。门本不该打开：请问读走了什么。
+
+egress-after-quarantine: 权重变了的任务仍有数据流出。
+从那时起，这项任务的任何产出都不得收取或读取。各条目就是证明。另有门户的网关事后上报的，可能在此之
+前就已流出，只作提醒。
+
 weights-changed: 上传的模型的权重变了。
 要么调度系统如此报告，要么它说没变，而解封后前后两个摘要不同。章程要防止的正是这件事。如果运行已
 按规定终止，说明违规已受处置，这里只作提醒。
+
+missing-finding: 权重变了，账本却没有说。
+运行结束时，如果它自己说、或者它所封存的摘要表明权重已变，下一个条目必须是账本的认定，任务由此被隔
+离。结束的条目就是证明；如果不同的是摘要，还要加上两次解封。运营方在写入结束时就知道这些：请问为何
+不说。
+
+bad-finding: 不属实的认定，或者无所指的认定。
+它不在所认定的条目之后，或者写的是别的任务，或者理由不是同一种，或者写出了封存的摘要，或者说权重变
+了，而解封后前后两个摘要相同。各条目就是证明。它能使成员的产出永远取不出来：请问运营方的理由。
 
 job-without-end: 开始了的任务在日志里没有结束。
 按日志自己的时间，它的时限已过一天以上（中断的任务为三十天）：要么它还在超时运行，要么结束没有上报，用了多少、有什么结

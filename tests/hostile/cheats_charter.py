@@ -24,6 +24,15 @@ def brings_in_a_charter_of_its_own(operator: Operator) -> None:
     """An entry of a kind that nobody knows allows everything; after it, nothing is forbidden."""
     charter = dict(operator.entries[0]["charter"])
     charter["allowed_workloads"] = [*charter["allowed_workloads"], "lora"]
+    operator.add("charter_of_mine", charter=charter)
+    operator.admit(operator.submit(operator.new_job(), workload_type="lora"))
+
+
+@cheat("malformed-entry", "forbidden-workload-admitted")
+def sets_a_charter_without_the_council(operator: Operator) -> None:
+    """The operator's own entry of the right kind: nobody has signed it, so nothing counts."""
+    charter = dict(operator.entries[0]["charter"])
+    charter["allowed_workloads"] = [*charter["allowed_workloads"], "lora"]
     operator.add("charter", charter=charter)
     operator.admit(operator.submit(operator.new_job(), workload_type="lora"))
 
@@ -150,7 +159,7 @@ def lets_more_out_than_was_admitted(operator: Operator) -> None:
     operator.say_again(egress, job=job, egress_bytes=2)
 
 
-@cheat("weights-changed")
+@cheat("weights-changed", "missing-finding")
 def says_that_nothing_changed(operator: Operator) -> None:
     """The run is said to have left the weights alone; the digests that it sealed say otherwise."""
     job = operator.running_job()
@@ -162,7 +171,7 @@ def says_that_nothing_changed(operator: Operator) -> None:
     operator.live(91 * DAY_S)
 
 
-@cheat("weights-changed")
+@cheat("weights-changed", "missing-finding")
 def lets_a_run_change_the_weights(operator: Operator) -> None:
     """The run ended with other weights than it began with, and nothing came of it."""
     _end_late(operator, weights_unchanged=False)

@@ -39,6 +39,7 @@ SCHEMA_OF = {
     "interrupted": "job-interrupted/1",
     "completed": "job-ended/1",
     "failed": "job-ended/1",
+    "terminated_by_policy": "job-ended/1",
     "egress": "job-egress/1",
     "open": "job-open/1",
     "corrected": "job-corrected/1",
@@ -99,6 +100,7 @@ class Operator:
         self.policy: str | None = None
         self.vkey = past.log_signer.vkey
         """What the verifier was told the log's key is; None where it has to ask the log."""
+        self.authors = dict(past.authors)
         self.accomplices: set[str] = set()
         self._seeds = 0
 
@@ -188,7 +190,7 @@ class Operator:
         """
         statement = self.entries[index]["statement"]
         if signer is None:
-            signer = self.past.authors[statement["author"]]
+            signer = self.authors[statement["author"]]
             self.accomplices.add(statement["author"])
         self.entries[index]["signature"] = sign_statement(statement, signer)["signature"]
 
@@ -207,6 +209,7 @@ class Operator:
         *,
         sealed: Entry | None = None,
         signer: Signer | None = None,
+        schema: str | None = None,
     ) -> int:
         """Append a statement of ``author``, signed with a lent key or with ``signer``."""
         statement: Entry = {
@@ -214,7 +217,7 @@ class Operator:
             "kind": kind,
             "made_at": format_time(self.now_s),
             "public": dict(public),
-            "schema": SCHEMA_OF[kind],
+            "schema": schema or SCHEMA_OF[kind],
         }
         if job is not None:
             statement["job_id"] = job
@@ -236,7 +239,9 @@ class Operator:
         sealed = self.openings[like][1] if like in self.openings else None
         fields = statement["public"] | public
         job = job or statement.get("job_id")
-        return self.say(statement["author"], statement["kind"], fields, job, sealed=sealed)
+        schema = statement["schema"]
+        author, kind = statement["author"], statement["kind"]
+        return self.say(author, kind, fields, job, sealed=sealed, schema=schema)
 
     def reseal(self, index: int, seed: bytes, fields: Entry) -> None:
         """Let the author of a statement seal other fields in it than it did."""
@@ -252,7 +257,17 @@ class Operator:
     def admit(self, submitted: int) -> int:
         """Append the ledger's admission of the submission just before it."""
         job = self.job_of(submitted)
-        return self.add("admitted", refers_to=submitted, job_id=job, charter=0, findings=[])
+        charter = self.in_force()
+        return self.add("admitted", refers_to=submitted, job_id=job, charter=charter, findings=[])
+
+    def in_force(self) -> int:
+        """The entry of the charter that counts now."""
+        since = {0: 0} | {
+            index: parse_time(self.public(index)["in_force_from"])
+            for index, entry in enumerate(self.entries)
+            if isinstance(entry, dict) and entry["kind"] == "charter" and "statement" in entry
+        }
+        return max(index for index, begins in since.items() if begins <= self.now_s)
 
     def begin(self, job: str) -> int:
         """Append that the orchestrator started a job now."""

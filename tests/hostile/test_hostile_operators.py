@@ -12,6 +12,7 @@ import cheats_embargo
 import cheats_identity
 import cheats_past
 import cheats_receipts
+import cheats_rules
 import cheats_serving
 import cheats_silence  # noqa: F401 - it registers its silences
 import pytest
@@ -32,6 +33,7 @@ STORIES = (
     cheats_identity,
     cheats_past,
     cheats_receipts,
+    cheats_rules,
     cheats_serving,
 )
 AT_LEAST = dict.fromkeys(STORIES, 0) | {
@@ -40,6 +42,7 @@ AT_LEAST = dict.fromkeys(STORIES, 0) | {
     cheats_embargo: 20,
     cheats_identity: 10,
     cheats_past: 5,
+    cheats_rules: 25,
 }
 """How many of them put something new into the log, for a returning reader to find."""
 

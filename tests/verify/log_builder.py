@@ -214,18 +214,33 @@ class History:
         body = {"origin": ORIGIN, "vkey": vkey_of(ORIGIN), "authors": authors, "charter": charter}
         self.add({"kind": "genesis", **body, **changes})
 
+    def in_force(self) -> int:
+        """The index of the charter that counts now."""
+        return 0
+
+    def embargo_days(self) -> int:
+        """What that charter says."""
+        return EMBARGO_DAYS
+
     def new_job(self) -> str:
         return "01" + "".join(self.dice.choices(ALPHABET, k=24))
 
     def say(
-        self, kind: str, author: str, job_id: str | None, public: Entry, sealed: Entry | None = None
+        self,
+        kind: str,
+        author: str,
+        job_id: str | None,
+        public: Entry,
+        sealed: Entry | None = None,
+        *,
+        schema: str | None = None,
     ) -> int:
         statement: Entry = {
             "author": author,
             "kind": kind,
             "made_at": text_of(self.now_s - 1),
             "public": public,
-            "schema": SCHEMA_OF[kind],
+            "schema": schema or SCHEMA_OF[kind],
         }
         if job_id is not None:
             statement["job_id"] = job_id
@@ -234,7 +249,7 @@ class History:
             seed = self.dice.randbytes(32)
             self.openings[len(self.entries)] = (seed, sealed)
             statement["sealed"] = {"fields": len(sealed), "root": commitment(seed, sealed)}
-            entry["publish_by"] = text_of(self.now_s + EMBARGO_DAYS * DAY_S)
+            entry["publish_by"] = text_of(self.now_s + self.embargo_days() * DAY_S)
         entry["signature"] = signature_of(statement, author)
         return self.add(entry)
 
@@ -268,7 +283,7 @@ class History:
 
     def decide(self, refers_to: int, job_id: str, findings: list[Entry]) -> int:
         kind = "rejected" if findings else "admitted"
-        decision = {"refers_to": refers_to, "charter": 0, "findings": findings}
+        decision = {"refers_to": refers_to, "charter": self.in_force(), "findings": findings}
         return self.add({"kind": kind, "job_id": job_id, **decision})
 
     def start(self, job_id: str) -> int:

@@ -154,10 +154,10 @@ def a_run_that_was_never_decided(log: History) -> int:
 
 
 def a_charter_that_allows_more(log: History) -> int:
-    """A kind that this format does not define changes no rule."""
+    """A kind that this format does not define changes no rule, whatever it calls itself."""
     allowed = {"allowed_workloads": ["lora"], "forbidden_workloads": []}
     charter = {**log.entries[0]["charter"], **allowed}
-    log.add({"kind": "charter", "charter": charter})
+    log.add({"kind": "charter_of_mine", "charter": charter})
     job = log.new_job()
     index = log.submit_only("lab-a", job, workload="lora")
     return log.decide(index, job, [])

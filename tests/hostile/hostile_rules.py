@@ -1,0 +1,123 @@
+"""What an operator does with the council's words and with the artifact door's.
+
+The past's council has one author; ``seat`` gives it more, honestly, so that a cheat can leave
+somebody out.
+"""
+
+from hashlib import sha256
+from typing import Any
+
+from hostile_operator import Entry, Operator
+
+from ledger.records.deadline import format_time
+from ledger.records.statement import sign_statement
+from ledger.tlog.note import Signer, generate_key
+
+FRIENDS = ("council-b", "council-c")
+
+
+def rules_of(operator: Operator) -> Entry:
+    """The charter that counts now."""
+    entry = operator.entries[operator.in_force()]
+    rules: Entry = entry.get("charter") or entry["statement"]["public"]["charter"]
+    return rules
+
+
+def change(operator: Operator, *endorsers: str, after_s: int = 0, **rules: Any) -> int:
+    """The council sets a charter that counts ``after_s`` seconds from now; returns its index.
+
+    Quotas are changed by their own names.
+    """
+    before = rules_of(operator)
+    quotas = {name: rules.pop(name) for name in [*rules] if name in before["quotas"]}
+    newest = max(
+        index
+        for index, entry in enumerate(operator.entries)
+        if index == 0 or entry["kind"] == "charter"
+    )
+    public = {
+        "charter": before | {"quotas": before["quotas"] | quotas} | rules,
+        "in_force_from": format_time(operator.now_s + after_s),
+        "replaces": newest,
+    }
+    index = operator.say("council", "charter", public, schema="charter-version/1")
+    for author in endorsers:
+        endorse(operator, index, author)
+    return index
+
+
+def endorse(operator: Operator, index: int, author: str, signer: Signer | None = None) -> None:
+    """Another author signs what entry ``index`` says, or ``signer`` does in that author's name."""
+    entry = operator.entries[index]
+    if signer is None:
+        signer = operator.authors[author]
+        operator.accomplices.add(author)
+    signature = sign_statement(entry["statement"], signer)["signature"]
+    endorsements = [*entry.get("endorsements", []), {"author": author, "signature": signature}]
+    entry["endorsements"] = sorted(endorsements, key=lambda each: str(each["author"]))
+
+
+def seat(operator: Operator, name: str, *endorsers: str) -> int:
+    """Give the council another author; returns the index of the registry entry."""
+    key = sha256(f"key of {name}".encode()).digest()
+    operator.authors[name], vkey = generate_key(f"{operator.signer.name}/{name}", key)
+    public = {"action": "add", "name": name, "role": "council", "title": name, "vkey": vkey}
+    index = operator.say("council", "registry", public)
+    for author in endorsers:
+        endorse(operator, index, author)
+    return index
+
+
+def council_of_three(operator: Operator) -> None:
+    """Two more seats, and a charter that asks for two of the three; all as it has to be."""
+    endorsers = FRIENDS[: rules_of(operator)["council_threshold"] - 1]
+    for name in FRIENDS:
+        if name not in operator.authors:
+            seat(operator, name, *endorsers)
+    change(operator, *endorsers, council_threshold=2, member_gpus=None, job_wall_seconds=None)
+    operator.now_s += 1
+    operator.true_s += 1
+
+
+def take(operator: Operator, job: str, amount: int, name: str = "table") -> int:
+    """The gateway takes an artifact of a job; returns the index."""
+    public = {
+        "artifact_id": operator.new_job(),
+        "artifact_class": name,
+        "egress_bytes": amount,
+        "artifact_count": 1,
+    }
+    return operator.say("gateway", "egress", public, job, schema="artifact-write/1")
+
+
+def read(operator: Operator, job: str, author: str) -> int:
+    """Somebody reads a thousand bytes of an artifact; returns the index."""
+    public = {
+        "artifact_id": operator.new_job(),
+        "offset": 0,
+        "egress_bytes": 1_000,
+        "artifact_count": 0,
+    }
+    return operator.say(author, "egress", public, job, schema="artifact-read/1")
+
+
+def stopped(operator: Operator) -> int:
+    """A run that was stopped because its weights had changed; returns the index of its end."""
+    job = operator.running_job()
+    began = format_time(operator.now_s)
+    operator.live(3_600)
+    ended = {"started_at": began, "ended_at": format_time(operator.now_s)}
+    ended |= {"exit_status": "policy", "weights_unchanged": False}
+    completed = operator.find("completed")
+    public = operator.public(completed) | ended
+    sealed = operator.openings[completed][1]
+    schema = operator.entries[completed]["statement"]["schema"]
+    kind = "terminated_by_policy"
+    return operator.say("orchestrator", kind, public, job, sealed=sealed, schema=schema)
+
+
+def found(operator: Operator, refers_to: int, code: str = "R1_digest_mismatch", **more: Any) -> int:
+    """The ledger's own finding about an entry; returns its index."""
+    finding = {"rule": int(code[1]), "code": code, "finding": "The weights are others."}
+    fields = {"refers_to": refers_to, "job_id": operator.job_of(refers_to), "findings": [finding]}
+    return operator.add("finding", charter=operator.in_force(), **(fields | more))
