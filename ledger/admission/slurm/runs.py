@@ -1,0 +1,129 @@
+"""What was started on this cluster, a small file a Slurm job, so that its end can be reported.
+
+Slurm gives a requeued job a new submit time; the file keeps the run's name from its first start,
+which is what the register holds the receipt for. It is written whole, or not at all.
+"""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from ledger.admission.refusal import AdmissionRefused
+from ledger.admission.slurm.job import SlurmJob
+from ledger.errors import LedgerError
+from ledger.records.charter import Code
+from schemas.values import Count, Positive, Ulid, Wire
+
+MAX_RUN_BYTES: Final = 64 * 2**10
+
+
+class RunsDamaged(LedgerError):
+    """What is kept of a run cannot be read or written."""
+
+
+class RunState(StrEnum):
+    """How far a run is."""
+
+    STARTING = "starting"
+    """Its ``started`` is not answered yet; it has not begun."""
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    ENDED = "ended"
+
+
+class Span(Wire, frozen=True):
+    """A period of running, in unix seconds."""
+
+    started_at: Count
+    ended_at: Count
+    exit_status: str
+
+
+class Run(Wire, frozen=True):
+    """One run. ``job_id`` is the ledger's number, ``run`` the cluster's."""
+
+    run: Annotated[str, Meta(max_length=100)]
+    job_id: Ulid
+    workload: str
+    gpu_count: Positive
+    gpu_type: str
+    wall_limit_seconds: Positive
+    state: RunState
+    started_at: Count
+    """Of the period that runs or is to run."""
+    before: Annotated[tuple[Span, ...], Meta(max_length=500)] = ()
+    """The periods before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The files in ``folder``, made on first use."""
+
+    folder: Path
+
+    def find(self, number: int) -> Run | None:
+        """The run of a Slurm job; None where it was not started here. Raises RunsDamaged."""
+        try:
+            with self._path(number).open("rb") as file:
+                return msgspec.json.decode(file.read(MAX_RUN_BYTES), type=Run)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError):
+            raise RunsDamaged(f"{self._path(number)} cannot be read") from None
+
+    def keep(self, number: int, run: Run) -> None:
+        """Write a run down; it is on the disk when this returns. Raises RunsDamaged."""
+        path = self._path(number)
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(msgspec.json.encode(run))
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+            folder = os.open(self.folder, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise RunsDamaged(f"{path}: {error.strerror}") from None
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number}.json"
+
+
+def name_of(cluster: str, job: SlurmJob) -> str:
+    """A run's name: the cluster, Slurm's number, and when it was first submitted."""
+    return f"{cluster}:{job.number}:{job.submitted_at}"
+
+
+def follow(earlier: Run | None, job: SlurmJob) -> Run | None:
+    """The run that ``job`` goes on with; None where it is a new one.
+
+    Slurm counts its numbers anew some day, so a file may be of another job with the same number:
+    a job that was never restarted goes on with nothing but a start that was not answered.
+    Raises AdmissionRefused where the run has ended and was reported so.
+    """
+    if earlier is None:
+        return None
+    if earlier.state is RunState.ENDED:
+        if job.restarts:
+            raise AdmissionRefused(
+                Code.R3_MISSING_RECORD,
+                f"Run {earlier.run} of job {earlier.job_id} has ended, and its end is in the"
+                " ledger; submit the job to the ledger again, under a new number.",
+            )
+        return None
+    if not job.restarts and earlier.run.rsplit(":", 1)[1] != str(job.submitted_at):
+        return None
+    return earlier

@@ -1,0 +1,53 @@
+"""Whether a Slurm job may start: what the controller gave it, held against its receipt.
+
+Nothing is fetched here and nothing remembered: the receipt is handed in, the register is asked by
+the caller, last of all.
+"""
+
+from ledger.admission.receipt import Admission, check_admission
+from ledger.admission.refusal import AdmissionRefused
+from ledger.admission.slurm.job import SlurmJob
+from ledger.records.charter import Code
+from ledger.tlog.policy import Policy
+
+HOW = "--comment=apsci:JOB, JOB being its number in the ledger, and --wckey=CLASS_OF_WORK"
+
+
+def require_form(job: SlurmJob) -> str:
+    """The ledger's number of a job with GPUs. Raises AdmissionRefused where it says none.
+
+    An array or a heterogeneous job is several runs, and one receipt starts one.
+    """
+    if job.shares:
+        raise AdmissionRefused(
+            Code.Q_MALFORMED, "Shares of GPUs (shard, mps) cannot be admitted; ask for whole GPUs."
+        )
+    if job.several:
+        raise AdmissionRefused(
+            Code.Q_MALFORMED,
+            "Array and heterogeneous jobs with GPUs are several runs, and one receipt starts one"
+            " run; submit each as a job of its own.",
+        )
+    if job.job_id is None or job.workload is None:
+        raise AdmissionRefused(
+            Code.R3_MISSING_RECORD, f"A job with GPUs needs {HOW}, as the ledger admitted it."
+        )
+    if job.wall_limit_seconds is None:
+        raise AdmissionRefused(Code.Q_QUOTA, "A job with GPUs needs a time limit (--time).")
+    return job.job_id
+
+
+def judge(
+    job: SlurmJob, receipt: bytes, *, policy: Policy, now: int, valid_hours: int
+) -> Admission:
+    """What the receipt admits, if it lets ``job`` start. Raises AdmissionRefused."""
+    return check_admission(
+        receipt,
+        policy=policy,
+        now=now,
+        gpu_count=job.gpu_count,
+        valid_hours=valid_hours,
+        job_id=require_form(job),
+        workload=job.workload,
+        wall_seconds=job.wall_limit_seconds,
+    )

@@ -1,0 +1,316 @@
+"""``ledger slurm``: what Slurm's hooks call. Nothing starts unless they exit with 0.
+
+``check`` answers sbatch and uses nothing up; ``start`` uses the receipt up and has the start logged
+before the job begins; ``end`` reports how it ended; ``send`` sends what is not answered yet. Names,
+paths and scripts of Slurm's users are not read, so they are in no message and in no entry.
+"""
+
+import os
+import re
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import Final, NoReturn
+
+import click
+import msgspec
+
+from ledger.admission.outbox import OutboxError, State
+from ledger.admission.receipt import Admission, check_admission
+from ledger.admission.refusal import AdmissionRefused
+from ledger.admission.register import Register
+from ledger.admission.reporting import Refusal
+from ledger.admission.slurm.job import MAX_QUEUE_BYTES, SlurmJob, find_job
+from ledger.admission.slurm.runs import Run, Runs, RunState, follow, name_of
+from ledger.admission.slurm.site import Site
+from ledger.admission.slurm.starting import judge, require_form
+from ledger.assembly.house import system_clock
+from ledger.cli.common import CommandFailed, Disproved
+from ledger.cli.slurm_desk import ENDED, SYSTEM, Desk, end_of, open_desk, worth_known
+from ledger.errors import FormatError
+from ledger.records.charter import Code
+from ledger.records.deadline import format_time
+
+QUEUE_S: Final = 30.0
+AT_SUBMISSION_S: Final = 5.0
+AT_START_S: Final = 30.0
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
+_SITE: Final = click.argument("site", metavar="SITE", type=click.Path(path_type=Path))
+
+
+@click.group("slurm", short_help="What the hooks of a Slurm cluster call.")
+def slurm_group() -> None:
+    """Answer Slurm's hooks. SITE is the TOML file that says where policy, key and ledger are."""
+
+
+@slurm_group.command("check")
+@_SITE
+@click.option("--job", required=True, help="The job's number in the ledger.")
+@click.option("--workload", required=True, help="Its class of work.")
+@click.option("--gpus", required=True, type=click.IntRange(1, 10**9))
+@click.option("--wall-seconds", required=True, type=click.IntRange(1, 10**12))
+@click.option("--user", default=0, type=click.IntRange(0, 2**32), help="Slurm's number of it.")
+def check_command(
+    *, site: Path, job: str, workload: str, gpus: int, wall_seconds: int, user: int
+) -> None:
+    """Say whether a job may wait for its start. The receipt stays unused."""
+    desk = open_desk(site, give_up_after_s=AT_SUBMISSION_S)
+    text: bytes | None = None
+    try:
+        text = desk.receipt(job)
+        admission = check_admission(
+            text,
+            policy=desk.policy,
+            now=system_clock(),
+            gpu_count=gpus,
+            valid_hours=desk.site.valid_hours,
+            job_id=job,
+            workload=workload,
+            wall_seconds=wall_seconds,
+        )
+        _require_unused(desk.site, admission)
+    except AdmissionRefused as refused:
+        # slurmctld waits for this answer: what is said to the ledger is kept, and sent later.
+        desk.reporter.refused(
+            _refusal(
+                desk,
+                f"{desk.site.cluster}:user:{user}",
+                refused.code,
+                gpus=gpus,
+                text=text,
+                job_id=job,
+            )
+        )
+        raise Disproved(str(refused)) from None
+    click.echo(f"admitted: job {admission.job_id}")
+
+
+@slurm_group.command("start")
+@_SITE
+def start_command(site: Path) -> None:
+    """Let the job SLURM_JOB_ID start, once the ledger has logged that it does."""
+    number = _number_from("SLURM_JOB_ID")
+    desk = open_desk(site, give_up_after_s=AT_START_S)
+    job = _look_up(desk.site, number)
+    if not job.gpu_count and not job.shares:
+        return
+    runs = Runs(desk.site.runs)
+    text: bytes | None = None
+    try:
+        text = desk.receipt(require_form(job))
+        run = _admit(desk, job, text, runs.find(number))
+        runs.keep(number, run)
+        trouble = _have_logged(desk, run)
+    except AdmissionRefused as refused:
+        _refuse(desk, job, refused, text)
+    if trouble is not None:
+        message = f"the ledger has not logged the start, so the job waits: {trouble}"
+        _tell(desk.site, number, message, hold=False)
+        raise CommandFailed(message)
+    runs.keep(number, msgspec.structs.replace(run, state=RunState.RUNNING))
+
+
+@slurm_group.command("end")
+@_SITE
+def end_command(site: Path) -> None:
+    """Report how the run of the job JOBID ended, from what jobcomp/script says."""
+    number = _number_from("JOBID")
+    state = os.environ.get("JOBSTATE", "")
+    desk = open_desk(site, give_up_after_s=AT_START_S)
+    runs = Runs(desk.site.runs)
+    run = runs.find(number)
+    if run is None or run.state is RunState.ENDED:
+        return
+    ended_at = _time_from("END")
+    if state in ENDED:
+        started_at = _time_from("START") if run.state is RunState.RUNNING else None
+        ended = end_of(
+            run, number, state, started_at=started_at, ended_at=ended_at, defaults=desk.defaults
+        )
+        desk.say_ended(run, ended)
+        runs.keep(number, ended.run)
+    elif state.startswith(("PENDING", "REQUEUE")) and run.state is RunState.RUNNING:
+        interrupted = desk.say_interrupted(run, started_at=_time_from("START"), ended_at=ended_at)
+        runs.keep(number, interrupted)
+    desk.send()
+
+
+@slurm_group.command("send")
+@_SITE
+def send_command(site: Path) -> None:
+    """Send what the ledger has not answered yet; for a timer, once a minute."""
+    desk = open_desk(site, give_up_after_s=AT_START_S)
+    sent = desk.send()
+    if sent.waiting:
+        raise CommandFailed(f"{sent.waiting} statements wait for the ledger: {sent.trouble}")
+
+
+@slurm_group.command("install")
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+@_SITE
+@click.option(
+    "--program",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The `ledger` that the hooks run. Default: this one.",
+)
+def install_command(folder: Path, site: Path, program: Path | None) -> None:
+    """Write the four hooks into the new FOLDER and print the lines for slurm.conf."""
+    from ledger.cli.slurm_install import install  # noqa: PLC0415 - the hooks do without it
+
+    for line in install(folder, site, program):
+        click.echo(line)
+
+
+def _look_up(site: Site, number: int) -> SlurmJob:
+    """The job as the controller has it now. Raises CommandFailed where that cannot be known."""
+    done = _slurm(site, "squeue", "--json", f"--jobs={number}")
+    if done is None or len(done) > MAX_QUEUE_BYTES:
+        raise CommandFailed("squeue gives no answer, so nothing starts")
+    try:
+        return find_job(done, number)
+    except FormatError as error:
+        raise CommandFailed(str(error)) from None
+
+
+def _admit(desk: Desk, job: SlurmJob, text: bytes, kept: Run | None) -> Run:
+    """Use the receipt up for this run, new or going on. Raises AdmissionRefused."""
+    now, hours = system_clock(), desk.site.valid_hours
+    earlier = follow(kept, job)
+    # A run that goes on was in time with its first start.
+    at = min(now, earlier.before[0].started_at) if earlier and earlier.before else now
+    admission = judge(job, text, policy=desk.policy, now=at, valid_hours=hours)
+    if earlier is not None and earlier.job_id != admission.job_id:
+        raise AdmissionRefused(
+            Code.R3_MISSING_RECORD,
+            f"Run {earlier.run} began as job {earlier.job_id}, and cannot go on as another.",
+        )
+    if not worth_known(desk.defaults, job.gpu_type):
+        raise CommandFailed("[usage] does not say what a GPU of this job is worth")
+    run = _run_of(desk.site, job, admission, earlier)
+    Register(desk.site.register).take(admission.job_id, run.run, now)
+    return run
+
+
+def _have_logged(desk: Desk, run: Run) -> str | None:
+    """Have the start logged: None once it is, else what keeps it. Raises AdmissionRefused."""
+    key = desk.say_started(run)
+    desk.send()
+    kept = desk.outbox.find(key)
+    if kept is None or kept.state is State.WAITING:
+        return "no answer yet" if kept is None else kept.trouble
+    if kept.state is State.REFUSED:
+        raise AdmissionRefused(
+            Code.R3_MISSING_RECORD, f"The ledger does not take the start: {kept.trouble}"
+        )
+    return None
+
+
+def _run_of(site: Site, job: SlurmJob, admission: Admission, earlier: Run | None) -> Run:
+    """The run that starts now: a new one, or the next period of ``earlier``."""
+    started_at = job.started_at
+    if earlier is not None and earlier.state is RunState.STARTING:
+        started_at = earlier.started_at  # it was signed so, and may be in the log by now
+    return Run(
+        run=name_of(site.cluster, job) if earlier is None else earlier.run,
+        job_id=admission.job_id,
+        workload=admission.workload_type,
+        gpu_count=job.gpu_count,
+        gpu_type=job.gpu_type or "",
+        wall_limit_seconds=admission.wall_limit_seconds,
+        state=RunState.STARTING,
+        started_at=started_at,
+        before=() if earlier is None else earlier.before,
+    )
+
+
+def _require_unused(site: Site, admission: Admission) -> None:
+    """Raise AdmissionRefused where the register has the receipt: what is submitted is a new run."""
+    if not site.register.exists():
+        return
+    try:
+        uri = f"{site.register.as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=AT_SUBMISSION_S)) as file:
+            row = file.execute(
+                "SELECT run, taken_at FROM taken WHERE job_id = ?", (admission.job_id,)
+            ).fetchone()
+    except sqlite3.Error as error:
+        raise CommandFailed(f"the register of used receipts cannot be read: {error}") from None
+    if row is not None:
+        raise AdmissionRefused(
+            Code.R3_MISSING_RECORD,
+            f"The receipt of job {admission.job_id} has started the run {row[0]} already, at"
+            f" {format_time(row[1])}; one receipt starts one run.",
+        )
+
+
+def _refuse(desk: Desk, job: SlurmJob, refused: AdmissionRefused, text: bytes | None) -> NoReturn:
+    """Have it logged, tell the user, keep the job from starting again and again."""
+    _tell(desk.site, job.number, str(refused), hold=True)
+    try:
+        run = name_of(desk.site.cluster, job)
+        desk.reporter.refused(
+            _refusal(desk, run, refused.code, gpus=job.gpu_count, text=text, job_id=job.job_id)
+        )
+        desk.send()
+    except OutboxError as error:
+        click.echo(f"ledger: the refusal is not kept for the ledger: {error}", err=True)
+    raise Disproved(f"refused: {refused}") from None
+
+
+def _refusal(
+    desk: Desk, run: str, code: Code, *, gpus: int, text: bytes | None, job_id: str | None
+) -> Refusal:
+    """What is posted of a refused start: a job and its member only where a receipt proves them."""
+    known = desk.admission(text, job_id) if text is not None and job_id is not None else None
+    return Refusal(
+        SYSTEM,
+        run,
+        code,
+        gpus,
+        job_id=known.job_id if known else None,
+        member=known.author if known else None,
+    )
+
+
+def _tell(site: Site, number: int, message: str, *, hold: bool) -> None:
+    """Say it where the user looks: the terminal of srun and salloc, `scontrol show job`."""
+    said = f"apsci: {message}"
+    if hold:
+        _slurm(site, "scontrol", "uhold", str(number))
+    _slurm(site, "scontrol", "update", f"JobId={number}", f"AdminComment={said[:900]}")
+    _slurm(site, "scontrol", "notify", str(number), said)
+
+
+def _slurm(site: Site, name: str, *arguments: str) -> bytes | None:
+    """What a command of Slurm printed; None where it failed. Hooks have no PATH of their own."""
+    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+    if site.slurm_conf is not None:
+        environment["SLURM_CONF"] = site.slurm_conf
+    try:
+        done = subprocess.run(  # noqa: S603 - a list, no shell; the path is the site's own
+            [str(Path(site.slurm_bin) / name), *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=QUEUE_S,
+            check=False,
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _number_from(variable: str) -> int:
+    text = os.environ.get(variable, "")
+    if not _NUMBER.fullmatch(text):
+        raise CommandFailed(f"{variable} is not the number of a Slurm job")
+    return int(text)
+
+
+def _time_from(variable: str) -> int:
+    text = os.environ.get(variable, "")
+    if not _NUMBER.fullmatch(text):
+        raise CommandFailed(f"{variable} is not a time in seconds")
+    return int(text)
