@@ -6,7 +6,8 @@ Shared by every command that speaks for the orchestrator.
 from ledger.admission.outbox import NotTaken, Send
 from ledger.cli.client import Client, Refused
 from ledger.cli.common import CommandFailed
-from ledger.tlog.note import Signer, VerifierKey
+from ledger.tlog.note import ED25519, Signer, VerifierKey
+from ledger.tlog.policy import Policy
 
 
 def sender(client: Client, log_key: VerifierKey) -> Send:
@@ -21,11 +22,12 @@ def sender(client: Client, log_key: VerifierKey) -> Send:
     return send
 
 
-def check_origin(signer: Signer, log_key: VerifierKey) -> None:
-    """Raise CommandFailed where the orchestrator's key is one of another log."""
+def log_key_for(signer: Signer, policy: Policy) -> VerifierKey:
+    """The key of the log in ``policy`` that ``signer`` is an author of. Raises CommandFailed."""
     origin = signer.name.rpartition("/")[0]
-    if log_key.name != origin:
-        raise CommandFailed(
-            f"the author's key is for the log {origin or 'without a name'}, and the ledger is"
-            f" {log_key.name}"
-        )
+    for each in policy.logs:
+        if each.key.name == origin and each.key.type == ED25519:
+            return each.key
+    raise CommandFailed(
+        f"the author's key is for the log {origin or 'without a name'}, which the policy lacks"
+    )

@@ -13,8 +13,6 @@ _KNOWN: Final = {
                                         "mi350x", "mi355x")},
 }  # fmt: skip
 _SLICE: Final = re.compile(r"(?:^|[^0-9])[1-9]g\.[0-9]{1,3}gb", re.ASCII)
-GPU_RESOURCES: Final = ("nvidia.com/gpu", "amd.com/gpu")
-SLICE_PREFIX: Final = "nvidia.com/mig-"
 
 
 def accelerator_of(text: str, names: Mapping[str, str]) -> str | None:

@@ -8,7 +8,7 @@ times, what admission checks answered, and the time of earlier executions. Nothi
 from collections.abc import Mapping
 from typing import Final
 
-from ledger.importers.accelerators import GPU_RESOURCES, accelerator_of
+from ledger.importers.accelerators import accelerator_of
 from ledger.importers.facts import Facts, Period
 from ledger.importers.looking import At
 from ledger.importers.pods import (
@@ -19,6 +19,7 @@ from ledger.importers.pods import (
     take_declared,
 )
 from ledger.importers.red_flags import look_for_flags
+from schemas.orchestrators import GPU_RESOURCES
 from schemas.statements import ExitStatus
 
 SYSTEM: Final = "kueue_workload"

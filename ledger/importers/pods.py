@@ -8,15 +8,18 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from ledger.importers.accelerators import GPU_RESOURCES, SLICE_PREFIX, accelerator_of
+from ledger.importers.accelerators import accelerator_of
 from ledger.importers.facts import Facts
 from ledger.importers.looking import At
 from ledger.importers.red_flags import take_gradients, take_targets, take_workload
+from schemas.orchestrators import (
+    GPU_RESOURCES,
+    GRADIENT_SCOPE,
+    OPTIMIZER_TARGETS,
+    SLICE_PREFIX,
+    WORKLOAD_TYPE,
+)
 
-PREFIX: Final = "ledger.apsci/"
-WORKLOAD_TYPE: Final = f"{PREFIX}workload-type"
-GRADIENT_SCOPE: Final = f"{PREFIX}gradient-scope"
-OPTIMIZER_TARGETS: Final = f"{PREFIX}optimizer-targets"
 PRODUCT: Final = ("nvidia.com/gpu.product", "amd.com/gpu.product-name",
                   "cloud.google.com/gke-accelerator")  # fmt: skip
 _QUANTITY: Final = re.compile(r"([0-9]{1,9})(k?)", re.ASCII)
