@@ -18,6 +18,7 @@ from ledger.records.entry import Entry, parse_entry
 from ledger.tlog.merkle import leaf_hash, verify_inclusion
 from ledger.tlog.policy import Policy
 from ledger.tlog.proof import TlogProof, parse_proof, verify_proof
+from schemas.charter import FORBIDDEN_WORKLOADS
 from schemas.statements import JobSubmitted
 
 MAX_RECEIPT_BYTES: Final = 512 * 2**10
@@ -203,8 +204,9 @@ def _check_run(
             f"The run is of job {job_id[:40]!a}, and the receipt is of job {own}.",
         )
     if workload is not None and workload != admission.workload_type:
+        forbidden = workload in FORBIDDEN_WORKLOADS
         raise AdmissionRefused(
-            Code.R3_MISSING_RECORD,
+            Code.R1_FORBIDDEN_WORKLOAD if forbidden else Code.R3_MISSING_RECORD,
             f"The run's class of work is {workload[:40]!a}, and job {own} was admitted as"
             f" {admission.workload_type}.",
         )

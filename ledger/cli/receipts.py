@@ -6,6 +6,8 @@ from typing import Any, Final
 import click
 from msgspec import field
 
+from ledger.admission.receipt import read_admission
+from ledger.admission.refusal import AdmissionRefused
 from ledger.cli.client import log_key_of
 from ledger.cli.common import (
     CommandFailed,
@@ -24,8 +26,14 @@ from ledger.records.statement import sealed_paths
 from ledger.records.wire import convert
 from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.note import VerifierKey, parse_vkey
-from ledger.tlog.policy import Policy, parse_policy
-from ledger.tlog.proof import MAX_PROOF_BYTES, TlogProof, parse_proof, verify_proof
+from ledger.tlog.policy import Policy, PolicyLog, parse_policy
+from ledger.tlog.proof import (
+    MAX_PROOF_BYTES,
+    TlogProof,
+    format_proof,
+    parse_proof,
+    verify_proof,
+)
 from schemas.values import Base64Seed, Sha256Hex, Wire
 
 HEX_PREFIX: Final = 16
@@ -86,6 +94,8 @@ def verify_proof_command(
         click.echo(f"job: {entry.job_id}")
     if "opening" in extra:
         click.echo("opening: it is what the entry committed to")
+    if "submission" in extra:
+        click.echo("submission: it is in the same tree, and the admission answers it")
 
 
 def _check(
@@ -100,11 +110,24 @@ def _check(
     entry = parse_entry(leaf)
     if "opening" in extra:
         _check_opening(entry, extra["opening"])
+    if "submission" in extra:
+        _check_submission(proof, believed=believed, policy=policy)
     click.echo(
         f"log: {checkpoint.origin}, size {checkpoint.size},"
         f" root {checkpoint.root.hex()[:HEX_PREFIX]}…"
     )
     return entry
+
+
+def _check_submission(
+    proof: TlogProof, *, believed: list[VerifierKey], policy: Policy | None
+) -> None:
+    logs = tuple(PolicyLog(key) for key in believed)
+    alone = Policy(logs=logs, witnesses=(), groups=(), quorum=None)
+    try:
+        read_admission(format_proof(proof), policy=policy or alone)
+    except AdmissionRefused as refused:
+        raise ProofError(refused.finding) from None
 
 
 def _check_opening(entry: Entry, opening: object) -> None:

@@ -106,7 +106,12 @@ def test_the_receipt_of_another_job_is_refused() -> None:
 
 
 def test_another_class_of_work_than_was_admitted_is_refused() -> None:
-    assert "'lora'" in refused(paper().receipt(), workload="lora").finding
+    found = refused(paper().receipt(), workload="linear_probe")
+    assert found.code is Code.R3_MISSING_RECORD
+    assert "'linear_probe'" in found.finding
+    assert refused(paper().receipt(), workload="lora").code is Code.R1_FORBIDDEN_WORKLOAD
+    for strange in ("", "Eval_suite", "eval_suite ", "eval\u2044suite"):
+        assert refused(paper().receipt(), workload=strange).code is Code.R3_MISSING_RECORD
 
 
 def test_a_receipt_of_another_log_is_refused() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from admission_world import DECIDED, JOB, OTHER_JOB, WITNESSES, Paper, paper, policy_text
+from admission_world import DECIDED, JOB, LOG, OTHER_JOB, WITNESSES, Paper, paper, policy_text
 
 from ledger.__main__ import run
 from ledger.admission.receipt import MAX_RECEIPT_BYTES
@@ -151,6 +151,18 @@ def test_a_receipt_that_is_not_there_is_no_verdict(ask: Ask) -> None:
     Path("receipt").mkdir()
     assert run(["admit-check", "receipt", "--policy", "policy", "--gpus", "8"]) == 2
     assert run(["admit-check", "gone", "--policy", "policy", "--gpus", "8"]) == 2
+
+
+def test_verify_proof_holds_the_submission_against_the_admission_too(ask: Ask) -> None:
+    made = paper()
+    assert ask(made)[0] == 0
+    given = ["verify-proof", "receipt", "--policy", "policy"]
+    assert run(given) == 0
+    swapped = made.but(submission=made.leaves[5], submitted_index=5)
+    assert ask(swapped)[0] == 1
+    assert run(given) == 1
+    Path("receipt").write_bytes(made.receipt())
+    assert run(["verify-proof", "receipt", "--vkey", LOG.vkey]) == 0
 
 
 def test_a_receipt_may_come_by_standard_input(
