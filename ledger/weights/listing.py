@@ -62,7 +62,7 @@ def list_files(folder: Path, *, follow_links: bool) -> Listing:
             if len(files) > MAX_FILES:
                 raise WeightsRefused(f"{folder} has more than {MAX_FILES} files")
     except OSError as error:
-        raise WeightsRefused(f"{error.filename}: {error.strerror}") from None
+        raise WeightsRefused(f"{shown(str(error.filename))}: {error.strerror}") from None
     if not files:
         raise WeightsRefused(f"{folder} has no files: a model has at least one")
     return Listing(files, left_out)

@@ -72,10 +72,10 @@ def digest_folder(
     try:
         manifest = config.hash(folder, files_to_hash=[folder / name for name in before.files])
     except OSError as error:
-        raise WeightsRefused(f"{error.filename}: {error.strerror}") from None
-    except ValueError as error:
+        raise WeightsRefused(f"{shown(str(error.filename))}: {error.strerror}") from None
+    except ValueError:
         # A file became a link or went away since it was listed.
-        raise WeightsRefused(f"{folder} changed while it was hashed: {error}") from None
+        raise WeightsRefused(f"{shown(str(folder))} changed while it was hashed") from None
     after = list_files(folder, follow_links=follow_links)
     for name in sorted(before.files.keys() | after.files.keys()):
         if before.files.get(name) != after.files.get(name):

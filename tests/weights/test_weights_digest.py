@@ -354,6 +354,10 @@ def test_the_command_says_in_one_line_what_it_cannot_read(
     assert "compare" not in refused("compare", f"{folder}/config.json", f"{folder}/config.json")
     assert "none" in refused("compare", f"{folder}/none", f"{folder}/none")
 
+    (folder / "a\nb").symlink_to("a\nb")
+    assert refused("digest", str(folder), "--follow-links").count("\\n") == 1
+    (folder / "a\nb").unlink()
+
     real_open = open
 
     def failing(path: Any, *rest: Any, **named: Any) -> Any:
