@@ -219,6 +219,13 @@ def open_command(
 @KEY
 @URL
 @click.option("--log-vkey", metavar="VKEY", help="The log's key, to hold the receipt against.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Post nothing: write a proposal that others of the council sign with `ledger charter"
+    " sign` and post.",
+)
 @RECEIPT_FILE
 @GIVE_UP
 def registry(
@@ -231,12 +238,15 @@ def registry(
     key_file: Path,
     url: str | None,
     log_vkey: str | None,
+    out: Path | None,
     receipt_file: Path | None,
     give_up_after: float,
 ) -> None:
     """Add a key to the registry in the log, or retire one; --key is the council's.
 
-    A key counts from the entry after the one that adds it, up to the one that retires it.
+    A key counts from the entry after the one that adds it, up to the one that retires it. A key of
+    the council itself takes as many signatures as the charter asks for: with --out they are
+    gathered in a file.
     """
     start = settings_with_log()
     signer = read_author_key(key_file)
@@ -247,10 +257,21 @@ def registry(
         public={"action": action, "name": name, "role": role, "title": title, "vkey": author_vkey},
         made_at=format_time(int(time.time())),
     )
+    if out is not None:
+        _propose(body, url or start.public_url, log_vkey, out)
+        return
     receipt = receipt_file or Path(f"registry-{action}-{name}{RECEIPT}")
     with Client(url or start.public_url, give_up_after_s=give_up_after) as client:
         log_key = _log_key(client, signer, log_vkey)
         post(client, body, log_key=log_key, receipt=receipt)
+
+
+def _propose(body: bytes, url: str, vkey: str | None, out: Path) -> None:
+    # Imported here: what only posts needs no ledger that is read and verified.
+    from ledger.cli.proposals import write_proposal  # noqa: PLC0415 - as above
+    from ledger.cli.rulebook import read_rulebook  # noqa: PLC0415 - as above
+
+    write_proposal(body, read_rulebook(url, vkey), out)
 
 
 def _body(file: Path, statement: StatementFile, signer: Signer) -> bytes:

@@ -14,7 +14,8 @@ from ledger.assembly import create
 from ledger.cli.common import CommandFailed, read_as, read_document, settings_with_log
 from ledger.errors import Conflict, FormatError, LedgerError, ValueRefused
 from ledger.importers.signing import MEMBERS, OFFICES
-from ledger.records.charter import Charter, parse_charter
+from ledger.records.amending import amended
+from ledger.records.charter import Charter, default_charter
 from ledger.records.entry import Author
 from ledger.settings import Settings
 from ledger.tlog.keys import require_name
@@ -50,11 +51,25 @@ class _AuthorsFile(Wire, frozen=True):
     "charter_file",
     metavar="FILE.toml",
     type=click.Path(path_type=Path),
-    help="The first charter: embargo_days (1 to 90), egress_ceiling_bytes, gpu_total,"
-    " allowed_workloads, forbidden_workloads. Default: the consortium's.",
+    help="Rules of the first charter that are not the consortium's: embargo_days (1 to 90),"
+    " egress_ceiling_bytes, gpu_total, [artifact_ceilings], [quotas] and the rest that `ledger"
+    " charter show` prints.",
+)
+@click.option(
+    "--council-threshold",
+    type=click.IntRange(1, 33),
+    metavar="K",
+    help="How many of the council have to sign a change of the charter or the council. Default: 1.",
 )
 @click.option("--demo", is_flag=True, help="Make keys for seven member labs too, named as a demo.")
-def init(origin: str, authors_file: Path | None, charter_file: Path | None, *, demo: bool) -> None:
+def init(
+    origin: str,
+    authors_file: Path | None,
+    charter_file: Path | None,
+    council_threshold: int | None,
+    *,
+    demo: bool,
+) -> None:
     """Make a new ledger: its keys, its database and entry 0.
 
     Refuses where any of it exists already, and takes back what it made where it fails.
@@ -63,12 +78,13 @@ def init(origin: str, authors_file: Path | None, charter_file: Path | None, *, d
     if authors_file is not None and demo:
         raise CommandFailed("--demo makes keys and --authors names some: give one of the two")
     _check_origin(origin)
-    charter = _read_charter(charter_file) if charter_file else None
+    charter = _read_charter(charter_file, council_threshold)
     with undoing(settings) as made:
         if authors_file is not None:
             authors = _read_authors(authors_file, origin)
         else:
             authors = _make_authors(settings, origin, demo=demo, made=made)
+        _check_threshold(charter, authors)
         vkey = create(settings, origin=origin, authors=authors, charter=charter)
     click.echo(f"created: {origin}, with {len(authors)} authors, in {settings.data_dir}")
     click.echo(f"log key: {vkey}")
@@ -101,11 +117,26 @@ def _check_origin(origin: str) -> None:
         )
 
 
-def _read_charter(path: Path) -> Charter:
+def _read_charter(path: Path | None, threshold: int | None) -> Charter:
+    """The consortium's rules with those of the file put in, and the threshold that was given."""
+    written = read_document(path) if path is not None else {}
+    if threshold is not None:
+        if "council_threshold" in written:
+            raise CommandFailed(f"--council-threshold: {path} has one already")
+        written["council_threshold"] = threshold
     try:
-        return parse_charter({"version": "charter/1", **read_document(path)})
+        return amended(default_charter(), written, council=1)
     except ValueRefused as error:
         raise CommandFailed(f"{path}: {error}") from None
+
+
+def _check_threshold(charter: Charter, authors: tuple[Author, ...]) -> None:
+    council = {author.name for author in authors if author.role is Role.COUNCIL}
+    if charter.signers_needed(len(council)) > len(council):
+        raise CommandFailed(
+            f"council_threshold: {charter.council_threshold}, where the council has"
+            f" {len(council)} authors: nobody could change the charter"
+        )
 
 
 def _read_authors(path: Path, origin: str) -> tuple[Author, ...]:

@@ -33,7 +33,7 @@ def post(client: Client, body: bytes, *, log_key: VerifierKey, receipt: Path) ->
             f" with --receipt"
         )
     waiting = receipt.with_name(receipt.name + UNANSWERED)
-    body = _again(waiting, body) if waiting.exists() else _keep(waiting, body, mode=0o600)
+    body = _again(waiting, body) if waiting.exists() else keep(waiting, body, mode=0o600)
     try:
         answered = client.post(body, log_key=log_key)
     except Refused:
@@ -44,7 +44,7 @@ def post(client: Client, body: bytes, *, log_key: VerifierKey, receipt: Path) ->
             f"{error}. It may have been logged all the same: the same command sends it again, from"
             f" {waiting}"
         ) from None
-    _keep(receipt, answered.proof, mode=0o644)
+    keep(receipt, answered.proof, mode=0o644)
     waiting.unlink()
     _say(answered, log_key, receipt)
     return answered
@@ -67,8 +67,8 @@ def _again(waiting: Path, body: bytes) -> bytes:
     return kept
 
 
-def _keep(path: Path, data: bytes, *, mode: int) -> bytes:
-    """Write a new file, whole and on disk before it has its name."""
+def keep(path: Path, data: bytes, *, mode: int) -> bytes:
+    """Write a new file, whole and on disk before it has its name. Raises CommandFailed."""
     partial = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

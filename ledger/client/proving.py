@@ -22,8 +22,11 @@ from ledger.client.opened import (
 from ledger.client.registry import Registry
 from ledger.client.story import JobStory
 from ledger.client.tree import Leaf, Tree
-from ledger.errors import Misbehaviour
+from ledger.errors import LedgerError, Misbehaviour, NotFound
+from ledger.records.charters_shown import charters_shown
+from ledger.tlog.note import VerifierKey
 from schemas.answers import ArtifactShown, Event, JobDetail, JobShown, Member, ModelShown
+from schemas.council import CharterShown
 
 
 class Prover:
@@ -126,16 +129,46 @@ class Prover:
             story.take(leaf)
         return story
 
+    def charters(self) -> tuple[CharterShown, ...]:
+        """Every version of the charter, oldest first, each signed by enough of the council.
+
+        Made anew from the entries that the API names, each of which names the one before it: none
+        is left out but perhaps the newest.
+        """
+        told = tuple(self._answers.list("/charters", CharterShown))[::-1]
+        proved = charters_shown(self._registry().enacted)
+        self._compare(told, proved, what="the charter")
+        return proved
+
+    def council(self) -> dict[str, list[VerifierKey]]:
+        """The keys of the council that are valid at the end of the tree, by name."""
+        return self._registry().council(self._tree.size)
+
+    def _told_charters(self) -> list[CharterShown]:
+        try:
+            return list(self._answers.list("/charters", CharterShown))[::-1]
+        except NotFound:
+            return []  # of a ledger whose software is older than its charter's versions
+
     def _registry(self) -> Registry:
-        """The keys that the API names, each read from the entry that registered or retired it."""
+        """The keys that the API names, each read from the entry that registered or retired it.
+
+        The charter's versions are taken in with them: they say how many of the council must sign.
+        """
         if self._keys is None:
             known = Registry()
-            places: set[int] = set()
+            places = {0, *(each.index for each in self._told_charters())}
             for member in self._answers.list("/members", Member):
                 for key in member.keys:
                     places.update(at for at in (key.since, key.until) if at is not None)
             for index in sorted(places):
-                known.take(self._tree.leaf(index))
+                leaf = self._tree.leaf(index)
+                try:
+                    known.take(leaf)
+                except LedgerError as error:
+                    raise self._lie(
+                        f"entry {index} of the log does not hold: {error}", index, leaf
+                    ) from error
             self._keys = known
         return self._keys
 

@@ -23,9 +23,10 @@ from ledger.client.tree import Leaf, Tree
 from ledger.client.trust import Memory, default_path
 from ledger.errors import FormatError, Misbehaviour, ProofError
 from ledger.tlog.checkpoint import open_checkpoint, parse_checkpoint
-from ledger.tlog.note import MAX_NOTE_BYTES, parse_note
+from ledger.tlog.note import MAX_NOTE_BYTES, VerifierKey, parse_note
 from ledger.tlog.proof import MAX_PROOF_BYTES
 from schemas.answers import ArtifactShown, JobDetail, JobShown, Member, ModelShown
+from schemas.council import CharterShown
 
 
 class Ledger:
@@ -156,6 +157,20 @@ class Ledger:
         """
         told = self._answers.list("/members", Member)
         return self._prover.members(told) if self._verify else told
+
+    def charters(self) -> tuple[CharterShown, ...]:
+        """Every version of the charter, oldest first, as the council's entries have it.
+
+        Each is signed by as many of the council as the one before it asks for, and none can be
+        missing but the newest. Raises Misbehaviour.
+        """
+        if self._verify:
+            return self._prover.charters()
+        return tuple(self._answers.list("/charters", CharterShown))[::-1]
+
+    def council(self) -> dict[str, list[VerifierKey]]:
+        """The council's valid keys by the author's name, from the entries that register them."""
+        return self._prover.council()
 
     def models(self) -> Iterator[ModelShown]:
         """Models that opened records name, the one first named last first.
