@@ -1371,6 +1371,11 @@ TARGETS = frozenset({"auxiliary_probe", "auxiliary_sae", "auxiliary_other", "upl
 ENDS = frozenset({"completed", "failed", "cancelled", "terminated_by_policy"})
 COMMON = frozenset({"format", "kind", "logged_at"})
 SIGNED = COMMON | {"signature", "statement"}
+SIGNED_SEALED = SIGNED | {"publish_by"}
+JUDGED = COMMON | {"refers_to", "job_id", "charter", "findings"}
+SIGNATURE, SEALED = frozenset({"key_id", "value"}), frozenset({"fields", "root"})
+OPENED = COMMON | {"discloses", "job_id", "reason", "fields"}
+OPENED_WHOLE, OPENED_PART = OPENED | {"seed"}, OPENED | {"salts", "closed", "withheld_by"}
 STATEMENT = frozenset({"author", "kind", "made_at", "public", "schema"})
 
 
@@ -1681,7 +1686,7 @@ def _read_endorsements(
     read = []
     for each in given:
         exact(each, frozenset({"author", "signature"}))
-        signature = exact(each["signature"], frozenset({"key_id", "value"}))
+        signature = exact(each["signature"], SIGNATURE)
         names = string(each["author"]), string(signature["key_id"])
         read.append(Endorsement(*names, *_signed(signature, message, keys, names)))
     return tuple(read)
@@ -1692,11 +1697,11 @@ def read_statement(entry: dict[str, Any], data: bytes | None, keys: Keys | None)
     kind = entry["kind"]
     statement = exact(entry.get("statement"), STATEMENT, "job_id", "sealed")
     endorsed = kind in OF_NO_JOB and "endorsements" in entry
-    fields = SIGNED | {"publish_by"} if "sealed" in statement else SIGNED
+    fields = SIGNED_SEALED if "sealed" in statement else SIGNED
     exact(entry, fields | {"endorsements"} if endorsed else fields)
     author, name = string(statement["author"]), string(statement["schema"])
     made_at = seconds(string(statement["made_at"]))
-    signature = exact(entry["signature"], frozenset({"key_id", "value"}))
+    signature = exact(entry["signature"], SIGNATURE)
     key_id = string(signature["key_id"])
     schema = SCHEMAS.get(name)
     if statement["kind"] != kind or (schema and kind not in schema.kinds):
@@ -1710,7 +1715,7 @@ def read_statement(entry: dict[str, Any], data: bytes | None, keys: Keys | None)
         raise Malformed("the job ID is not a ULID")
     publish_by = root = None
     if "sealed" in statement:
-        sealed = exact(statement["sealed"], frozenset({"fields", "root"}))
+        sealed = exact(statement["sealed"], SEALED)
         publish_by = seconds(string(entry["publish_by"]))
         root = _digest(sealed["root"])
         if schema and integer(sealed["fields"]) != len(schema.sealed):
@@ -1778,13 +1783,16 @@ def opening_root(opening: dict[str, Any]) -> tuple[bytes, tuple[str, ...], tuple
     return root, tuple(sorted(fields)), tuple(sorted(leaves.keys() - fields.keys()))
 
 
+def _weights_in(fields: dict[str, Any], path: str) -> str | None:
+    if path not in fields:
+        return None
+    value = fields[path]
+    return "null" if value is None else canonical(value).decode()
+
+
 def read_disclosed(entry: dict[str, Any]) -> Shown:
     """Check the shape of a disclosure and hash what it shows."""
-    required = COMMON | {"discloses", "job_id", "reason", "fields"}
-    if "seed" in entry:
-        required |= {"seed"}
-    else:
-        required |= {"salts", "closed", "withheld_by"}
+    required = OPENED_WHOLE if "seed" in entry else OPENED_PART
     if entry.get("reason") == "early":
         required |= {"opened_by"}
     exact(entry, required)
@@ -1792,10 +1800,6 @@ def read_disclosed(entry: dict[str, Any]) -> Shown:
         raise Malformed("the reason is neither deadline nor early")
     opened_by, withheld_by = entry.get("opened_by"), entry.get("withheld_by")
     root, paths, closed = opening_root(entry)
-    before, after = (
-        canonical(entry["fields"][path]).decode() if path in entry["fields"] else None
-        for path in ("model.weights_digest", "model.weights_digest_after")
-    )
     return Shown(
         integer(entry["discloses"]),
         string(entry["job_id"]),
@@ -1805,7 +1809,10 @@ def read_disclosed(entry: dict[str, Any]) -> Shown:
         paths,
         closed,
         root,
-        (before, after),
+        (
+            _weights_in(entry["fields"], "model.weights_digest"),
+            _weights_in(entry["fields"], "model.weights_digest_after"),
+        ),
     )
 
 
@@ -1826,7 +1833,7 @@ def read_finding(entry: dict[str, Any]) -> Found:
 
 def _judgement(entry: dict[str, Any]) -> tuple[int, str, int, tuple[tuple[int, str], ...]]:
     """Read what ``admitted``, ``rejected`` and ``finding`` have in common."""
-    exact(entry, COMMON | {"refers_to", "job_id", "charter", "findings"})
+    exact(entry, JUDGED)
     findings = []
     for finding in listed_in(entry["findings"]):
         exact(finding, frozenset({"rule", "code", "finding"}))
