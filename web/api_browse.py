@@ -25,6 +25,7 @@ from schemas.reference import (
 from web import browse, query
 from web.api import BASE, LIST, Asking, newest_first, show, whole_list
 from web.doors import asked
+from web.signals import show_signals
 from web.telling import dictionary, vocabulary
 
 
@@ -224,5 +225,6 @@ HANDLERS: Final[list[Any]] = [
     list_vocabularies,
     show_vocabulary,
     show_status,
+    show_signals,
 ]
 ROUTER: Final = Router(path=BASE, route_handlers=HANDLERS)

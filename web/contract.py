@@ -13,7 +13,17 @@ from msgspec import Struct
 
 from ledger.reader.series import NAMES as SERIES
 from ledger.records.charter import Code
-from schemas import answers, checking, council, objections, posting, reference, series, words
+from schemas import (
+    answers,
+    checking,
+    council,
+    objections,
+    posting,
+    reference,
+    series,
+    signals,
+    words,
+)
 from schemas.bulk import BulkIndex
 from schemas.statements import SignedStatement
 from web.api import BASE
@@ -271,6 +281,11 @@ OPERATIONS: Final = (
         "/status", "showStatus", "figures",
         noted("How fresh the log is, and whether anything is overdue"),
         reference.Status,
+    ),
+    Operation(
+        "/signals", "showSignals", "figures",
+        noted("Questions that the record asks, each with its evidence"),
+        signals.SignalsFile,
     ),
     Operation(
         "/vocab", "listVocabularies", "words",

@@ -29,6 +29,7 @@ from schemas.values import PromptSketch
 
 MAX_SKETCH: Final = 1 << 20
 MOST_REFERENCES: Final = 64
+MAX_PACKAGE: Final = 1 << 22
 
 
 @click.command("signals", short_help="Compute the questions that the public record asks.")
@@ -61,8 +62,8 @@ def signals_command(
     """Print questions with their evidence, as JSON, from what the log shows and nothing else.
 
     From a set of bulk files, `ledger signals --bulk DIR` prints the very bytes of that set's
-    `signals.json`, unless a reference is given. The entries are hashed meanwhile: where their root
-    is not the one that the set names, the status is 1.
+    `signals.json`, unless a reference is given. It reads entries.ndjson.zst and datapackage.json,
+    and hashes the entries: where their root is not the one that the set names, the status is 1.
 
     A row is a question with its evidence, and no verdict; what innocent thing looks the same stands
     beside it.
@@ -87,7 +88,7 @@ def _of_files(folder: Path, references: Sequence[Reference]) -> Signals:
         if name is None:
             raise CommandFailed(f"{folder} holds no set of bulk files")
         folder /= name
-    made = sets.read_set(folder.resolve())
+    made = _package(folder / sets.PACKAGE)
     with _counted(made.tree_size) as told:
         found = compute(entries_of_file(folder / ENTRIES), references=references, progress=told)
     if (found.tree_size, found.root) != (made.tree_size, made.root):
@@ -96,6 +97,20 @@ def _of_files(folder: Path, references: Sequence[Reference]) -> Signals:
             f" holds {made.tree_size} with root {made.root}"
         )
     return found
+
+
+class _Package(msgspec.Struct):
+    """The part of ``datapackage.json`` that says which tree the files were made from."""
+
+    tree_size: int
+    root: str
+
+
+def _package(path: Path) -> _Package:
+    try:
+        return msgspec.json.decode(read_bytes(path, limit=MAX_PACKAGE), type=_Package)
+    except msgspec.DecodeError:
+        raise CommandFailed(f"{path} does not say which tree the files were made from") from None
 
 
 def _of_database(
