@@ -4,7 +4,6 @@ import binascii
 import json
 from typing import Any
 
-import pytest
 from browser import Browser, Reply
 from ledger_world import PLAN, World
 
@@ -71,27 +70,21 @@ def test_an_answer_says_the_verdict_the_charter_and_the_day_of_opening(
     assert fresh.reader.tree_size() == size, "nothing is logged"
 
 
-@pytest.mark.parametrize(
-    "public",
-    [
+def test_what_is_answered_is_what_is_decided(fresh: World, shop: Browser) -> None:
+    plans: list[dict[str, Any]] = [
         {},
         {"workload_type": "lora", "optimizer_targets": ["uploaded_model"]},
         {"egress_ceiling_bytes": None},
         {"egress_ceiling_bytes": 10**12 + 1, "gpu_count": 25_001},
         {"optimizer_targets": ["auxiliary_sae"]},
-    ],
-)
-def test_what_is_answered_is_what_is_decided(
-    fresh: World, shop: Browser, public: dict[str, Any]
-) -> None:
-    said = ask(shop, "alpha", **public).json()
-    decision = fresh.log(fresh.submission("job", **public))[0].decision
-    assert decision is not None
-    assert said["verdict"] == decision.kind
-    assert [each["code"] for each in said["findings"]] == [each.code for each in decision.findings]
-    assert [each["finding"] for each in said["findings"]] == [
-        each.finding for each in decision.findings
     ]
+    for number, public in enumerate(plans):
+        said = ask(shop, "alpha", **public).json()
+        decision = fresh.log(fresh.submission(f"job{number}", **public))[0].decision
+        assert decision is not None
+        assert said["verdict"] == decision.kind
+        found = [(each["rule"], each["code"], each["finding"]) for each in said["findings"]]
+        assert found == [(each.rule, each.code, each.finding) for each in decision.findings]
 
 
 def test_the_charter_that_is_in_force_judges_and_not_one_that_is_to_come(
@@ -133,9 +126,8 @@ def test_nobody_but_a_member_with_a_valid_key_is_asked_about(fresh: World, shop:
         assert (reply.status, reply.json()["type"]) == (403, "/en/docs/problems/author-unknown")
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
+def test_what_is_no_question_is_refused(shop: Browser) -> None:
+    for body, status in (
         (b"", 400),
         (b"[]", 422),
         (b"null", 422),
@@ -148,11 +140,10 @@ def test_nobody_but_a_member_with_a_valid_key_is_asked_about(fresh: World, shop:
         (b'{"schema":' + b"9" * 5_000 + b"}", 400),
         (b'{"schema":NaN}', 400),
         (b'{"a":1,"a":1}', 400),
-    ],
-)
-def test_what_is_no_question_is_refused(shop: Browser, body: bytes, status: int) -> None:
-    reply = post(shop, body)
-    assert (reply.status, reply.headers["content-type"]) == (status, "application/problem+json")
+    ):
+        reply = post(shop, body)
+        assert (body[:20], reply.status) == (body[:20], status)
+        assert reply.headers["content-type"] == "application/problem+json"
 
 
 def test_a_field_that_is_wrong_is_named(shop: Browser) -> None:
