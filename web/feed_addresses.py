@@ -14,7 +14,7 @@ from web.search.filters import JOB_FILTERS
 BASE: Final = "/feeds"
 RANGE: Final = 256
 """As many indices as an entry bundle of the log holds: archive n is about bundle n."""
-FIXED: Final = ("published", "submitted", "rejected", "corrections", "checkpoints")
+FIXED: Final = ("published", "submitted", "rejected", "findings", "corrections", "checkpoints")
 """Feeds of entries, one each. ``overdue``, ``jobs`` and those of members stand beside them."""
 OVERDUE: Final = "overdue"
 JOBS: Final = "jobs"

@@ -11,11 +11,12 @@ from msgspec import UNSET
 from schemas.answers import CheckpointShown, Event, JobShown, Published
 from schemas.feeds import Attachment, FeedAuthor, FeedItem, ItemExtension
 from schemas.notices import Notice, OverdueNotice
+from schemas.objections import RefusedStart, RunFinding
 from web.doors import Asked
 from web.i18n import current, gettext, in_sequence
 from web.telling.formats import day, hardware, number
 from web.telling.labels import label
-from web.telling.plain import shown
+from web.telling.plain import shown, shown_line
 from web.telling.sentences import called, event_text, headline, published_text, published_title
 
 JSON: Final = "application/json"
@@ -103,6 +104,65 @@ def checkpoint_item(asking: Asked, found: CheckpointShown) -> FeedItem:
             tree_size=size,
             root=found.root,
             gpu_seconds=UNSET,
+        ),
+    )
+
+
+def objection_item(asking: Asked, found: RefusedStart | RunFinding) -> FeedItem:
+    """The item of a refused start, or of what was found about a run."""
+    base = asking.public_url
+    entry = f"{base}/entries/{found.index}"
+    if isinstance(found, RefusedStart):
+        kind, author, codes, workload = "refused", found.author, (found.code,), None
+        who = called(found.member) if found.member else found.system
+        title = gettext("Start refused: %(who)s") % {"who": shown(who)}
+        findings = [(found.code, found.finding)]
+    else:
+        kind, author, workload = "finding", None, found.workload_type
+        codes = tuple(each.code for each in found.findings)
+        what = shown_line(found.title) or label(found.workload_type)
+        title = gettext("Finding: %(member)s: %(title)s") % {
+            "member": called(found.member),
+            "title": what,
+        }
+        findings = [(each.code, each.finding) for each in found.findings]
+    told = [
+        gettext("%(code)s: %(finding)s") % {"code": label(code), "finding": shown(finding)}
+        for code, finding in findings
+    ]
+    return FeedItem(
+        id=entry,
+        url=f"{base}/jobs/{found.job_id}" if found.job_id else entry,
+        title=title,
+        content_text=in_sequence(told),
+        date_published=found.logged_at,
+        authors=(_by(asking, author),),
+        tags=tuple(filter(None, (workload, found.member, kind))),
+        language=current().tag,
+        attachments=(
+            Attachment(
+                url=f"{entry}.json",
+                mime_type=JSON,
+                title=gettext("Entry %(index)s, as it stands in the log")
+                % {"index": number(found.index)},
+            ),
+            Attachment(
+                url=f"{entry}.proof",
+                mime_type=PROOF,
+                title=gettext("Proof of entry %(index)s (tlog-proof)")
+                % {"index": number(found.index)},
+            ),
+        ),
+        apsci=ItemExtension(
+            about=about(asking),
+            index=found.index,
+            entry_kind=kind,
+            kind=kind,
+            proof=f"{entry}.proof",
+            job_id=found.job_id,
+            member=found.member,
+            workload=workload,
+            codes=codes,
         ),
     )
 

@@ -56,6 +56,14 @@ _TITLES: Final[Mapping[str, tuple[str, str, str]]] = {
         noted("Every job that the charter's rules rejected, and what they found."),
         "rejections",
     ),
+    "findings": (
+        noted("Refused starts and findings about runs"),
+        noted(
+            "Every start that the orchestrator refused, and everything that the ledger found about"
+            " a run, in the order of the log."
+        ),
+        "rejections",
+    ),
     "corrections": (
         noted("Corrections"),
         noted("Everything that was corrected afterwards. What was said first stays in the log."),
@@ -73,8 +81,19 @@ def _tell_entries(asking: Asked, view: View, places: Sequence[int]) -> list[Feed
     return [feed_items.item(asking, each) for each in view.notices(places)]
 
 
+def _tell_objections(asking: Asked, view: View, places: Sequence[int]) -> list[FeedItem]:
+    return [feed_items.objection_item(asking, each) for each in view.objections_at(places)]
+
+
 def _tell_checkpoints(asking: Asked, view: View, places: Sequence[int]) -> list[FeedItem]:
     return [feed_items.checkpoint_item(asking, each) for each in view.checkpoints_at(places)]
+
+
+_TELL: Final[Mapping[str, Tell]] = {
+    "findings": _tell_objections,
+    "checkpoints": _tell_checkpoints,
+}
+"""Of feeds whose items are not entries about a job."""
 
 
 def source(asking: Asked, view: View, name: str, slug: str | None = None) -> Source:
@@ -96,7 +115,7 @@ def source(asking: Asked, view: View, name: str, slug: str | None = None) -> Sou
         title=gettext(title),
         description=gettext(description),
         stream=fixed_stream(view, name),
-        tell=_tell_checkpoints if name == "checkpoints" else _tell_entries,
+        tell=_TELL.get(name, _tell_entries),
     )
 
 
@@ -106,6 +125,7 @@ def fixed_stream(view: View, name: str) -> Stream:
         "published": view.stream_published,
         "submitted": view.stream_submitted,
         "rejected": view.stream_rejected,
+        "findings": view.stream_findings,
         "corrections": view.stream_corrections,
         "checkpoints": view.stream_checkpoints,
     }

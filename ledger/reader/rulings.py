@@ -4,11 +4,12 @@ Every answer is as of the view's tree size.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ledger.reader import charters, objections
 from ledger.reader.objected import Objected
+from ledger.reader.streams import Listed, Stream
 from ledger.storage.snapshot import Snapshot
 from schemas.council import CharterShown
 from schemas.objections import RefusedStart, RunFinding
@@ -44,6 +45,14 @@ class Rulings(ABC):
         """What was found about runs, by entries below ``below``, newest first."""
         stop = self.size if below is None else min(below, self.size)
         return objections.run_findings(self._snapshot, size=self.size, below=stop, limit=limit)
+
+    def stream_findings(self) -> Stream:
+        """Every refused start and every finding about a run."""
+        return Listed(self._objected.places(self.size, self._snapshot))
+
+    def objections_at(self, places: Sequence[int]) -> tuple[RefusedStart | RunFinding, ...]:
+        """What is objected to at ``places``, in that order, jobs as they were at each."""
+        return objections.objections_at(self._snapshot, places)
 
     def objections_by_code(self, kind: str) -> dict[str, int]:
         """How many entries of the kind ``refused`` or ``finding`` have each code first."""

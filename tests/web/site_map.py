@@ -168,7 +168,8 @@ def embeds(world: World) -> list[str]:
 
 def feeds(world: World) -> list[str]:
     """Addresses of feeds, in both forms."""
-    named = ["published", "submitted", "rejected", "overdue", "corrections", "checkpoints"]
+    named = ["published", "submitted", "rejected", "findings", "overdue"]
+    named += ["corrections", "checkpoints"]
     named += ["jobs", *(f"members/{name}" for name in ("alpha", "beta", "committee"))]
     size = world.reader.tree_size()
     return [

@@ -27,7 +27,10 @@ from web.feed_addresses import RANGE
 from web.telling.plain import shown
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|\+00:00)")
-NAMED = ("published", "submitted", "rejected", "corrections", "checkpoints", "jobs")
+NAMED = (
+    *("published", "submitted", "rejected", "findings", "corrections", "checkpoints"),
+    "jobs",
+)
 
 
 def _forms(world: World, form: str) -> list[str]:
