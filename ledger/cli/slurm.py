@@ -21,20 +21,28 @@ from ledger.admission.receipt import Admission, check_admission
 from ledger.admission.refusal import AdmissionRefused
 from ledger.admission.register import Register
 from ledger.admission.reporting import Refusal
-from ledger.admission.slurm.job import MAX_QUEUE_BYTES, SlurmJob, find_job
+from ledger.admission.slurm.job import MAX_QUEUE_BYTES, SlurmJob, find_job, waits
 from ledger.admission.slurm.runs import Run, Runs, RunState, follow, name_of
 from ledger.admission.slurm.site import Site
 from ledger.admission.slurm.starting import judge, require_form
 from ledger.assembly.house import system_clock
 from ledger.cli.common import CommandFailed, Disproved
-from ledger.cli.slurm_desk import ENDED, SYSTEM, Desk, end_of, open_desk, worth_known
+from ledger.cli.slurm_desk import (
+    ENDED,
+    PERHAPS_AGAIN,
+    SYSTEM,
+    Desk,
+    end_of,
+    open_desk,
+    worth_known,
+)
 from ledger.errors import FormatError
 from ledger.records.charter import Code
 from ledger.records.deadline import format_time
+from schemas.statements import ExitStatus
 
 QUEUE_S: Final = 30.0
 AT_SUBMISSION_S: Final = 5.0
-AT_START_S: Final = 30.0
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
 _SITE: Final = click.argument("site", metavar="SITE", type=click.Path(path_type=Path))
 
@@ -55,7 +63,7 @@ def check_command(
     *, site: Path, job: str, workload: str, gpus: int, wall_seconds: int, user: int
 ) -> None:
     """Say whether a job may wait for its start. The receipt stays unused."""
-    desk = open_desk(site, give_up_after_s=AT_SUBMISSION_S)
+    desk = open_desk(site, longest_s=AT_SUBMISSION_S)
     text: bytes | None = None
     try:
         text = desk.receipt(job)
@@ -91,7 +99,7 @@ def check_command(
 def start_command(site: Path) -> None:
     """Let the job SLURM_JOB_ID start, once the ledger has logged that it does."""
     number = _number_from("SLURM_JOB_ID")
-    desk = open_desk(site, give_up_after_s=AT_START_S)
+    desk = open_desk(site)
     job = _look_up(desk.site, number)
     if not job.gpu_count and not job.shares:
         return
@@ -117,22 +125,32 @@ def end_command(site: Path) -> None:
     """Report how the run of the job JOBID ended, from what jobcomp/script says."""
     number = _number_from("JOBID")
     state = os.environ.get("JOBSTATE", "")
-    desk = open_desk(site, give_up_after_s=AT_START_S)
+    desk = open_desk(site)
     runs = Runs(desk.site.runs)
     run = runs.find(number)
     if run is None or run.state is RunState.ENDED:
         return
     ended_at = _time_from("END")
-    if state in ENDED:
+    again = state.startswith(("PENDING", "REQUEUE"))
+    if state in PERHAPS_AGAIN:
+        again = waits(_queue(desk.site, number), number)
+    if again:
+        # A start that was not answered is still the next one: nothing has run.
+        if run.state is RunState.RUNNING:
+            interrupted = desk.say_interrupted(
+                run,
+                started_at=_time_from("START"),
+                ended_at=ended_at,
+                exit_status=PERHAPS_AGAIN.get(state, ExitStatus.PREEMPTED),
+            )
+            runs.keep(number, interrupted)
+    elif state in ENDED:
         started_at = _time_from("START") if run.state is RunState.RUNNING else None
         ended = end_of(
             run, number, state, started_at=started_at, ended_at=ended_at, defaults=desk.defaults
         )
         desk.say_ended(run, ended)
         runs.keep(number, ended.run)
-    elif state.startswith(("PENDING", "REQUEUE")) and run.state is RunState.RUNNING:
-        interrupted = desk.say_interrupted(run, started_at=_time_from("START"), ended_at=ended_at)
-        runs.keep(number, interrupted)
     desk.send()
 
 
@@ -140,7 +158,7 @@ def end_command(site: Path) -> None:
 @_SITE
 def send_command(site: Path) -> None:
     """Send what the ledger has not answered yet; for a timer, once a minute."""
-    desk = open_desk(site, give_up_after_s=AT_START_S)
+    desk = open_desk(site)
     sent = desk.send()
     if sent.waiting:
         raise CommandFailed(f"{sent.waiting} statements wait for the ledger: {sent.trouble}")
@@ -165,13 +183,17 @@ def install_command(folder: Path, site: Path, program: Path | None) -> None:
 
 def _look_up(site: Site, number: int) -> SlurmJob:
     """The job as the controller has it now. Raises CommandFailed where that cannot be known."""
-    done = _slurm(site, "squeue", "--json", f"--jobs={number}")
-    if done is None or len(done) > MAX_QUEUE_BYTES:
-        raise CommandFailed("squeue gives no answer, so nothing starts")
     try:
-        return find_job(done, number)
+        return find_job(_queue(site, number), number)
     except FormatError as error:
-        raise CommandFailed(str(error)) from None
+        raise CommandFailed(f"{error}, so it does not start") from None
+
+
+def _queue(site: Site, number: int) -> bytes:
+    printed = _slurm(site, "squeue", "--json", f"--jobs={number}")
+    if printed is None or len(printed) > MAX_QUEUE_BYTES:
+        raise CommandFailed("squeue gives no answer, and without it nothing is known of the job")
+    return printed
 
 
 def _admit(desk: Desk, job: SlurmJob, text: bytes, kept: Run | None) -> Run:

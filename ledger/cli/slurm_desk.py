@@ -45,7 +45,13 @@ ENDED: Final = frozenset({
     "COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL",
     "DEADLINE", "OUT_OF_MEMORY", "LAUNCH_FAILED",
 })  # fmt: skip
-"""Slurm's states of a job that does not start again."""
+"""Slurm's states of a job that does not start again, but for those below."""
+PERHAPS_AGAIN: Final = {
+    "NODE_FAIL": ExitStatus.NODE_FAIL,
+    "BOOT_FAIL": ExitStatus.NODE_FAIL,
+    "PREEMPTED": ExitStatus.PREEMPTED,
+}
+"""States in which Slurm may put a job back into the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +116,12 @@ class Desk:
         )
         return key
 
-    def say_interrupted(self, run: Run, *, started_at: int, ended_at: int) -> Run:
+    def say_interrupted(
+        self, run: Run, *, started_at: int, ended_at: int, exit_status: ExitStatus
+    ) -> Run:
         """Keep the end of a period for the log; the run, waiting for its next one."""
-        span = Span(max(started_at, run.started_at), max(ended_at, run.started_at), "preempted")
+        begun = max(started_at, run.started_at)
+        span = Span(begun, max(ended_at, begun), exit_status.value)
         self.reporter.say(
             key=f"{_stem(run)}-interrupted-{len(run.before)}",
             about=run.job_id,
@@ -157,8 +166,11 @@ class Desk:
         return text
 
 
-def open_desk(path: Path, *, give_up_after_s: float) -> Desk:
-    """Read the cluster's file and all that it names. Raises CommandFailed, KeyFileError."""
+def open_desk(path: Path, *, longest_s: float = 60.0) -> Desk:
+    """Read the cluster's file and all that it names. Raises CommandFailed, KeyFileError.
+
+    The ledger is given up after ``longest_s`` seconds, or after fewer where the file says so.
+    """
     try:
         site = parse_site(read_bytes(path, limit=MAX_SITE_BYTES))
         defaults = msgspec.convert(site.usage, Defaults)
@@ -180,7 +192,7 @@ def open_desk(path: Path, *, give_up_after_s: float) -> Desk:
             f"{path}: the key is for the log {origin!a:.80}, which is not in policy"
         )
     reporter = Reporter(outbox=Outbox(site.outbox), signer=signer, clock=system_clock)
-    return Desk(site, policy, defaults, reporter, keys[0], give_up_after_s)
+    return Desk(site, policy, defaults, reporter, keys[0], min(longest_s, site.patience_s))
 
 
 def worth_known(defaults: Defaults, gpu_type: str | None) -> bool:

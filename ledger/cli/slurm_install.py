@@ -21,9 +21,9 @@ def install(folder: Path, site: Path, program: Path | None) -> list[str]:
 
     Paths stand in the scripts as they are, so only plain ones are taken. Raises CommandFailed.
     """
-    desk = open_desk(site, give_up_after_s=1)
+    desk = open_desk(site)
     values = {"LEDGER": str((program or _this()).absolute()), "SITE": str(site.absolute()),
-              "MODELS": " ".join(desk.site.models)}  # fmt: skip
+              "MODELS": " ".join(desk.site.models), "RUNS": str(desk.site.runs)}  # fmt: skip
     for each in (values["LEDGER"], values["SITE"], str(folder.absolute())):
         if not _PLAIN.fullmatch(each):
             raise CommandFailed(f"{each[:80]!a}: only letters, digits, '.', '_', '-' and '/'")

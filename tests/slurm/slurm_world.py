@@ -47,6 +47,7 @@ key = "{folder}/data/keys/authors/orchestrator.key"
 state = "{folder}/state"
 slurm_bin = "{slurm_bin}"
 slurm_conf = "{conf}"
+patience_s = {patience}
 
 [usage]
 weights_unchanged = true
@@ -62,6 +63,7 @@ class LedgerWorld:
 
     folder: Path
     url: str
+    slurm_bin: str = "/usr/bin"
 
     @property
     def site(self) -> Path:
@@ -73,10 +75,15 @@ class LedgerWorld:
         """What the hooks run: the checkout's own code, by the Python that runs the tests."""
         return self.folder / "ledger"
 
-    def write_site(self, *, conf: str = "/etc/slurm/slurm.conf", ledger: str | None = None) -> None:
-        """The cluster's file; with another address of the ledger where one is given."""
+    def write_site(self, *, conf: str = "/etc/slurm/slurm.conf", away: bool = False) -> None:
+        """The cluster's file; ``away``: with an address at which no ledger is."""
+        [closed] = _slurm._free_ports(1)
         text = SITE.format(
-            folder=self.folder, ledger=ledger or self.url, conf=conf, slurm_bin="/usr/bin"
+            folder=self.folder,
+            ledger=f"http://127.0.0.1:{closed}" if away else self.url,
+            patience=1 if away else 60,
+            conf=conf,
+            slurm_bin=self.slurm_bin,
         )
         self.site.write_text(text, "utf-8")
 
@@ -111,11 +118,7 @@ class LedgerWorld:
 
     def refused(self) -> list[dict[str, Any]]:
         """The refused starts in the log, in its order."""
-        found = []
-        for entry in self.entries():
-            if entry["kind"] == "refused":
-                found.append(entry["statement"])
-        return found
+        return [each["statement"] for each in self.entries() if each["kind"] == "refused"]
 
     def entries(self) -> list[dict[str, Any]]:
         """Every entry of the log, by its tiles."""

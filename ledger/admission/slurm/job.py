@@ -51,13 +51,32 @@ class SlurmJob:
 def find_job(queue: bytes, number: int) -> SlurmJob:
     """The job with this number in what ``squeue --json`` printed. Raises FormatError."""
     try:
+        return _read(_record(queue, number), number)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise _unknown(number) from None
+
+
+def _record(queue: bytes, number: int) -> dict[str, Any]:
+    try:
         jobs = msgspec.json.decode(queue)["jobs"]
         [record] = [each for each in jobs if _number(each.get("job_id")) == number]
-        return _read(record, number)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise FormatError("squeue did not print JSON") from None
     except (KeyError, TypeError, AttributeError, ValueError):
-        raise FormatError(f"squeue does not show job {number} in a form that is known") from None
+        raise _unknown(number) from None
+    found: dict[str, Any] = record
+    return found
+
+
+def _unknown(number: int) -> FormatError:
+    return FormatError(f"squeue does not show job {number} in a form that is known")
+
+
+def waits(queue: bytes, number: int) -> bool:
+    """Whether the job is to start again: it is pending. Raises FormatError as ``find_job`` does."""
+    state = _record(queue, number).get("job_state")
+    states = state if isinstance(state, list) else [state]
+    return "PENDING" in states or "REQUEUED" in states
 
 
 def _read(record: dict[str, Any], number: int) -> SlurmJob:
@@ -67,14 +86,14 @@ def _read(record: dict[str, Any], number: int) -> SlurmJob:
     if not gpu_count and any("gpu" in (record.get(each) or "") for each in _REQUESTS):
         raise ValueError
     kinds = {kind for kind, _ in gpus}
-    workload = record.get("wckey") or ""
+    comment, workload = record.get("comment") or "", record.get("wckey") or ""
     submitted_at, started_at = (_number(record[f"{each}_time"]) for each in ("submit", "start"))
     minutes = _number(record["time_limit"])
-    if not submitted_at or not started_at:
+    if not submitted_at or not started_at or not isinstance(comment, str):
         raise ValueError
     return SlurmJob(
         number=number,
-        comment=record.get("comment") or "",
+        comment=comment,
         workload=None if workload in _NO_WCKEY else workload.removeprefix("*"),
         gpu_count=gpu_count,
         gpu_type=kinds.pop() if len(kinds) == 1 else None,

@@ -7,7 +7,7 @@
 
 local LEDGER = "@LEDGER@"
 local SITE = "@SITE@"
-local LIMIT_S = 20
+local LIMIT_S = 8 -- below MessageTimeout, after which sbatch no longer waits for the reason
 local NO_VALUE = 4294967294 -- and 4294967295, which is "infinite"
 local HOW = "--comment=apsci:JOB (its number in the ledger) and --wckey=CLASS_OF_WORK"
 

@@ -35,6 +35,8 @@ class Site(Wire, frozen=True):
     usage: dict[str, Any]
     """What the end of a run is reported with, as ``ledger import-jobs --defaults`` takes it."""
     valid_hours: Annotated[int, Meta(ge=1, le=MAX_VALID_HOURS)] = VALID_HOURS
+    patience_s: Annotated[int, Meta(ge=1, le=60)] = 20
+    """For how long a start waits for a ledger that does not answer; sbatch waits 5 at most."""
     models: Annotated[tuple[Place, ...], Meta(max_length=64)] = ()
     """Where nodes have models mounted, read-only or nothing starts there."""
     slurm_bin: Place = "/usr/bin"
