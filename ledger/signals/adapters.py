@@ -12,11 +12,15 @@ from the smallest rank's to the largest one's lies within an eighth of one of th
 399 in 1,000: sizes alone say little, so what counts is whether more of them fit than that.
 """
 
+from collections import Counter
+from itertools import pairwise
 from typing import Final
 
-from ledger.signals.facts import Facts, Model
-from ledger.signals.numbers import cube_root
-from ledger.signals.rows import member_of, row, score, shown_job
+import numpy as np
+
+from ledger.signals.facts import NONE, Facts, Model
+from ledger.signals.numbers import Integers, cube_root
+from ledger.signals.rows import MOST_JOBS, member_of, row, score, shown_job
 from schemas.signals import SignalRow
 
 RANKS: Final = (4, 8, 16, 32, 64, 128, 256)
@@ -30,6 +34,8 @@ CHANCE_PERMILLE: Final = 399
 EXCESS_MARK_PERCENT: Final = 150
 """Fits in hundredths of those expected by chance that make the question worth asking."""
 FEWEST_FITS: Final = 5
+MOST_ADAPTER_BYTES: Final = 2**53
+"""No file is larger, and no model that has such adapters is one."""
 WIDE_DTYPES: Final = frozenset(("float32", "fp32"))
 """Adapters of such models have four bytes a number, of all others two."""
 
@@ -42,27 +48,21 @@ def adapter_bytes(model: Model, rank: int) -> int | None:
     return NUMBERS_PER_RANK * cube_root(model.parameter_count**2 // SHAPE) * rank * width
 
 
-def fitting_rank(model: Model, size: int) -> int | None:
-    """The rank of an adapter of about ``size`` bytes; 0 for none, None for what is not tested.
+def fitting_ranks(model: Model, sizes: Integers) -> Integers:
+    """For each file its rank as an adapter of ``model``; 0 for none, NONE where it is not tested.
 
     A file that is smaller than any adapter or larger than any is not tested.
     """
-    sizes = [adapter_bytes(model, rank) for rank in RANKS]
-    known = [each for each in sizes if each]
-    if not known or not _reaches(size, known[0]) or _exceeds(size, known[-1]):
-        return None
+    found = np.full(len(sizes), NONE, dtype=np.int64)
+    known = [each for each in (adapter_bytes(model, rank) for rank in RANKS) if each]
+    if not known or known[-1] >= MOST_ADAPTER_BYTES:
+        return found
+    parts = sizes * TOLERANCE_PARTS
+    low, high = TOLERANCE_PARTS - 1, TOLERANCE_PARTS + 1
+    found[(parts >= known[0] * low) & (parts <= known[-1] * high)] = 0
     for rank, expected in zip(RANKS, known, strict=True):
-        if _reaches(size, expected) and not _exceeds(size, expected):
-            return rank
-    return 0
-
-
-def _reaches(size: int, expected: int) -> bool:
-    return size * TOLERANCE_PARTS >= expected * (TOLERANCE_PARTS - 1)
-
-
-def _exceeds(size: int, expected: int) -> bool:
-    return size * TOLERANCE_PARTS > expected * (TOLERANCE_PARTS + 1)
+        found[(parts >= expected * low) & (parts <= expected * high)] = rank
+    return found
 
 
 def evidence(facts: Facts) -> tuple[int, list[SignalRow]]:
@@ -71,44 +71,63 @@ def evidence(facts: Facts) -> tuple[int, list[SignalRow]]:
     A size that occurs several times in one job counts once. What the artifact store took in as a
     document, a table or an image is not tested: it spelt the bytes anew.
     """
-    tested: dict[tuple[int, int], int] = {}
-    fits: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
-    seen: set[tuple[int, int]] = set()
-    plans, members = facts.columns["model"], facts.columns["member"]
-    for job, size in zip(facts.file_job, facts.file_bytes, strict=True):
-        if plans[job] < 0 or (job, size) in seen or (job, size) in facts.readable:
-            continue
-        seen.add((job, size))
-        rank = fitting_rank(facts.models[plans[job]], size)
-        if rank is None:
-            continue
-        key = (members[job], plans[job])
-        tested[key] = tested.get(key, 0) + 1
-        if rank:
-            fits.setdefault(key, []).append((job, size, rank))
-    rows = [
-        _row(facts, key[1], tested[key], found)
-        for key, found in fits.items()
-        if len(found) >= FEWEST_FITS and _excess(tested[key], found) >= EXCESS_MARK_PERCENT
-    ]
-    return sum(tested.values()), rows
+    jobs, sizes = _files(facts)
+    plans, members = facts.numbers("model")[jobs], facts.numbers("member")[jobs]
+    order = np.lexsort((sizes, jobs, members, plans))
+    jobs, sizes, plans, members = (each[order] for each in (jobs, sizes, plans, members))
+    tested, rows = 0, []
+    for part in _runs(plans):
+        ranks = fitting_ranks(facts.models[int(plans[part][0])], sizes[part])
+        for own in _runs(members[part]):
+            of_member = ranks[own]
+            looked = int((of_member != NONE).sum())
+            fits = np.flatnonzero(of_member > 0) + own.start + part.start
+            tested += looked
+            if len(fits) >= FEWEST_FITS and _excess(looked, len(fits)) >= EXCESS_MARK_PERCENT:
+                found = [
+                    (int(jobs[at]), int(sizes[at]), int(ranks[at - part.start])) for at in fits
+                ]
+                rows.append(_row(facts, int(plans[part][0]), looked, found))
+    return tested, rows
 
 
-def _excess(tested: int, found: list[tuple[int, int, int]]) -> int:
+def _files(facts: Facts) -> tuple[Integers, Integers]:
+    """The files of jobs whose model is known: job and bytes, each pair once."""
+    jobs = np.array(facts.file_job, dtype=np.int64)
+    sizes = np.array(facts.file_bytes, dtype=np.int64)
+    known = facts.numbers("model")[jobs] != NONE
+    jobs, sizes = jobs[known], sizes[known]
+    order = np.lexsort((sizes, jobs))
+    jobs, sizes = jobs[order], sizes[order]
+    kept = np.ones(len(jobs), dtype=bool)
+    kept[1:] = (np.diff(jobs) != 0) | (np.diff(sizes) != 0)
+    for job, size in facts.readable:
+        first, last = np.searchsorted(jobs, (job, job + 1))
+        at = first + np.searchsorted(sizes[first:last], (size, size + 1))
+        kept[at[0] : at[1]] = False
+    return jobs[kept], sizes[kept]
+
+
+def _runs(codes: Integers) -> list[slice]:
+    """The stretches of equal numbers."""
+    edges = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
+    return [slice(one, other) for one, other in pairwise(edges) if one < other]
+
+
+def _excess(tested: int, fits: int) -> int:
     """Fits in hundredths of what chance gives."""
-    return len(found) * 100_000 // (tested * CHANCE_PERMILLE)
+    return fits * 100_000 // (tested * CHANCE_PERMILLE)
 
 
 def _row(facts: Facts, plan: int, tested: int, found: list[tuple[int, int, int]]) -> SignalRow:
     model = facts.models[plan]
-    sizes = [size for _, size, _ in found]
-    equal = max(sizes.count(size) for size in set(sizes)) if len(sizes) < 1_000 else None
     expected = tested * CHANCE_PERMILLE // 10
+    equal = max(Counter(size for _, size, _ in found).values())
     cells = (model.parameter_count, model.dtype, tested, len(found), expected, equal)
-    jobs = [shown_job(facts, job, size, rank) for job, size, rank in found]
+    jobs = [shown_job(facts, job, size, rank) for job, size, rank in found[:MOST_JOBS]]
     return row(
         member_of(facts, found[0][0]),
-        score(_excess(tested, found), EXCESS_MARK_PERCENT),
+        score(_excess(tested, len(found)), EXCESS_MARK_PERCENT),
         cells,
         jobs,
         job_count=len({job for job, _, _ in found}),

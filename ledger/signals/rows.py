@@ -54,4 +54,4 @@ def ordered(rows: Iterable[SignalRow]) -> list[SignalRow]:
 
 def _bounded(number: int) -> int:
     """A number that every JSON reader sees the same; a sum may be larger."""
-    return min(number, INTEGER_LIMIT - 1)
+    return max(min(number, INTEGER_LIMIT - 1), 1 - INTEGER_LIMIT)
