@@ -45,6 +45,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "receipt": "fetching:receipt_command",
     "admit-check": "admitting:admit_check_command",
     "admit-webhook": "webhook_admitting:admit_webhook_command",
+    "admit-workload": "kueue_admitting:admit_workload_command",
     "fsck": "repairing:fsck",
     "rebuild": "repairing:rebuild_command",
     "recover": "recovering:recover_command",

@@ -26,7 +26,7 @@ from ledger.admission.receipt import VALID_HOURS, Admission
 from ledger.admission.refusal import AdmissionRefused
 from ledger.admission.register import Register
 from ledger.admission.reporting import Refusal
-from ledger.admission.started import Declared, check_started, prove, receipt_in
+from ledger.admission.started import check_member, check_started, declared_in, prove, receipt_in
 from ledger.errors import FormatError
 from ledger.records.charter import Code
 from ledger.tlog.policy import Policy
@@ -208,18 +208,14 @@ def _check_pod(
     admission = check_started(
         text,
         submitted,
-        Declared(
-            workload_types=pod.metadata.said(WORKLOAD_TYPE),
-            gradient_scopes=pod.metadata.said(GRADIENT_SCOPE),
-            optimizer_targets=pod.metadata.said(OPTIMIZER_TARGETS),
-        ),
+        declared_in(pod.metadata),
         policy=cluster.policy,
         now=now,
         gpu_count=gpus,
         valid_hours=cluster.valid_hours,
         wall_seconds=pod.spec.active_deadline_seconds,
     )
-    _check_member(request.namespace, admission, cluster)
+    check_member(request.namespace, admission, cluster.members)
     check_volumes(pod.metadata, pod.spec)
     if template or request.dry_run:
         return
@@ -234,19 +230,6 @@ def _check_pod(
         admitted=admission.gpu_count,
         at=now,
     )
-
-
-def _check_member(namespace: str, admission: Admission, cluster: Cluster) -> None:
-    if not cluster.members:
-        return
-    member = cluster.members.get(namespace)
-    if member != admission.author:
-        runs = "for no member" if member is None else f"for the member {member}"
-        raise AdmissionRefused(
-            Code.R3_MISSING_RECORD,
-            f"The namespace {namespace[:63]!a} runs jobs {runs}, and the receipt is of a job of"
-            f" {admission.author}.",
-        )
 
 
 def _run(request: Request, metadata: Metadata, cluster: Cluster) -> str:

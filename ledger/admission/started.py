@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.admission.pod_shapes import Metadata
 from ledger.admission.receipt import (
     MAX_RECEIPT_BYTES,
     Admission,
@@ -119,6 +120,33 @@ def check_started(
             ours, theirs = (",".join(sorted(of)) or "none" for of in (own, targets))
             raise _differs(OPTIMIZER_TARGETS, theirs, job, ours)
     return admission
+
+
+def check_member(namespace: str, admission: Admission, members: Mapping[str, str]) -> None:
+    """Check that ``namespace`` runs jobs of the receipt's member, where ``members`` says whose.
+
+    ``members`` maps namespaces to members; empty, any receipt counts anywhere. Raises
+    AdmissionRefused.
+    """
+    if not members:
+        return
+    member = members.get(namespace)
+    if member != admission.author:
+        runs = "for no member" if member is None else f"for the member {member}"
+        raise AdmissionRefused(
+            Code.R3_MISSING_RECORD,
+            f"The namespace {namespace[:63]!a} runs jobs {runs}, and the receipt is of a job of"
+            f" {admission.author}.",
+        )
+
+
+def declared_in(*metadata: Metadata) -> Declared:
+    """What objects say of their work, in annotations and labels."""
+
+    def said(name: str) -> list[str]:
+        return [text for each in metadata for text in each.said(name)]
+
+    return Declared(said(WORKLOAD_TYPE), said(GRADIENT_SCOPE), said(OPTIMIZER_TARGETS))
 
 
 def _targets(text: str) -> set[str]:

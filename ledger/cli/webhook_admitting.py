@@ -23,18 +23,15 @@ from granian.log import LogLevels
 from granian.server.common import AbstractServer
 
 from ledger.admission.kubernetes import CONTROLLERS, Cluster
-from ledger.admission.outbox import Outbox
 from ledger.admission.pods_of_jobs import PodsOfJobs
 from ledger.admission.receipt import MAX_VALID_HOURS, VALID_HOURS
 from ledger.admission.register import Register
-from ledger.admission.reporting import Reporter
 from ledger.admission.webhook import WebhookApp
 from ledger.assembly.house import system_clock
 from ledger.cli.admitting import Whole
-from ledger.cli.client import Client
-from ledger.cli.common import CommandFailed, read_author_key, start_log
+from ledger.cli.common import CommandFailed, start_log
 from ledger.cli.receipts import read_policy
-from ledger.cli.reporting import log_key_for, sender
+from ledger.cli.reporting import Saying, members_of, saying_options, sender
 from ledger.cli.running import READY_CHECK_S, end_with, free_address
 from ledger.errors import LedgerError
 
@@ -109,14 +106,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     multiple=True,
     help="Whose jobs a namespace runs. Given once, no other namespace has GPUs.",
 )
-@click.option("--ledger", "url", metavar="URL", help="The ledger that refusals are posted to.")
-@click.option("--author-key", metavar="FILE", type=_FILE, help="The orchestrator's private key.")
-@click.option(
-    "--outbox",
-    metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where refusals wait for the ledger, and their receipts stay.",
-)
+@saying_options
 def admit_webhook_command(
     *,
     policy_file: Path,
@@ -142,15 +132,13 @@ def admit_webhook_command(
     back. Nothing that fails there lets a pod start.
     """
     start_log("info")
-    if len({each is None for each in (url, author_key, outbox)}) != 1:
-        raise CommandFailed("--ledger, --author-key and --outbox: each needs the others")
     options: dict[str, Any] = {
         "policy": str(policy_file.absolute()),
         "register": str(register_file.absolute()),
         "valid_hours": valid_hours,
         "gpu_resources": gpu_resources,
         "controllers": controllers,
-        "members": _members(namespaces),
+        "members": members_of(namespaces),
         "url": url,
         "author_key": None if author_key is None else str(author_key.absolute()),
         "outbox": None if outbox is None else str(outbox.absolute()),
@@ -209,38 +197,38 @@ class _Parts:
             controllers=CONTROLLERS | set(options["controllers"]),
             members=options["members"],
         )
-        self._reporter: Reporter | None = None
-        if options["url"] is not None:
-            signer = read_author_key(Path(options["author_key"]))
-            outbox = Outbox(options["outbox"])
-            outbox.keys("-")  # it can be opened
-            self._log_key = log_key_for(signer, policy)
-            self._client = Client(options["url"], give_up_after_s=0)
-            self._reporter = Reporter(outbox, signer, system_clock)
+        paths = {
+            name: None if options[name] is None else Path(options[name])
+            for name in ("author_key", "outbox")
+        }
+        self._saying = Saying.of(policy=policy, url=options["url"], **paths)
 
     def start(self) -> WebhookApp:
-        if self._reporter is None:
+        """The application, and beside it a thread that posts what it refuses."""
+        if self._saying is None:
             return WebhookApp(self._cluster)
         wake = threading.Event()
-        threading.Thread(target=self._post, args=(self._reporter, wake), daemon=True).start()
-        return WebhookApp(self._cluster, reporter=self._reporter, wake=wake.set)
+        threading.Thread(target=_post, args=(self._saying, wake), daemon=True).start()
+        return WebhookApp(self._cluster, reporter=self._saying.reporter, wake=wake.set)
 
-    def _post(self, reporter: Reporter, wake: threading.Event) -> None:
-        send = sender(self._client, self._log_key)
-        trouble = ""
-        while True:
-            wake.clear()
-            try:
-                sent = reporter.outbox.work(send)
-            except LedgerError as error:
-                log.error("refusals are not posted: %s", error)  # noqa: TRY400 - it says it all
-            else:
-                for each in sent.refused:
-                    log.error("the ledger does not take %s: %s", each.key, each.trouble)
-                if sent.trouble and sent.trouble != trouble:
-                    log.warning("%d refusals wait for the ledger: %s", sent.waiting, sent.trouble)
-                trouble = sent.trouble
-            wake.wait(POST_EVERY_S)
+
+def _post(saying: Saying, wake: threading.Event) -> None:
+    """Send what waits whenever something new does, and every few seconds, for ever."""
+    send = sender(saying.client(give_up_after_s=0), saying.log_key)
+    trouble = ""
+    while True:
+        wake.clear()
+        try:
+            sent = saying.reporter.outbox.work(send)
+        except LedgerError as error:
+            log.error("refusals are not posted: %s", error)  # noqa: TRY400 - it says it all
+        else:
+            for each in sent.refused:
+                log.error("the ledger does not take %s: %s", each.key, each.trouble)
+            if sent.trouble and sent.trouble != trouble:
+                log.warning("%d refusals wait for the ledger: %s", sent.waiting, sent.trouble)
+            trouble = sent.trouble
+        wake.wait(POST_EVERY_S)
 
 
 class _Renewal:
@@ -290,16 +278,6 @@ def _pair(cert: Path, key: Path) -> tuple[bytes, bytes]:
     except (OSError, ssl.SSLError) as error:
         # Neither of them says anything of the key itself.
         raise CommandFailed(f"--cert, --key: {error.strerror or error}") from None
-
-
-def _members(namespaces: tuple[str, ...]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for each in namespaces:
-        namespace, equals, member = each.partition("=")
-        if not equals or not namespace or not member or namespace in found:
-            raise CommandFailed(f"--namespace: {each[:90]!a} is not a new NAMESPACE=MEMBER")
-        found[namespace] = member
-    return found
 
 
 def _address(listen: str) -> tuple[str, int]:
