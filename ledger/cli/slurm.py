@@ -8,8 +8,7 @@ paths and scripts of Slurm's users are not read, so they are in no message and i
 import os
 import re
 import sqlite3
-import subprocess
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -21,12 +20,13 @@ from ledger.admission.receipt import Admission, check_admission
 from ledger.admission.refusal import AdmissionRefused
 from ledger.admission.register import Register
 from ledger.admission.reporting import Refusal
-from ledger.admission.slurm.job import MAX_QUEUE_BYTES, SlurmJob, find_job, waits
+from ledger.admission.slurm.job import SlurmJob, waits
 from ledger.admission.slurm.runs import Run, Runs, RunState, follow, name_of
 from ledger.admission.slurm.site import Site
 from ledger.admission.slurm.starting import judge, require_form
 from ledger.assembly.house import system_clock
 from ledger.cli.common import CommandFailed, Disproved
+from ledger.cli.slurm_control import look_up, queue_of, tell
 from ledger.cli.slurm_desk import (
     ENDED,
     PERHAPS_AGAIN,
@@ -41,7 +41,6 @@ from ledger.records.charter import Code
 from ledger.records.deadline import format_time
 from schemas.statements import ExitStatus
 
-QUEUE_S: Final = 30.0
 AT_SUBMISSION_S: Final = 5.0
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
 _SITE: Final = click.argument("site", metavar="SITE", type=click.Path(path_type=Path))
@@ -100,7 +99,7 @@ def start_command(site: Path) -> None:
     """Let the job SLURM_JOB_ID start, once the ledger has logged that it does."""
     number = _number_from("SLURM_JOB_ID")
     desk = open_desk(site)
-    job = _look_up(desk.site, number)
+    job = look_up(desk.site, number)
     if not job.gpu_count and not job.shares:
         return
     runs = Runs(desk.site.runs)
@@ -114,7 +113,7 @@ def start_command(site: Path) -> None:
         _refuse(desk, job, refused, text)
     if trouble is not None:
         message = f"the ledger has not logged the start, so the job waits: {trouble}"
-        _tell(desk.site, number, message, hold=False)
+        tell(desk.site, number, message, hold=False)
         raise CommandFailed(message)
     runs.keep(number, msgspec.structs.replace(run, state=RunState.RUNNING))
 
@@ -133,7 +132,8 @@ def end_command(site: Path) -> None:
     ended_at = _time_from("END")
     again = state.startswith(("PENDING", "REQUEUE"))
     if state in PERHAPS_AGAIN:
-        again = waits(_queue(desk.site, number), number)
+        with suppress(FormatError):  # what squeue no longer shows does not start again
+            again = waits(queue_of(desk.site, number), number)
     if again:
         # A start that was not answered is still the next one: nothing has run.
         if run.state is RunState.RUNNING:
@@ -181,28 +181,14 @@ def install_command(folder: Path, site: Path, program: Path | None) -> None:
         click.echo(line)
 
 
-def _look_up(site: Site, number: int) -> SlurmJob:
-    """The job as the controller has it now. Raises CommandFailed where that cannot be known."""
-    try:
-        return find_job(_queue(site, number), number)
-    except FormatError as error:
-        raise CommandFailed(f"{error}, so it does not start") from None
-
-
-def _queue(site: Site, number: int) -> bytes:
-    printed = _slurm(site, "squeue", "--json", f"--jobs={number}")
-    if printed is None or len(printed) > MAX_QUEUE_BYTES:
-        raise CommandFailed("squeue gives no answer, and without it nothing is known of the job")
-    return printed
-
-
 def _admit(desk: Desk, job: SlurmJob, text: bytes, kept: Run | None) -> Run:
     """Use the receipt up for this run, new or going on. Raises AdmissionRefused."""
     now, hours = system_clock(), desk.site.valid_hours
     earlier = follow(kept, job)
     # A run that goes on was in time with its first start.
     at = min(now, earlier.before[0].started_at) if earlier and earlier.before else now
-    admission = judge(job, text, policy=desk.policy, now=at, valid_hours=hours)
+    used = earlier.used_seconds if earlier else 0
+    admission = judge(job, text, policy=desk.policy, now=at, valid_hours=hours, used_seconds=used)
     if earlier is not None and earlier.job_id != admission.job_id:
         raise AdmissionRefused(
             Code.R3_MISSING_RECORD,
@@ -269,7 +255,7 @@ def _require_unused(site: Site, admission: Admission) -> None:
 
 def _refuse(desk: Desk, job: SlurmJob, refused: AdmissionRefused, text: bytes | None) -> NoReturn:
     """Have it logged, tell the user, keep the job from starting again and again."""
-    _tell(desk.site, job.number, str(refused), hold=True)
+    tell(desk.site, job.number, str(refused), hold=True)
     try:
         run = name_of(desk.site.cluster, job)
         desk.reporter.refused(
@@ -294,34 +280,6 @@ def _refusal(
         job_id=known.job_id if known else None,
         member=known.author if known else None,
     )
-
-
-def _tell(site: Site, number: int, message: str, *, hold: bool) -> None:
-    """Say it where the user looks: the terminal of srun and salloc, `scontrol show job`."""
-    said = f"apsci: {message}"
-    if hold:
-        _slurm(site, "scontrol", "uhold", str(number))
-    _slurm(site, "scontrol", "update", f"JobId={number}", f"AdminComment={said[:900]}")
-    _slurm(site, "scontrol", "notify", str(number), said)
-
-
-def _slurm(site: Site, name: str, *arguments: str) -> bytes | None:
-    """What a command of Slurm printed; None where it failed. Hooks have no PATH of their own."""
-    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-    if site.slurm_conf is not None:
-        environment["SLURM_CONF"] = site.slurm_conf
-    try:
-        done = subprocess.run(  # noqa: S603 - a list, no shell; the path is the site's own
-            [str(Path(site.slurm_bin) / name), *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=QUEUE_S,
-            check=False,
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def _number_from(variable: str) -> int:

@@ -121,7 +121,8 @@ class Desk:
     ) -> Run:
         """Keep the end of a period for the log; the run, waiting for its next one."""
         begun = max(started_at, run.started_at)
-        span = Span(begun, max(ended_at, begun), exit_status.value)
+        over = max(ended_at, begun)
+        span = Span(begun, over, exit_status.value, run.gpu_count, run.gpu_type)
         self.reporter.say(
             key=f"{_stem(run)}-interrupted-{len(run.before)}",
             about=run.job_id,
@@ -191,14 +192,20 @@ def open_desk(path: Path, *, longest_s: float = 60.0) -> Desk:
         raise CommandFailed(
             f"{path}: the key is for the log {origin!a:.80}, which is not in policy"
         )
+    _require_own(Path(site.state))
     reporter = Reporter(outbox=Outbox(site.outbox), signer=signer, clock=system_clock)
     return Desk(site, policy, defaults, reporter, keys[0], min(longest_s, site.patience_s))
 
 
 def worth_known(defaults: Defaults, gpu_type: str | None) -> bool:
     """Whether the end of a run on these GPUs can be reported: their worth in H200 is known."""
+    return _worth(defaults, gpu_type) > 0
+
+
+def _worth(defaults: Defaults, gpu_type: str | None) -> int:
+    """What such a GPU is worth in thousandths of an H200; 0 where nobody says."""
     kind = accelerator_of(gpu_type, defaults.accelerator_names) if gpu_type else None
-    return (kind or defaults.accelerator) in defaults.milli_h200
+    return defaults.milli_h200.get(kind or defaults.accelerator or "", 0)
 
 
 def end_of(
@@ -228,12 +235,28 @@ def end_of(
     before = [
         Period(each.started_at, each.ended_at, ExitStatus(each.exit_status)) for each in run.before
     ]
-    never_ran = started_at is None
-    if never_ran:
-        facts.wall_seconds = sum(each.ended_at - each.started_at for each in run.before)
-    facts.periods = before + ([] if never_ran and before else facts.periods)
+    last_s = 0 if started_at is None else ended_at - last
+    facts.wall_seconds = run.used_seconds + last_s
+    facts.periods = before + ([] if started_at is None and before else facts.periods)
     *_, draft = make_drafts(facts, defaults, job_id=run.job_id)
+    # A requeued job can come back with other GPUs: each period counts with its own.
+    used = [(each.wall_seconds * each.gpu_count, each.gpu_type) for each in run.before]
+    used.append((last_s * run.gpu_count, run.gpu_type))
+    worth = sum(seconds * _worth(defaults, kind) for seconds, kind in used)
+    draft.document["public"]["gpu_seconds"] = sum(seconds for seconds, _ in used)
+    draft.document["public"]["h200e_seconds"] = -(-worth // 1000)
     return Ended(msgspec.structs.replace(run, state=RunState.ENDED), draft)
+
+
+def _require_own(folder: Path) -> None:
+    """Make the state folder, its owner's alone; raise CommandFailed where others may write it."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        mode = folder.lstat().st_mode
+    except OSError as error:
+        raise CommandFailed(f"{folder}: {error.strerror}") from None
+    if not stat.S_ISDIR(mode) or mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise CommandFailed(f"{folder} has to be a folder that its owner alone can write")
 
 
 def _gpus(run: Run) -> dict[str, Any]:

@@ -27,6 +27,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 120.0
 sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT / "tests" / "admission"))  # admission_world lies there
 
 import _slurm  # noqa: E402 - beside the project's scripts, which are no package
 

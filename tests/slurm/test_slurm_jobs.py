@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 import pytest
+import slurm_world  # noqa: F401 - puts the folder of admission_world on the path
+from admission_world import DECIDED, JOB, POLICY, paper
 
 from ledger.admission.refusal import AdmissionRefused
 from ledger.admission.slurm.job import SlurmJob, find_job, waits
 from ledger.admission.slurm.runs import Run, Runs, RunsDamaged, RunState, Span, follow, name_of
 from ledger.admission.slurm.site import SiteRefused, parse_site
-from ledger.admission.slurm.starting import require_form
+from ledger.admission.slurm.starting import judge, require_form
 from ledger.cli.slurm_desk import ENDED, end_of, worth_known
 from ledger.errors import FormatError
 from ledger.importers.drafts import Defaults, parse_defaults
@@ -201,19 +203,29 @@ def test_every_way_to_end_is_a_statement_that_the_log_takes(state: str) -> None:
     assert ended.run.state is RunState.ENDED
 
 
-def test_the_periods_of_a_run_add_up_and_the_time_between_does_not_count() -> None:
-    span = Span(1_000_000_100, 1_000_000_130, "preempted")
+def test_the_periods_of_a_run_add_up_each_with_its_own_gpus() -> None:
+    span = Span(1_000_000_100, 1_000_000_130, "preempted", 4, "h100")
     again = msgspec.structs.replace(RUN, before=(span,), started_at=1_000_000_500)
     ended = end_of(
         again, 1, "COMPLETED", started_at=1_000_000_500, ended_at=1_000_000_510, defaults=DEFAULTS
     )
     public = ended.draft.document["public"]
-    assert (public["wall_seconds"], public["gpu_seconds"]) == (40, 80)
+    assert (public["wall_seconds"], public["gpu_seconds"]) == (40, 30 * 4 + 10 * 2)
+    assert public["h200e_seconds"] == (30 * 4 * 700 + 10 * 2 * 1000) // 1000
     assert public["started_at"] == "2001-09-09T01:48:20Z"
     gave_up = end_of(
         again, 1, "CANCELLED", started_at=None, ended_at=1_000_000_900, defaults=DEFAULTS
     )
     assert gave_up.draft.document["public"]["wall_seconds"] == 30
+
+
+def test_a_requeued_run_does_not_get_its_time_again() -> None:
+    given = {"policy": POLICY, "now": DECIDED, "valid_hours": 168}
+    receipt = paper(gpu_count=2, wall_limit_seconds=600).receipt()
+    own = job(comment=f"apsci:{JOB}")
+    assert judge(own, receipt, **given, used_seconds=300).job_id == JOB
+    with pytest.raises(AdmissionRefused, match=r"has used 301 of the 600 .* limit to 4 minutes"):
+        judge(own, receipt, **given, used_seconds=301)
 
 
 def test_a_run_that_never_began_used_nothing() -> None:

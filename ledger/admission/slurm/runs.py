@@ -38,11 +38,18 @@ class RunState(StrEnum):
 
 
 class Span(Wire, frozen=True):
-    """A period of running, in unix seconds."""
+    """A period of running, in unix seconds, and what it ran on."""
 
     started_at: Count
     ended_at: Count
     exit_status: str
+    gpu_count: Positive
+    gpu_type: str
+
+    @property
+    def wall_seconds(self) -> int:
+        """How long it was."""
+        return self.ended_at - self.started_at
 
 
 class Run(Wire, frozen=True):
@@ -59,6 +66,11 @@ class Run(Wire, frozen=True):
     """Of the period that runs or is to run."""
     before: Annotated[tuple[Span, ...], Meta(max_length=500)] = ()
     """The periods before it."""
+
+    @property
+    def used_seconds(self) -> int:
+        """How long it ran in the periods before."""
+        return sum(each.wall_seconds for each in self.before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ the caller, last of all.
 
 from ledger.admission.receipt import Admission, check_admission
 from ledger.admission.refusal import AdmissionRefused
-from ledger.admission.slurm.job import SlurmJob
+from ledger.admission.slurm.job import MINUTE_S, SlurmJob
 from ledger.records.charter import Code
 from ledger.tlog.policy import Policy
 
@@ -38,10 +38,20 @@ def require_form(job: SlurmJob) -> str:
 
 
 def judge(
-    job: SlurmJob, receipt: bytes, *, policy: Policy, now: int, valid_hours: int
+    job: SlurmJob,
+    receipt: bytes,
+    *,
+    policy: Policy,
+    now: int,
+    valid_hours: int,
+    used_seconds: int = 0,
 ) -> Admission:
-    """What the receipt admits, if it lets ``job`` start. Raises AdmissionRefused."""
-    return check_admission(
+    """What the receipt admits, if it lets ``job`` start. Raises AdmissionRefused.
+
+    ``used_seconds`` is how long the run has run before it was put back into the queue: it counts,
+    or a job that is requeued again and again would run for ever on one admission.
+    """
+    admission = check_admission(
         receipt,
         policy=policy,
         now=now,
@@ -51,3 +61,12 @@ def judge(
         workload=job.workload,
         wall_seconds=job.wall_limit_seconds,
     )
+    limit, left = job.wall_limit_seconds or 0, admission.wall_limit_seconds - used_seconds
+    if used_seconds and limit > left:
+        raise AdmissionRefused(
+            Code.Q_QUOTA,
+            f"The run has used {used_seconds} of the {admission.wall_limit_seconds} seconds that"
+            f" job {admission.job_id} was admitted with, and asks for {limit} more; set its time"
+            f" limit to {max(left, 0) // MINUTE_S} minutes, if that is enough, and release it.",
+        )
+    return admission
