@@ -2713,11 +2713,12 @@ class Replay:
         self, index: int, kind: str, logged_at: int, said: Said, *, believed: bool
     ) -> None:
         if said.about and kind == "charter":
-            self._charter(index, logged_at, said, believed=believed)
+            if believed:  # what is not the council's word at all changes nothing
+                self._charter(index, logged_at, said)
         elif said.about:
             self._registry(index, logged_at, said)
 
-    def _charter(self, index: int, logged_at: int, said: Said, *, believed: bool) -> None:
+    def _charter(self, index: int, logged_at: int, said: Said) -> None:
         """Hold a change of the charter against the rules for it; follow it if it keeps them."""
         charter, since, replaces = said.about
         before = self.tally.findings.total()
@@ -2736,7 +2737,7 @@ class Replay:
             told = {"threshold": rules.threshold, "seats": self.seats}
             sentence = say("it asks for {threshold} signatures of a council of {seats}", **told)
             self.tally.add("bad-charter", index, sentence)
-        sound = believed and self.tally.findings.total() == before
+        sound = self.tally.findings.total() == before
         if self._endorsed(index, logged_at, said) and sound:
             self._in_force_from(index, since, charter, rules)
 

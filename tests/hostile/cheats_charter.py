@@ -76,8 +76,8 @@ def rejects_on_an_invented_ground(operator: Operator) -> None:
     """A rival's evaluation is turned away as if it were fine-tuning; the submission says not."""
     submitted = operator.submit(operator.new_job())
     findings = operator.entries[operator.find("rejected")]["findings"]
-    rejected = {"refers_to": submitted, "job_id": operator.job_of(submitted), "charter": 0}
-    operator.add("rejected", findings=findings, **rejected)
+    rejected = {"refers_to": submitted, "job_id": operator.job_of(submitted)}
+    operator.add("rejected", charter=operator.in_force(), findings=findings, **rejected)
 
 
 @cheat("missing-decision")

@@ -180,7 +180,7 @@ def makes_readers_stumble_over_its_key(operator: Operator) -> None:
     operator.entries[0]["vkey"] = [operator.entries[0]["vkey"]]
 
 
-@cheat("malformed-entry", "unknown-author")
+@cheat("malformed-entry", "unknown-author", "bad-reference")
 def makes_readers_stumble(operator: Operator) -> None:
     """A first entry of odd types, so that a careless reader breaks down and convicts nobody."""
     operator.entries[0]["authors"][0]["vkey"] = [operator.entries[0]["authors"][0]["vkey"]]
@@ -202,6 +202,7 @@ def leaves_an_entry_out_for_one_reader(operator: Operator) -> None:
     operator.submit(operator.new_job(), workload_type="lora")
     rejected = dict(operator.entries[operator.find("rejected")])
     rejected |= {"refers_to": len(operator.entries) - 1, "job_id": operator.job_of(-1)}
+    rejected["charter"] = operator.in_force()
     rejected["logged_at"] = operator.entries[-1]["logged_at"]
     operator.entries.append(rejected)
     operator.show(visitor="newspaper")

@@ -2,7 +2,7 @@
 
 from cheating import cheat
 from hostile_operator import Operator
-from hostile_rules import change, council_of_three, endorse, found, read, seat, stopped, take
+from hostile_rules import change, endorse, found, read, seat, stopped, take
 
 from ledger.records.deadline import DAY_S, format_time
 from ledger.tlog.note import generate_key
@@ -11,34 +11,30 @@ from ledger.tlog.note import generate_key
 @cheat("too-few-endorsements", "forbidden-workload-admitted", "bad-reference")
 def lets_one_of_the_council_allow_fine_tuning(operator: Operator) -> None:
     """Two of three have to sign, one does, and the job is in before the others hear of it."""
-    council_of_three(operator)
     allowed = [*operator.entries[0]["charter"]["allowed_workloads"], "lora"]
     forbidden = operator.entries[0]["charter"]["forbidden_workloads"]
     left = [each for each in forbidden if each != "lora"]
-    change(operator, allowed_workloads=allowed, forbidden_workloads=left)
+    change(operator, alone=True, allowed_workloads=allowed, forbidden_workloads=left)
     operator.admit(operator.submit(operator.new_job(), workload_type="lora"))
 
 
 @cheat("too-few-endorsements")
 def lets_one_of_the_council_bring_in_a_friend(operator: Operator) -> None:
     """With four friends on the council, one of them is the council."""
-    council_of_three(operator)
     seat(operator, "council-d")
 
 
 @cheat("too-few-endorsements")
 def drops_an_endorsement(operator: Operator) -> None:
     """The council did agree; the proof of it is taken out, so that it can be denied."""
-    council_of_three(operator)
-    index = change(operator, "council-b", embargo_days=30)
+    index = change(operator, embargo_days=30)
     del operator.entries[index]["endorsements"]
 
 
 @cheat("bad-endorsement", "too-few-endorsements")
 def signs_for_the_rest_of_the_council(operator: Operator) -> None:
     """The second of the council will not sign, so the operator makes a key in its name."""
-    council_of_three(operator)
-    index = change(operator, embargo_days=30)
+    index = change(operator, alone=True, embargo_days=30)
     own = generate_key(f"{operator.signer.name}/council-b", b"s" * 32)[0]
     endorse(operator, index, "council-b", own)
 
@@ -46,17 +42,15 @@ def signs_for_the_rest_of_the_council(operator: Operator) -> None:
 @cheat("bad-endorsement", "too-few-endorsements")
 def takes_an_endorsement_from_another_charter(operator: Operator) -> None:
     """What was signed for a stricter charter is put under a laxer one."""
-    council_of_three(operator)
-    strict = change(operator, "council-b", after_s=DAY_S, embargo_days=30)
-    lax = change(operator, embargo_days=90)
+    strict = change(operator, after_s=DAY_S, embargo_days=30)
+    lax = change(operator, alone=True, gpu_total=24_000)
     operator.entries[lax]["endorsements"] = operator.entries[strict]["endorsements"]
 
 
 @cheat("bad-endorsement", "too-few-endorsements")
 def lets_a_member_endorse(operator: Operator) -> None:
     """A member of the cluster signs where a member of the council has to."""
-    council_of_three(operator)
-    change(operator, "alpha", gpu_total=24_000)
+    endorse(operator, change(operator, alone=True, gpu_total=24_000), "alpha")
 
 
 @cheat("charter-out-of-time", "bad-reference")
@@ -79,7 +73,8 @@ def replaces_a_charter_that_was_replaced(operator: Operator) -> None:
     index = change(operator, after_s=DAY_S, gpu_total=23_000)
     operator.public(index)["replaces"] = 0
     operator.sign(index)
-    operator.entries[index].pop("endorsements", None)
+    del operator.entries[index]["endorsements"]
+    endorse(operator, index, "council-c")
 
 
 @cheat("bad-charter")

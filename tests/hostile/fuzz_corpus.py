@@ -1,6 +1,7 @@
 """Honest artefacts to damage: a small log of every kind of entry, its files, receipts and a policy.
 
-Made by ``log_builder``, which shares no code with what is fuzzed. All keys are derived from names.
+Made by ``log_builder`` and ``log_of_rules``, which share no code with what is fuzzed. All keys are
+derived from names.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from log_builder import (
     to_base64,
     vkey_of,
 )
+from log_of_rules import RuledHistory
 
 KEY = vkey_of(ORIGIN)
 WITNESSES = ("w1", "w2", "w3")
@@ -50,9 +52,9 @@ class Corpus:
 
 @cache
 def small() -> Corpus:
-    """About thirty entries: one partial tile, one partial bundle."""
-    log = History()
-    log.genesis()
+    """About fifty entries: one partial tile, one partial bundle."""
+    log = RuledHistory()
+    log.begin()
     jobs = [log.new_job() for _ in range(4)]
     first = log.submit("lab-a", jobs[0])
     log.start(jobs[0])
@@ -76,10 +78,26 @@ def small() -> Corpus:
     log.now_s += 600
     log.end(jobs[3])
     log.register("retire", "lab-c", "member")
+    _rules(log)
     log.pass_time(91 * DAY_S)
     listed = {"name": "bulk/SHA256SUMS", "digest": {"sha256": "ab" * 32}}
     log.add({"kind": "manifest", "tree_size": 7, **listed})
     return _corpus(log)
+
+
+def _rules(log: RuledHistory) -> None:
+    """Another charter, artifacts, refusals, and what the ledger found in a run."""
+    log.change("council-b", embargo_days=60, member_gpus=16)
+    job = log.running()
+    log.take(job, 1_000)
+    log.read(job, 400)
+    log.refuse()
+    log.refuse(job)
+    admitted = [index for index, each in enumerate(log.entries) if each["kind"] == "admitted"]
+    log.find(admitted[-1], "R2_egress_ceiling")
+    log.find(log.end_with(job, "terminated_by_policy", weights_unchanged=False))
+    log.end_with(log.running("lab-b"))
+    log.endorse(log.register("add", "council-d", "council"), "council-c")
 
 
 @cache

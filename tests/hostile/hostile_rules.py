@@ -1,7 +1,6 @@
-"""What an operator does with the council's words and with the artifact door's.
+"""What an operator does with the council's words, with the artifact door's, and with findings.
 
-The past's council has one author; ``seat`` gives it more, honestly, so that a cheat can leave
-somebody out.
+In the honest past the council has grown to three, of whom two have to sign.
 """
 
 from hashlib import sha256
@@ -13,8 +12,6 @@ from ledger.records.deadline import format_time
 from ledger.records.statement import sign_statement
 from ledger.tlog.note import Signer, generate_key
 
-FRIENDS = ("council-b", "council-c")
-
 
 def rules_of(operator: Operator) -> Entry:
     """The charter that counts now."""
@@ -23,10 +20,10 @@ def rules_of(operator: Operator) -> Entry:
     return rules
 
 
-def change(operator: Operator, *endorsers: str, after_s: int = 0, **rules: Any) -> int:
+def change(operator: Operator, *, after_s: int = 0, alone: bool = False, **rules: Any) -> int:
     """The council sets a charter that counts ``after_s`` seconds from now; returns its index.
 
-    Quotas are changed by their own names.
+    Two of it sign, as they have to, or one ``alone``. Quotas are changed by their own names.
     """
     before = rules_of(operator)
     quotas = {name: rules.pop(name) for name in [*rules] if name in before["quotas"]}
@@ -41,8 +38,8 @@ def change(operator: Operator, *endorsers: str, after_s: int = 0, **rules: Any) 
         "replaces": newest,
     }
     index = operator.say("council", "charter", public, schema="charter-version/1")
-    for author in endorsers:
-        endorse(operator, index, author)
+    if not alone:
+        endorse(operator, index, "council-b")
     return index
 
 
@@ -57,26 +54,12 @@ def endorse(operator: Operator, index: int, author: str, signer: Signer | None =
     entry["endorsements"] = sorted(endorsements, key=lambda each: str(each["author"]))
 
 
-def seat(operator: Operator, name: str, *endorsers: str) -> int:
-    """Give the council another author; returns the index of the registry entry."""
+def seat(operator: Operator, name: str) -> int:
+    """One of the council gives it another author; returns the index of the registry entry."""
     key = sha256(f"key of {name}".encode()).digest()
-    operator.authors[name], vkey = generate_key(f"{operator.signer.name}/{name}", key)
+    _, vkey = generate_key(f"{operator.signer.name}/{name}", key)
     public = {"action": "add", "name": name, "role": "council", "title": name, "vkey": vkey}
-    index = operator.say("council", "registry", public)
-    for author in endorsers:
-        endorse(operator, index, author)
-    return index
-
-
-def council_of_three(operator: Operator) -> None:
-    """Two more seats, and a charter that asks for two of the three; all as it has to be."""
-    endorsers = FRIENDS[: rules_of(operator)["council_threshold"] - 1]
-    for name in FRIENDS:
-        if name not in operator.authors:
-            seat(operator, name, *endorsers)
-    change(operator, *endorsers, council_threshold=2, member_gpus=None, job_wall_seconds=None)
-    operator.now_s += 1
-    operator.true_s += 1
+    return operator.say("council", "registry", public)
 
 
 def take(operator: Operator, job: str, amount: int, name: str = "table") -> int:
