@@ -54,6 +54,11 @@ LATIN = {
     ),
     *("api", "v1", "members", "feeds", "published.json", "at", "state"),
     *("apsci", "index", "discloses", "reason"),
+    # of what artifacts are
+    *("Arrow", "GGUF", "HDF5", "NumPy", "ONNX", "PNG", "Parquet", "PyTorch", "S3", "UTF-8"),
+    *("pickle", "safetensors", "zip"),
+    # schedulers, and what they call things
+    *("KiB", "Kubernetes", "Kueue", "Pod", "Slurm", "webhook"),
     # formats of other trades
     *("CycloneDX", "Python", "in-toto"),
     # of the page that verifies: endings of files, and a specification
