@@ -29,6 +29,7 @@ MADE_BY_TOOLS = {
 
 # By what is imported: the package that brings it, and could not do without.
 COMES_WITH = {
+    "PIL": "pillow",
     "markdown_it": "markdown-it-py",
     "markupsafe": "jinja2",
     "nacl": "pynacl",

@@ -23,6 +23,7 @@ from schemas.answers import (
     Page,
     Shown,
 )
+from schemas.artifacts import ArtifactListed
 from web import query, rows
 from web.doors import Asked, asked
 from web.query import ParameterRefused
@@ -197,6 +198,28 @@ def prove_job(request: Asking, job_id: FromPath[str]) -> Response[bytes]:
         return whole_list(asking, view, proofs, row=InclusionProof)
 
 
+@get("/jobs/{job_id:str}/artifacts", sync_to_thread=True)
+def list_job_artifacts(request: Asking, job_id: FromPath[str]) -> Response[bytes]:
+    """Every artifact that was debited to one job; named once the job's results are open."""
+    asking = asked(request.scope)
+    query.check_known(asking.params, LIST)
+    found = [
+        ArtifactListed(
+            artifact_id=each.artifact_id,
+            artifact_class=each.artifact_class,
+            egress_bytes=each.egress_bytes,
+            index=each.index,
+            name=each.kept.name if each.kept else None,
+            media_type=each.kept.media_type if each.kept else None,
+            bytes=each.kept.bytes if each.kept else None,
+            sha256=each.kept.sha256 if each.kept else None,
+        )
+        for each in asking.house.artifacts.listed(job_id, size=asking.size)
+    ]
+    with asking.view() as view:
+        return whole_list(asking, view, found, row=ArtifactListed)
+
+
 @get("/jobs/{job_id:str}/admission", sync_to_thread=True)
 def show_admission(request: Asking, job_id: FromPath[str]) -> Response[bytes]:
     """The receipt that lets a scheduler start a job, as a ``.tlog-proof``."""
@@ -324,6 +347,7 @@ ROUTER: Final = Router(
         show_job,
         list_events,
         prove_job,
+        list_job_artifacts,
         show_admission,
         list_entries,
         show_entry,

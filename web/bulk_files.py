@@ -158,7 +158,7 @@ class BulkFiles:
         # Another tag is another file: then all of it is sent (RFC 9110, section 13.1.5).
         if not asked or given.get(b"if-range", tag) != tag:
             return PartAnswer(200, headers, b"", path=path, start=0, length=file.bytes)
-        part = _range(asked, file.bytes)
+        part = byte_range(asked, file.bytes)
         if part is None:
             return PartAnswer(200, headers, b"", path=path, start=0, length=file.bytes)
         start, stop = part
@@ -174,7 +174,7 @@ def _type(file: BulkFile) -> str:
     return f"{file.media_type}; charset=utf-8" if text else file.media_type
 
 
-def _range(asked: str, size: int) -> tuple[int, int] | None:
+def byte_range(asked: str, size: int) -> tuple[int, int] | None:
     """The first byte and the one after the last; None for what counts for nothing.
 
     One range alone is answered: a server may ignore others (RFC 9110, section 14.2).

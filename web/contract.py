@@ -15,6 +15,7 @@ from ledger.reader.series import NAMES as SERIES
 from ledger.records.charter import Code
 from schemas import (
     answers,
+    artifacts,
     checking,
     council,
     objections,
@@ -63,7 +64,8 @@ class Operation:
     """One address and method. ``path`` is below ``base``, ``gives`` the shape of its data.
 
     ``rows`` says that the data is a list, of which ``fields`` may choose unless ``gives`` is text.
-    ``whole`` says that the data is a short list without pages. ``asks`` is what is posted.
+    ``whole`` says that the data is a short list without pages. ``asks`` is what is posted,
+    ``heads`` are headers that carry what is signed: only the artifact store's door has them.
     """
 
     path: str
@@ -78,6 +80,7 @@ class Operation:
     method: str = "get"
     media: str = JSON
     base: str = BASE
+    heads: tuple[Parameter, ...] = ()
     asks: type[Struct] = SignedStatement
 
     @property
@@ -160,6 +163,11 @@ OPERATIONS: Final = (
         "/jobs/{job_id}/proof", "proveJob", "jobs",
         noted("The inclusion proof of every entry about a job"),
         answers.InclusionProof, rows=True, places=(_JOB,),
+    ),
+    Operation(
+        "/jobs/{job_id}/artifacts", "listJobArtifacts", "jobs",
+        noted("The artifacts that were debited to a job; named once its results are open"),
+        artifacts.ArtifactListed, rows=True, places=(_JOB,),
     ),
     Operation(
         "/jobs/{job_id}/admission", "proveAdmission", "jobs",
@@ -362,16 +370,42 @@ FILES: Final = (
 """The addresses of the bulk files."""
 
 
+_ARTIFACT_NAME: Final = Parameter(
+    "name",
+    noted("The name or the id of an artifact"),
+    {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$"},
+)
+_SIGNED: Final = Parameter(
+    "Ledger-Statement",
+    noted("The signed statement, in base64"),
+    {"type": "string", "maxLength": 8192},
+)
+DOOR: Final = (
+    Operation(
+        "/jobs/{job_id}/artifacts/{name}", "readArtifact", "jobs",
+        noted("An artifact: for everybody once it is public, for its member by a statement"),
+        None, places=(_JOB, _ARTIFACT_NAME), heads=(_SIGNED,), media=ANY,
+    ),
+    Operation(
+        "/jobs/{job_id}/artifacts/{name}", "bringArtifact", "writing",
+        noted("Bring an artifact in, by the gateway's statement"),
+        artifacts.ArtifactKept, places=(_JOB, _ARTIFACT_NAME), heads=(_SIGNED,), method="put",
+    ),
+)  # fmt: skip
+"""The addresses of the artifact store's door."""
+
+
 def operations_of(group: str) -> tuple[Operation, ...]:
     """What a part of the contract holds."""
-    return tuple(each for each in (*OPERATIONS, *FILES) if each.group == group)
+    return tuple(each for each in (*OPERATIONS, *DOOR, *FILES) if each.group == group)
 
 
 def all_parameters(operation: Operation) -> tuple[tuple[str, Parameter], ...]:
     """Every parameter of an operation with where it stands: ``path`` or ``query``."""
-    has_size = operation.method == "get" and not operation.is_file
+    has_size = operation.method == "get" and not operation.is_file and not operation.heads
     reading = (*operation.query, AT) if has_size else ()
     return (
         *(("path", each) for each in operation.places),
+        *(("header", each) for each in operation.heads),
         *(("query", each) for each in reading),
     )

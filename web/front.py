@@ -15,7 +15,7 @@ from typing import Final
 from litestar.exceptions import MethodNotAllowedException
 
 from ledger.errors import NotFound
-from web import bulk_files, log_files, static_files, writing
+from web import artifacts, bulk_files, log_files, static_files, writing
 from web.answer import (
     FOREVER,
     REVALIDATE,
@@ -28,6 +28,7 @@ from web.answer import (
     Send,
     collect,
 )
+from web.artifacts import Artifacts
 from web.bulk_files import BulkFiles
 from web.cache import ByteCache
 from web.doors import SCOPE_KEY, Asked, House
@@ -71,7 +72,7 @@ OPEN_TO_ALL: Final[tuple[Header, ...]] = (
     ),
 )
 PREFLIGHT: Final[tuple[Header, ...]] = (
-    (b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS"),
+    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, OPTIONS"),
     (b"access-control-allow-headers", b"Content-Type, If-None-Match, If-Range, Range"),
     (b"access-control-max-age", b"86400"),
 )
@@ -101,6 +102,8 @@ _WITNESSED = re.compile(
 
 def policy_of(path: str) -> str:
     """The Content-Security-Policy of an address: nobody may frame it, unless it is for that."""
+    if artifacts.place_of(path) is not None:
+        return artifacts.CSP
     if path.startswith(EMBED):
         return CSP.replace("frame-ancestors 'none'", "frame-ancestors *")
     return CSP
@@ -141,6 +144,7 @@ class Front:
         self._newest: Newest | None = None
         self._log: LogFiles | None = None
         self._bulk: BulkFiles | None = None
+        self._artifacts: Artifacts | None = None
         self._lists = JobsCsv()
         self._schemas = SchemaFiles(public_url=public_url)
 
@@ -150,6 +154,7 @@ class Front:
         self._newest = Newest(house.reader)
         self._log = LogFiles(house, self._newest)
         self._bulk = BulkFiles(house)
+        self._artifacts = Artifacts(house, self._newest)
 
     def close(self) -> None:
         """Let the house go, when the server stops."""
@@ -169,6 +174,8 @@ class Front:
             found = await self._guarded(scope, self._write(scope, receive))
             common = (*self._common(path), *self._rates.headers(scope))
             await found.send(send, common, head=method == "HEAD")
+        elif (place := artifacts.place_of(path)) is not None:
+            await self._artifact(scope, receive, send, place)
         elif method in {"GET", "HEAD"}:
             found = await self._guarded(scope, self._read(scope, receive))
             is_static = path.startswith(static_files.PREFIX)
@@ -194,6 +201,21 @@ class Front:
             # Whoever signs for an author is limited by the queue alone: a cluster sends in bursts.
             self._rates.give_back(scope)
         return found
+
+    async def _artifact(
+        self, scope: Scope, receive: Receive, send: Send, place: artifacts.Place
+    ) -> None:
+        async def answering() -> Answer:
+            assert self._artifacts is not None
+            self._rates.take(scope)
+            found = await self._artifacts.answer(scope, receive, place)
+            if scope["method"] == "PUT":
+                self._rates.give_back(scope)
+            return found
+
+        found = await self._guarded(scope, answering())
+        common = (*self._common(scope["path"], found), *self._rates.headers(scope))
+        await found.send(send, common, head=scope["method"] == "HEAD")
 
     async def _guarded(self, scope: Scope, answering: Awaitable[Answer]) -> Answer:
         try:

@@ -14,7 +14,17 @@ from schemas import answers, posting
 from schemas.json_schemas import components
 from web import problems
 from web.api import BASE
-from web.contract import ANY, FILES, GROUPS, JSON, NDJSON, OPERATIONS, Operation, all_parameters
+from web.contract import (
+    ANY,
+    DOOR,
+    FILES,
+    GROUPS,
+    JSON,
+    NDJSON,
+    OPERATIONS,
+    Operation,
+    all_parameters,
+)
 from web.contract_parameters import FIELDS, Json, Parameter
 from web.i18n import DEFAULT
 from web.rows import names_of
@@ -29,6 +39,10 @@ OF_FILES: Final[dict[str, tuple[int, ...]]] = {
     "listBulkFiles": (200, 304, 400),
     "findBulkFile": (302, 404),
     "readBulkFile": (200, 206, 304, 404, 416),
+}
+AT_THE_DOOR: Final[dict[str, tuple[int, ...]]] = {
+    "readArtifact": (200, 206, 304, 400, 403, 404, 409, 413, 416, 422, 429, 503),
+    "bringArtifact": (201, 400, 403, 404, 409, 413, 422, 429, 503),
 }
 WRITING: Final[dict[str, tuple[int, ...]]] = {
     "submitStatement": (400, 403, 409, 413, 422, 429, 503),
@@ -112,7 +126,7 @@ def encoded(public_url: str) -> bytes:
 
 def document(public_url: str) -> Json:
     """The document; every reference in it leads to its own components."""
-    every = (*OPERATIONS, *FILES)
+    every = (*OPERATIONS, *DOOR, *FILES)
     types = [each.gives for each in every if each.gives not in {None, str}]
     types += [each.asks for each in every if each.method == "post"]
     types += [posting.LineAnswer, posting.LineProblem]
@@ -147,6 +161,8 @@ def statuses(operation: Operation) -> tuple[int, ...]:
     """Every status that an operation answers with."""
     if operation.is_file:
         return OF_FILES[operation.name]
+    if operation.heads:
+        return AT_THE_DOOR[operation.name]
     if operation.method == "get":
         return (200, 304, *READING)
     made = (200, 201) if operation.gives and operation.name in ENTERS else (200,)
@@ -163,6 +179,8 @@ def _operation(each: Operation) -> Json:
         ],
         "responses": {str(status): _response(each, status) for status in statuses(each)},
     }
+    if each.method == "put":
+        made["requestBody"] = {"required": True, "content": {ANY: {"schema": _BYTES}}}
     if each.method == "post":
         content: Json = (
             {NDJSON: {"schema": {"type": "string"}}}
@@ -186,6 +204,9 @@ def _parameter(parameter: Parameter, place: str, operation: Operation) -> Json:
         "required": parameter.required or place == "path",
         "schema": parameter.schema,
     }
+    if place == "header":
+        # Without it the artifact is read as everybody reads it.
+        made["required"] = operation.method == "put"
     if place == "query":
         made["allowEmptyValue"] = True
     if parameter is FIELDS:
@@ -232,6 +253,17 @@ def _headers_of_file(each: Operation, status: int) -> Iterable[str]:
         yield "Content-Range"
 
 
+def _headers_at_the_door(each: Operation, status: int) -> Iterable[str]:
+    if each.method == "put":
+        if status == 201:
+            yield "Location"
+        return
+    if status in {206, 416}:
+        yield "Content-Range"
+    if status in {304, 416}:
+        yield "ETag"
+
+
 def _headers(each: Operation, status: int) -> Iterable[str]:
     if each.is_file:
         yield from _headers_of_file(each, status)
@@ -239,7 +271,9 @@ def _headers(each: Operation, status: int) -> Iterable[str]:
     yield "Ledger-Tree-Size"
     if status in {429, 503}:
         yield "Retry-After"
-    if each.method == "post":
+    if each.heads:
+        yield from _headers_at_the_door(each, status)
+    elif each.method == "post":
         if status in {200, 201} and each.gives and each.name in ENTERS:
             yield "Location"
     elif status in {200, 304}:
@@ -255,7 +289,7 @@ def _header_refs(names: Iterable[str]) -> Json:
 
 
 def _body(each: Operation) -> Json:
-    if each.method == "post":
+    if each.method in {"post", "put"}:
         assert each.gives is not None
         return _ref(each.gives.__name__)
     if each.rows:

@@ -14,9 +14,11 @@ from litestar.exceptions import HTTPException
 from msgspec import UNSET
 
 from ledger.errors import (
+    ArtifactRefused,
     AuthorUnknown,
     CommitmentError,
     Conflict,
+    EgressRefused,
     FormatError,
     LedgerError,
     LogUnavailable,
@@ -24,6 +26,7 @@ from ledger.errors import (
     OutOfOrder,
     Overloaded,
     ProofError,
+    Quarantined,
     SignatureError,
     TooLarge,
     ValueRefused,
@@ -161,6 +164,37 @@ KINDS: Final = {
             ),
         ),
         Kind(
+            "egress-refused",
+            403,
+            noted("A ceiling does not let these bytes out"),
+            noted(
+                "A job, a class of artifacts, a member and a member's model each have a ceiling of"
+                " bytes. This would pass one of them; nothing was taken, and the log says that it"
+                " was tried."
+            ),
+            noted("Send less. What has left is never given back; the council sets the ceilings."),
+        ),
+        Kind(
+            "artifact-refused",
+            422,
+            noted("The artifact is not what it was declared as"),
+            noted(
+                "The bytes are of another class than the statement says, are damaged, or are fewer"
+                " or more than were debited. The debit stays, and nothing was kept."
+            ),
+            noted("`detail` says what was found. A new attempt needs a new statement."),
+        ),
+        Kind(
+            "quarantined",
+            403,
+            noted("The job's artifacts are in quarantine"),
+            noted(
+                "The weights were not what they were before the run. The job's artifacts are"
+                " neither served nor taken any more."
+            ),
+            noted("The finding stands in the log, and on the job's page."),
+        ),
+        Kind(
             "out-of-order",
             409,
             noted("The event may not follow the state that the job is in"),
@@ -252,6 +286,9 @@ _ERRORS: Final[tuple[tuple[type[LedgerError], str], ...]] = (
     (CommitmentError, "opening-refused"),
     (TooLarge, "too-large"),
     (AuthorUnknown, "author-unknown"),
+    (ArtifactRefused, "artifact-refused"),
+    (EgressRefused, "egress-refused"),
+    (Quarantined, "quarantined"),
     (OutOfOrder, "out-of-order"),
     (Conflict, "conflict"),
     (NotFound, "not-found"),

@@ -10,11 +10,11 @@ Until then the public is told one thing whatever it asks for: that there is noth
 import hmac
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Protocol
 
 import msgspec
+from msgspec import Struct
 
 from ledger.artifacts.objects import Objects
 from ledger.artifacts.sealing import Unsealer
@@ -69,8 +69,7 @@ class Waiting(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """Bytes to be given out: ``length`` of an artifact's from ``start`` on."""
 
     artifact: StoredArtifact
@@ -108,15 +107,15 @@ class Door:
 
     # --- in ---
 
-    def admit(self, body: bytes, *, job_id: str, name: str, length: int) -> Upload | Kept:
+    def admit(self, body: bytes, *, job_id: str, name: str, length: int) -> Upload:
         """Check the gateway's statement, debit it, log it; what then takes the bytes.
 
-        ``body`` is the signed statement, ``length`` what the request says its body has. Where the
-        statement was logged before and its artifact is stored, what is stored: the bytes that come
-        have to be the same (``received``).
+        ``body`` is the signed statement, ``length`` what the request says its body has.
 
-        Raises EgressRefused where a ceiling does not let it out, Conflict for a statement whose
-        artifact never came or came under another name, Quarantined, and whatever intake refuses.
+        Raises EgressRefused where a ceiling does not let it out, Conflict for a statement that was
+        used before, Quarantined, and whatever intake refuses. A statement stands in the log, where
+        anybody can copy it: so sent again it is refused without a look at the body, or guesses of
+        a sealed artifact's bytes could be tried here.
         """
         check_name(name)
         proposal = self._check(body)
@@ -142,19 +141,17 @@ class Door:
             taken = rows.by_name(self._name_tag(job_id, name))
         if taken is not None and taken.artifact_id != public.artifact_id:
             raise Conflict(f"the job has an artifact of this name already: {taken.artifact_id}")
+        self._sweep()
         logged = self._log(proposal)
         with self._store.artifacts(writes=False) as rows:
             artifact = rows.by_id(public.artifact_id)
         assert artifact is not None
         if logged.created:
             return Upload(artifact, name, objects=self._objects, key=self._key, random=self._random)
-        kept = self._kept(artifact) if artifact.state == STORED else None
-        if kept is None or kept.name != name:
-            raise Conflict(
-                "this statement was used before: one statement is one upload, and what it debited"
-                " stays debited; a new one is needed"
-            )
-        return kept
+        raise Conflict(
+            "this statement was used before, and one statement is one upload: its artifact is"
+            f" {'kept' if artifact.state == STORED else 'not kept'}, its debit stays"
+        )
 
     def keep(self, upload: Upload) -> Kept:
         """Look at what came and keep it. Raises ArtifactRefused, noted in the log if need be."""
@@ -239,16 +236,19 @@ class Door:
         return Given(artifact, kept, public.offset, public.egress_bytes)
 
     def parts(self, given: Given) -> Iterator[bytes]:
-        """The bytes, some at a time. Raises CommitmentError where they are not what was put."""
+        """The bytes, some at a time. Raises LogUnavailable where they are not what was put."""
         artifact, address = given.artifact, given.artifact.address
         assert address is not None
-        whole = Unsealer(
-            lambda start, length: self._objects.read(address, start, length),
-            key=self._key,
-            job_id=artifact.job_id,
-            length=given.kept.bytes,
-        )
-        yield from whole.parts(given.start, given.length)
+        try:
+            whole = Unsealer(
+                lambda start, length: self._objects.read(address, start, length),
+                key=self._key,
+                job_id=artifact.job_id,
+                length=given.kept.bytes,
+            )
+            yield from whole.parts(given.start, given.length)
+        except CommitmentError as error:
+            raise LogUnavailable(f"artifact {artifact.artifact_id}: {error}") from None
 
     def listed(self, job_id: str, *, size: int) -> list[Listed]:
         """Every artifact that was debited to a job in the tree of ``size`` entries, in log order.
@@ -274,6 +274,16 @@ class Door:
         ]
 
     # --- what both need ---
+
+    def _sweep(self) -> None:
+        """Take away what uploads left here that a crash ended and whose time is over."""
+        if not self._objects.incoming.is_dir():
+            return
+        with self._store.artifacts(writes=False) as rows:
+            for path in self._objects.incoming.iterdir():
+                artifact = rows.by_id(path.name.partition(".")[0])
+                if artifact is not None and artifact.open_until <= self._clock():
+                    path.unlink(missing_ok=True)
 
     def _require(self, proposal: Proposal) -> StoredJob:
         """Check that who speaks may, now, and that the job is not in quarantine; the job.

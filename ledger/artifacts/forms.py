@@ -15,6 +15,7 @@ import codecs
 import csv
 import io
 import re
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final
@@ -206,12 +207,15 @@ def _png(whole: BinaryIO, size: int) -> Callable[[Write], None]:
         raise _malformed(f"a PNG of {size} bytes: at most {IN_MEMORY} are taken")
     whole.seek(0)
     data = io.BytesIO(_read(whole, size))
+    # Signature, length and name of the first chunk, then width and height: before any library
+    # makes room for the pixels.
+    width, height = struct.unpack(">II", data.getvalue()[16:24].ljust(8, b"\0"))
+    if not 0 < width * height <= MAX_PIXELS:
+        raise _malformed(f"the image has no pixels, or more than {MAX_PIXELS}")
 
     def write(out: Write) -> None:
         try:
             with Image.open(data, formats=("PNG",)) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise _malformed(f"the image has more than {MAX_PIXELS} pixels")
                 if getattr(image, "n_frames", 1) != 1:
                     raise _malformed("the image is animated")
                 image.load()

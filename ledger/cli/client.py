@@ -67,7 +67,7 @@ class Client:
             timeout=TIMEOUT_S,
             follow_redirects=False,
             transport=transport,
-            trust_env=not _is_local(parsed.host),
+            trust_env=not is_local(parsed.host),
             headers={"User-Agent": "apsci-ledger"},
         )
 
@@ -194,7 +194,8 @@ def log_key_of(text: str) -> VerifierKey:
     return key
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Whether a host of an address is this machine."""
     return host in {"localhost", "::1"} or host.startswith("127.")
 
 

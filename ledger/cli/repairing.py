@@ -5,6 +5,7 @@ import os
 import click
 
 from ledger import keys
+from ledger.artifacts import check_artifacts, open_objects
 from ledger.assembly import system_clock
 from ledger.cli.common import (
     CommandFailed,
@@ -47,8 +48,9 @@ def fsck(context: click.Context, *, second_opinion: bool, quick: bool, moment: s
     """Check every stored byte against the entries: one line for each thing that is wrong.
 
     Hashes, tiles, roots at every published size, checkpoints, the signer's memory, signatures,
-    commitments, openings, deadlines, projections. Reads one snapshot and writes nothing, so it may
-    run beside a server. Exits with 1 where anything is wrong, with 2 where it could not check.
+    commitments, openings, deadlines, projections, counters of what has left, artifacts. Reads one
+    snapshot and writes nothing, so it may run beside a server. Exits with 1 where anything is
+    wrong, with 2 where it could not check.
     """
     settings = settings_with_log()
     now = system_clock() if moment is None else _time("--now", moment)
@@ -69,6 +71,8 @@ def fsck(context: click.Context, *, second_opinion: bool, quick: bool, moment: s
             progress=progress,
         )
         progress.finish()
+        if not quick:
+            _check_artifacts(settings, store, vault, findings)
         if second_opinion:
             _ask_another(store, result, findings, progress)
     except StorageFailed as error:
@@ -135,6 +139,14 @@ def _ask_another(store: Store, result: Checked, findings: Findings, progress: Pr
         f"merkletools finds the root {root.hex()}, the head says {result.root.hex()}",
         "restore the log from a backup or a mirror",
     )
+
+
+def _check_artifacts(
+    settings: Settings, store: Store, vault: Vault | None, findings: Findings
+) -> None:
+    objects = open_objects(settings.artifacts, incoming=settings.data_dir / "incoming")
+    for odd in check_artifacts(store, objects, vault):
+        findings.add(odd.sort, odd.message, odd.remedy, index=odd.index)
 
 
 def _show(finding: Finding) -> None:

@@ -140,6 +140,7 @@ def answers(world: World) -> list[str]:
         *(f"/api/v1/jobs/{job}/events" for job in jobs),
         *(f"/api/v1/jobs/{job}/proof" for job in jobs),
         f"/api/v1/jobs/{jobs[0]}/admission",
+        f"/api/v1/jobs/{jobs[0]}/artifacts",
         *(f"/jobs/{job}.json" for job in jobs),
         *(f"/jobs/{job}{suffix}" for job in jobs for suffix in (".proof", ".csv", ".bib")),
         *(f"/jobs/{job}.csl.json" for job in jobs),

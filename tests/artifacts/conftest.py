@@ -1,0 +1,6 @@
+"""The browser that speaks ASGI lies with the site's tests."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "web"))
