@@ -241,6 +241,7 @@ def _make(folder: Path, note: Note, history: History) -> None:
 
 def _clear(folder: Path) -> None:
     """Remove what a demonstration makes, and nothing else."""
-    shutil.rmtree(folder / "keys", ignore_errors=True)
+    for made in ("keys", "exports"):
+        shutil.rmtree(folder / made, ignore_errors=True)
     for path in [folder / NOTE, *folder.glob("ledger.db*")]:
         path.unlink(missing_ok=True)

@@ -83,7 +83,7 @@ def signals_command(
 
 
 def _of_files(folder: Path, references: Sequence[Reference]) -> Signals:
-    if sets.size_of(folder.resolve().name) is None:
+    if not any((folder / name).exists() for name in (ENTRIES, sets.PACKAGE)):
         name = sets.latest(folder) or next(iter(sets.names(folder)), None)
         if name is None:
             raise CommandFailed(f"{folder} holds no set of bulk files")

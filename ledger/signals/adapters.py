@@ -73,8 +73,6 @@ def evidence(facts: Facts) -> tuple[int, list[SignalRow]]:
     """
     jobs, sizes = _files(facts)
     plans, members = facts.numbers("model")[jobs], facts.numbers("member")[jobs]
-    order = np.lexsort((sizes, jobs, members, plans))
-    jobs, sizes, plans, members = (each[order] for each in (jobs, sizes, plans, members))
     tested, rows = 0, []
     for part in _runs(plans):
         ranks = fitting_ranks(facts.models[int(plans[part][0])], sizes[part])
@@ -92,19 +90,19 @@ def evidence(facts: Facts) -> tuple[int, list[SignalRow]]:
 
 
 def _files(facts: Facts) -> tuple[Integers, Integers]:
-    """The files of jobs whose model is known: job and bytes, each pair once."""
-    jobs = np.array(facts.file_job, dtype=np.int64)
-    sizes = np.array(facts.file_bytes, dtype=np.int64)
-    known = facts.numbers("model")[jobs] != NONE
-    jobs, sizes = jobs[known], sizes[known]
-    order = np.lexsort((sizes, jobs))
-    jobs, sizes = jobs[order], sizes[order]
+    """Job and bytes of the files whose model is known, each pair once, by model and member."""
+    jobs = np.concatenate((facts.readable_job, facts.file_job)).astype(np.int64)
+    sizes = np.concatenate((facts.readable_bytes, facts.file_bytes)).astype(np.int64)
+    is_file = np.arange(len(jobs)) >= len(facts.readable_job)
+    model, member = facts.numbers("model"), facts.numbers("member")
+    known = model[jobs] != NONE
+    jobs, sizes, is_file = jobs[known], sizes[known], is_file[known]
+    order = np.lexsort((is_file, sizes, jobs, member[jobs], model[jobs]))
+    jobs, sizes, is_file = jobs[order], sizes[order], is_file[order]
+    # The first of equal pairs stands for all, and what was readable comes first.
     kept = np.ones(len(jobs), dtype=bool)
     kept[1:] = (np.diff(jobs) != 0) | (np.diff(sizes) != 0)
-    for job, size in facts.readable:
-        first, last = np.searchsorted(jobs, (job, job + 1))
-        at = first + np.searchsorted(sizes[first:last], (size, size + 1))
-        kept[at[0] : at[1]] = False
+    kept &= is_file
     return jobs[kept], sizes[kept]
 
 

@@ -89,9 +89,9 @@ class Facts:
     )
     file_job: "array[int]" = field(default_factory=lambda: array("q"))
     file_bytes: "array[int]" = field(default_factory=lambda: array("q"))
-    file_entry: "array[int]" = field(default_factory=lambda: array("q"))
-    readable: set[tuple[int, int]] = field(default_factory=set)
-    """(job, bytes) of what the artifact store took in as readable."""
+    readable_job: "array[int]" = field(default_factory=lambda: array("q"))
+    readable_bytes: "array[int]" = field(default_factory=lambda: array("q"))
+    """What the artifact store took in as readable; it may stand among the files too."""
 
     def numbers(self, name: str) -> Integers:
         """A column, by job."""
@@ -162,7 +162,7 @@ class Collector:
             elif entry.kind == "submitted":
                 self._submitted(said, said.job_id, index)
             elif entry.kind == "egress":
-                self._egress(said, said.job_id, index)
+                self._egress(said, said.job_id)
             elif entry.kind in ENDINGS:
                 self._ended(said, said.job_id, index, parse_time(entry.logged_at))
         except (msgspec.DecodeError, FormatError, OverflowError):
@@ -205,7 +205,7 @@ class Collector:
         ):
             columns[name][job] = value
 
-    def _egress(self, said: _Statement, job_id: str, index: int) -> None:
+    def _egress(self, said: _Statement, job_id: str) -> None:
         job = self._jobs.get(job_id)
         public = _take(said.public, _Egress)
         if job is None or not 0 <= public.egress_bytes < 2**53:
@@ -214,9 +214,10 @@ class Collector:
         if said.schema != "artifact-write/1":
             return
         if public.artifact_class in READABLE_CLASSES:
-            self.facts.readable.add((job, public.egress_bytes))
+            self.facts.readable_job.append(job)
+            self.facts.readable_bytes.append(public.egress_bytes)
         else:
-            self._file(job, public.egress_bytes, index)
+            self._file(job, public.egress_bytes)
 
     def _disclosed(self, entry: _Entry, index: int) -> None:
         job = self._jobs.get(entry.job_id or "")
@@ -232,7 +233,7 @@ class Collector:
                 entry.fields, "artifacts", tuple[_Artifact, ...] | None
             )
             for artifact in artifacts or ():
-                self._file(job, artifact.bytes, index)
+                self._file(job, artifact.bytes)
             self._ranked(entry.fields, job)
 
     def _model(self, fields: dict[str, Raw]) -> int:
@@ -254,11 +255,10 @@ class Collector:
             sketch = _sketch(fields)
             self.facts.ranked.append(Ranked(job, answers.output_type.value, prompts, sketch))
 
-    def _file(self, job: int, size: int, index: int) -> None:
+    def _file(self, job: int, size: int) -> None:
         if 0 < size < 2**53:
             self.facts.file_job.append(job)
             self.facts.file_bytes.append(size)
-            self.facts.file_entry.append(index)
 
     def _code(self, table: str, value: object) -> int:
         """The number of a value in a table of ``facts``, to which it is added where it is new."""

@@ -36,7 +36,7 @@ def test_the_command_prints_the_file_of_the_set_from_files_and_from_the_database
 
 def test_the_files_that_the_page_names_are_enough(shell: Shell, made: Shell, bulk: Path) -> None:
     whole = (bulk / "latest").resolve()
-    fetched = shell.folder / whole.name
+    fetched = shell.folder / "fetched"
     fetched.mkdir()
     for name in (ENTRIES, "datapackage.json"):
         shutil.copy(whole / name, fetched)

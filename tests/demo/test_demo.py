@@ -46,7 +46,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
         address = demo.address()
         size = size_of(address)
         counts = verify(address)["counts"]
+        with urlopen(f"{address}/api/v1/signals", timeout=120) as answer:
+            asked = json.loads(answer.read())["data"]["document"]
         assert demo.stop() == 0
+    assert 0 < asked["tree_size"] < size
     assert counts["submitted"] == JOBS  # type: ignore[index]
     assert counts["disclosed"] > 30  # type: ignore[index]
     return folder, size

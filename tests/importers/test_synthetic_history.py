@@ -13,9 +13,11 @@ from ledger.importers.simulation import SimulatedClock, Simulation, Tally
 from ledger.importers.synthetic import DAYS, RENEWED, history_events, live_events
 from ledger.importers.synthetic_models import MODELS
 from ledger.importers.synthetic_words import LABELS
+from ledger.records import canonical
 from ledger.records.charter import Code, default_charter, judge
 from ledger.records.deadline import DAY_S
 from ledger.records.statement import decode_signed
+from ledger.signals import compute
 from ledger.tlog.note import Signer
 
 JOBS = 400
@@ -83,6 +85,16 @@ def test_what_is_sealed_says_that_it_is_invented(history: tuple[Checked, Tally])
     assert len(purposes) > 100
     assert all(purpose.startswith(LABELS) for purpose in purposes)
     assert {label for label in LABELS for p in purposes if p.startswith(label)} == set(LABELS)
+
+
+def test_the_history_raises_questions_that_the_site_can_show(
+    history: tuple[Checked, Tally],
+) -> None:
+    checked, _ = history
+    found = compute(canonical.encode(entry.value) for entry in checked.entries)
+    assert found.root == checked.roots[-1].hex()
+    raised = {each.code for each in found.signals if each.count}
+    assert {"preference_harvest", "member_share"} <= raised
 
 
 def test_a_long_history_is_rejected_for_every_reason_of_the_charter() -> None:
