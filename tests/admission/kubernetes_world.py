@@ -133,10 +133,16 @@ def pod(
     return made
 
 
-def job(parallelism: int | None = 1, plan: client.V1PodSpec | None = None) -> dict[str, Any]:
+def job(
+    parallelism: int | None = 1,
+    plan: client.V1PodSpec | None = None,
+    *,
+    said: dict[str, str] | None = None,
+) -> dict[str, Any]:
     """A Job of batch/v1."""
     template = client.V1PodTemplateSpec(
-        metadata=client.V1ObjectMeta(annotations=annotations()), spec=plan or spec()
+        metadata=client.V1ObjectMeta(annotations=annotations() if said is None else said),
+        spec=plan or spec(),
     )
     made: dict[str, Any] = plain(
         client.V1Job(

@@ -14,7 +14,7 @@ import pytest
 from admission_world import policy_text
 from certificates import Authority
 from cli_world import SUBMISSION, Shell, free_port, process
-from kubernetes_world import annotations, container, pod, review, spec
+from kubernetes_world import annotations, container, job, pod, review, spec
 
 from ledger.settings import load_settings
 from ledger.tlog.checkpoint import open_checkpoint
@@ -64,8 +64,8 @@ def test_a_cluster_starts_what_the_log_admitted_and_the_log_hears_of_the_rest(
     served.ok("submit", served.write("job.toml", SUBMISSION), "--key", served.author("deepseek"))
     submitted = parse_proof((tmp_path / "job.tlog-proof").read_bytes())
     entry = json.loads(submitted.extra or b"")["entry"]
-    job = entry["statement"]["job_id"]
-    receipt = get(f"/api/v1/jobs/{job}/admission").text
+    admitted = entry["statement"]["job_id"]
+    receipt = get(f"/api/v1/jobs/{admitted}/admission").text
     authority, callers = Authority(tmp_path, "server"), Authority(tmp_path, "callers")
     cert, key = authority.issue("webhook", server=True)
     api_server = callers.issue("api-server", server=False)
@@ -112,9 +112,9 @@ def test_a_cluster_starts_what_the_log_admitted_and_the_log_hears_of_the_rest(
         said = eventually(lambda: (found := refusals())[2:] and found)
     assert len(said) == 3
     assert {(each["public"]["code"], each.get("job_id")) for each in said} == {
-        ("Q_quota", job),
+        ("Q_quota", admitted),
         ("R3_missing_record", None),
-        ("R3_missing_record", job),
+        ("R3_missing_record", admitted),
     }
     assert {each["public"]["system"] for each in said} == {"kubernetes"}
     receipts = eventually(
@@ -122,6 +122,30 @@ def test_a_cluster_starts_what_the_log_admitted_and_the_log_hears_of_the_rest(
     )
     for each in receipts:
         open_checkpoint(parse_proof(each.read_bytes()).checkpoint, [parse_vkey(vkey)])
+
+    # The same outbox tells the log how the run went, once.
+    made = job(said=annotations(receipt))
+    made["status"] = {"startTime": "2026-11-21T12:00:00Z"}
+    served.write("jobs.json", json.dumps({"kind": "List", "items": [made]}))
+    served.write("worth.toml", '[h200e]\nbasis = "h200e/1"\n[milli_h200]\nnvidia_h200 = 1000\n')
+    report = [
+        "report-jobs", "jobs.json", "--policy", "policy", "--defaults", "worth.toml", "--ledger",
+        load_settings().public_url, "--author-key", served.author("orchestrator"),
+        "--outbox", "outbox",
+    ]  # fmt: skip
+    assert served.ok(*report) == f"started: {admitted}\n"
+    assert served.ok(*report) == ""
+    made["status"] |= {
+        "completionTime": "2026-11-21T12:30:00Z",
+        "conditions": [{"type": "Complete", "status": "True"}],
+    }
+    served.write("jobs.json", json.dumps(made))
+    assert served.ok(*report) == f"completed: {admitted}\n"
+    state = get(f"/api/v1/jobs/{admitted}").json()["data"]
+    assert state["job"]["state"] == "completed"
+    del made["spec"]["template"]["metadata"]["annotations"]["ledger.apsci/receipt"]
+    served.write("jobs.json", json.dumps(made))
+    served(*report).refused("not everything is said")
 
 
 def serial(port: int, trusted: ssl.SSLContext) -> str:
