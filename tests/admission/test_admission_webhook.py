@@ -145,7 +145,9 @@ def test_a_cluster_starts_what_the_log_admitted_and_the_log_hears_of_the_rest(
     assert state["job"]["state"] == "completed"
     del made["spec"]["template"]["metadata"]["annotations"]["ledger.apsci/receipt"]
     served.write("jobs.json", json.dumps(made))
-    served(*report).refused("not everything is said")
+    said_last = served(*report)
+    assert said_last.status == 2
+    assert "not reported: its receipt does not say whose run it is" in said_last.err
 
 
 def serial(port: int, trusted: ssl.SSLContext) -> str:
