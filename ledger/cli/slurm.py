@@ -7,8 +7,7 @@ paths and scripts of Slurm's users are not read, so they are in no message and i
 
 import os
 import re
-import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -20,15 +19,15 @@ from ledger.admission.receipt import Admission, check_admission
 from ledger.admission.refusal import AdmissionRefused
 from ledger.admission.register import Register
 from ledger.admission.reporting import Refusal
-from ledger.admission.slurm.job import SlurmJob, waits
+from ledger.admission.slurm.job import ENDED, SlurmJob, ending, waits
 from ledger.admission.slurm.runs import Run, Runs, RunState, follow, name_of
 from ledger.admission.slurm.site import Site
 from ledger.admission.slurm.starting import judge, require_form
+from ledger.admission.slurm.unused import require_unused
 from ledger.assembly.house import system_clock
 from ledger.cli.common import CommandFailed, Disproved
 from ledger.cli.slurm_control import look_up, queue_of, tell
 from ledger.cli.slurm_desk import (
-    ENDED,
     PERHAPS_AGAIN,
     SYSTEM,
     Desk,
@@ -38,7 +37,6 @@ from ledger.cli.slurm_desk import (
 )
 from ledger.errors import FormatError
 from ledger.records.charter import Code
-from ledger.records.deadline import format_time
 from schemas.statements import ExitStatus
 
 AT_SUBMISSION_S: Final = 5.0
@@ -76,7 +74,7 @@ def check_command(
             workload=workload,
             wall_seconds=wall_seconds,
         )
-        _require_unused(desk.site, admission)
+        require_unused(desk.site.register, admission)
     except AdmissionRefused as refused:
         # slurmctld waits for this answer: what is said to the ledger is kept, and sent later.
         desk.reporter.refused(
@@ -133,7 +131,7 @@ def end_command(site: Path) -> None:
     again = state.startswith(("PENDING", "REQUEUE"))
     if state in PERHAPS_AGAIN:
         with suppress(FormatError):  # what squeue no longer shows does not start again
-            again = waits(queue_of(desk.site, number), number)
+            again = waits(queue_of(desk.site), number)
     if again:
         # A start that was not answered is still the next one: nothing has run.
         if run.state is RunState.RUNNING:
@@ -146,22 +144,38 @@ def end_command(site: Path) -> None:
             runs.keep(number, interrupted)
     elif state in ENDED:
         started_at = _time_from("START") if run.state is RunState.RUNNING else None
-        ended = end_of(
-            run, number, state, started_at=started_at, ended_at=ended_at, defaults=desk.defaults
-        )
-        desk.say_ended(run, ended)
-        runs.keep(number, ended.run)
+        _over(desk, number, run, state, started_at=started_at, ended_at=ended_at)
     desk.send()
 
 
 @slurm_group.command("send")
 @_SITE
 def send_command(site: Path) -> None:
-    """Send what the ledger has not answered yet; for a timer, once a minute."""
+    """Send what the ledger has not answered yet; for a timer, once a minute.
+
+    Reports, too, what ended without a word from jobcomp/script, as long as squeue shows it.
+    """
     desk = open_desk(site)
+    runs = Runs(desk.site.runs).running()
+    queue = queue_of(desk.site) if runs else b""
+    lost = 0
+    for number, run in runs:
+        try:
+            end = ending(queue, number)
+        except FormatError:
+            lost += 1
+            continue
+        if end is not None:
+            times = {"started_at": end.started_at, "ended_at": end.ended_at}
+            _over(desk, number, run, end.state, **times)
     sent = desk.send()
     if sent.waiting:
         raise CommandFailed(f"{sent.waiting} statements wait for the ledger: {sent.trouble}")
+    if lost:
+        raise CommandFailed(
+            f"{lost} runs are over, and how they ended was not told: look them up, and call"
+            " `ledger slurm end` with JOBID, JOBSTATE, START and END"
+        )
 
 
 @slurm_group.command("install")
@@ -179,6 +193,17 @@ def install_command(folder: Path, site: Path, program: Path | None) -> None:
 
     for line in install(folder, site, program):
         click.echo(line)
+
+
+def _over(
+    desk: Desk, number: int, run: Run, state: str, *, started_at: int | None, ended_at: int
+) -> None:
+    """Have the end of a run said, and then written down: said twice, it is said once."""
+    ended = end_of(
+        run, number, state, started_at=started_at, ended_at=ended_at, defaults=desk.defaults
+    )
+    desk.say_ended(run, ended)
+    Runs(desk.site.runs).keep(number, ended.run)
 
 
 def _admit(desk: Desk, job: SlurmJob, text: bytes, kept: Run | None) -> Run:
@@ -231,26 +256,6 @@ def _run_of(site: Site, job: SlurmJob, admission: Admission, earlier: Run | None
         started_at=started_at,
         before=() if earlier is None else earlier.before,
     )
-
-
-def _require_unused(site: Site, admission: Admission) -> None:
-    """Raise AdmissionRefused where the register has the receipt: what is submitted is a new run."""
-    if not site.register.exists():
-        return
-    try:
-        uri = f"{site.register.as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, timeout=AT_SUBMISSION_S)) as file:
-            row = file.execute(
-                "SELECT run, taken_at FROM taken WHERE job_id = ?", (admission.job_id,)
-            ).fetchone()
-    except sqlite3.Error as error:
-        raise CommandFailed(f"the register of used receipts cannot be read: {error}") from None
-    if row is not None:
-        raise AdmissionRefused(
-            Code.R3_MISSING_RECORD,
-            f"The receipt of job {admission.job_id} has started the run {row[0]} already, at"
-            f" {format_time(row[1])}; one receipt starts one run.",
-        )
 
 
 def _refuse(desk: Desk, job: SlurmJob, refused: AdmissionRefused, text: bytes | None) -> NoReturn:

@@ -15,16 +15,19 @@ QUEUE_S: Final = 30.0
 def look_up(site: Site, number: int) -> SlurmJob:
     """The job as the controller has it now. Raises CommandFailed where that cannot be known."""
     try:
-        return find_job(queue_of(site, number), number)
+        return find_job(queue_of(site), number)
     except FormatError as error:
         raise CommandFailed(f"{error}, so it does not start") from None
 
 
-def queue_of(site: Site, number: int) -> bytes:
-    """What squeue prints as JSON. Raises CommandFailed where it gives no answer."""
-    printed = _slurm(site, "squeue", "--json", f"--jobs={number}")
+def queue_of(site: Site) -> bytes:
+    """What squeue prints as JSON of all jobs, those that ended a moment ago too.
+
+    Raises CommandFailed where it gives no answer.
+    """
+    printed = _slurm(site, "squeue", "--json", "--states=all")
     if printed is None or len(printed) > MAX_QUEUE_BYTES:
-        raise CommandFailed("squeue gives no answer, and without it nothing is known of the job")
+        raise CommandFailed("squeue gives no answer, and without it nothing is known of a job")
     return printed
 
 

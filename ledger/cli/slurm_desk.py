@@ -41,11 +41,6 @@ from schemas.statements import ExitStatus
 
 SYSTEM: Final = "slurm"
 RECEIPT: Final = ".admission.tlog-proof"
-ENDED: Final = frozenset({
-    "COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL",
-    "DEADLINE", "OUT_OF_MEMORY", "LAUNCH_FAILED",
-})  # fmt: skip
-"""Slurm's states of a job that does not start again, but for those below."""
 PERHAPS_AGAIN: Final = {
     "NODE_FAIL": ExitStatus.NODE_FAIL,
     "BOOT_FAIL": ExitStatus.NODE_FAIL,

@@ -58,6 +58,10 @@ class Hooks:
     def end(self, state: str) -> tuple[int, str]:
         return self.run("ended.sh", "jobcomp_22_05.env", JOBSTATE=state)
 
+    def send(self) -> tuple[int, str]:
+        done = self.ledger.ledger("slurm", "send", str(self.ledger.site))
+        return done.returncode, done.stdout + done.stderr
+
     def given(self, job: str, *, gpus: int = 2) -> None:
         """Have the controller show job 1 as the run of a job in the ledger."""
         text = QUEUE.decode().replace(ULID, job).replace("gpu:h200:2(", f"gpu:h200:{gpus}(")
@@ -89,7 +93,10 @@ def test_a_run_starts_once_its_start_is_logged_and_never_before(hooks: Hooks) ->
     assert hooks.start() == (0, "")
     told = ["submitted", "admitted", "refused", "started"]
     assert hooks.ledger.kinds(job) == told
-    assert hooks.end("COMPLETED") == (0, "")
+    assert hooks.send() == (0, "")
+    assert hooks.ledger.kinds(job) == told
+    hooks.queue.write_text(hooks.queue.read_text().replace('"CONFIGURING"', '"COMPLETED"'))
+    assert hooks.send() == (0, "")
     assert hooks.end("COMPLETED") == (0, "")
     assert hooks.ledger.kinds(job) == [*told, "completed"]
 

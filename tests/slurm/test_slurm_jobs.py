@@ -10,12 +10,15 @@ import pytest
 import slurm_world  # noqa: F401 - puts the folder of admission_world on the path
 from admission_world import DECIDED, JOB, POLICY, paper
 
+from ledger.admission.receipt import read_admission
 from ledger.admission.refusal import AdmissionRefused
-from ledger.admission.slurm.job import SlurmJob, find_job, waits
+from ledger.admission.register import Register
+from ledger.admission.slurm.job import ENDED, Ending, SlurmJob, ending, find_job, waits
 from ledger.admission.slurm.runs import Run, Runs, RunsDamaged, RunState, Span, follow, name_of
 from ledger.admission.slurm.site import SiteRefused, parse_site
 from ledger.admission.slurm.starting import judge, require_form
-from ledger.cli.slurm_desk import ENDED, end_of, worth_known
+from ledger.admission.slurm.unused import require_unused
+from ledger.cli.slurm_desk import end_of, worth_known
 from ledger.errors import FormatError
 from ledger.importers.drafts import Defaults, parse_defaults
 from ledger.records.charter import Code
@@ -134,6 +137,17 @@ def test_a_job_that_is_put_back_into_the_queue_is_told_from_one_that_is_over() -
         waits(QUEUE, 3)
 
 
+def test_a_job_has_ended_when_slurm_has_done_with_it_and_not_while_it_completes() -> None:
+    times = {"start_time": 1_700_000_000, "end_time": 1_700_000_060}
+    ended = Ending("TIMEOUT", 1_700_000_000, 1_700_000_060)
+    assert ending(queue(job_state="TIMEOUT", **times), 1) == ended
+    assert ending(queue(job_state=["TIMEOUT"], **times), 1) == ended
+    for goes_on in ("RUNNING", "COMPLETING", ["COMPLETED", "COMPLETING"], [], None):
+        assert ending(queue(job_state=goes_on, **times), 1) is None
+    with pytest.raises(FormatError):
+        ending(QUEUE, 3)
+
+
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"jobs":[1]}', b"\xff", b'{"jobs":{}}'])
 def test_what_is_no_queue_is_refused(text: bytes) -> None:
     with pytest.raises(FormatError):
@@ -182,6 +196,13 @@ def test_what_was_started_is_found_again_and_damage_is_no_absence(tmp_path: Path
     assert runs.find(1) is None
     runs.keep(1, RUN)
     assert runs.find(1) == RUN
+    assert runs.running() == [(1, RUN)]
+    over = msgspec.structs.replace(RUN, state=RunState.ENDED)
+    runs.keep(1, over)
+    assert (runs.find(1), runs.running()) == (over, [])
+    assert not (tmp_path / "runs" / "1.json").exists()
+    runs.keep(1, RUN)
+    assert runs.find(1) == RUN
     (tmp_path / "runs" / "1.json").write_text("{}")
     with pytest.raises(RunsDamaged):
         runs.find(1)
@@ -226,6 +247,22 @@ def test_a_requeued_run_does_not_get_its_time_again() -> None:
     assert judge(own, receipt, **given, used_seconds=300).job_id == JOB
     with pytest.raises(AdmissionRefused, match=r"has used 301 of the 600 .* limit to 4 minutes"):
         judge(own, receipt, **given, used_seconds=301)
+
+
+def test_a_receipt_is_unused_until_the_register_says_so_and_not_where_it_says_nothing(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "used.db"
+    admission = read_admission(paper().receipt(), policy=POLICY)
+    require_unused(file, admission)
+    Register(file).take("01JD9Z0000000000000000000C", "apsci:1:1", DECIDED)
+    require_unused(file, admission)
+    Register(file).take(JOB, "apsci:7:1", DECIDED)
+    with pytest.raises(AdmissionRefused, match="has started the run apsci:7:1 already"):
+        require_unused(file, admission)
+    file.write_bytes(b"no database")
+    with pytest.raises(AdmissionRefused, match="cannot be read"):
+        require_unused(file, admission)
 
 
 def test_a_run_that_never_began_used_nothing() -> None:

@@ -17,6 +17,11 @@ MAX_QUEUE_BYTES: Final = 256 * 2**20
 MINUTE_S: Final = 60
 COMMENT: Final = re.compile(r"apsci:([0-7][0-9A-HJKMNP-TV-Z]{25})", re.ASCII)
 SHARES: Final = frozenset({"shard", "mps"})
+ENDED: Final = frozenset({
+    "COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL",
+    "DEADLINE", "OUT_OF_MEMORY", "LAUNCH_FAILED",
+})  # fmt: skip
+"""Slurm's states of a job that does not run any more."""
 _REQUESTS: Final = ("tres_per_job", "tres_per_node", "tres_per_socket", "tres_per_task")
 _NO_WCKEY: Final = ("", "*")
 
@@ -54,6 +59,31 @@ def find_job(queue: bytes, number: int) -> SlurmJob:
         return _read(_record(queue, number), number)
     except (KeyError, TypeError, AttributeError, ValueError):
         raise _unknown(number) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How and when a job ended; ``state`` in Slurm's words, times in unix seconds."""
+
+    state: str
+    started_at: int
+    ended_at: int
+
+
+def ending(queue: bytes, number: int) -> Ending | None:
+    """How a job ended; None while it has not. Raises FormatError, also where it is not shown."""
+    record = _record(queue, number)
+    states = record.get("job_state")
+    if isinstance(states, list):
+        # Beside the state stand flags: one that is COMPLETING has not ended yet.
+        states = None if "COMPLETING" in states else next(iter(states), None)
+    try:
+        times = _number(record["start_time"]), _number(record["end_time"])
+    except (KeyError, TypeError, ValueError):
+        raise _unknown(number) from None
+    if states not in ENDED or not all(times):
+        return None
+    return Ending(states, times[0] or 0, times[1] or 0)
 
 
 def _record(queue: bytes, number: int) -> dict[str, Any]:

@@ -6,14 +6,14 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 for folder in @MODELS@; do
   # The mount itself and whatever is mounted below it.
   mounts=$(findmnt --noheadings --raw --submounts --output VFS-OPTIONS --mountpoint "$folder") || {
-    echo "apsci: R1_digest_mismatch: nothing is mounted at $folder" >&2
+    echo "apsci: R1_weight_delta: nothing is mounted at $folder" >&2
     exit 1
   }
   for options in $mounts; do
     case ,$options, in
     *,ro,*) ;;
     *)
-      echo "apsci: R1_digest_mismatch: $folder can be written" >&2
+      echo "apsci: R1_weight_delta: $folder can be written" >&2
       exit 1
       ;;
     esac

@@ -5,7 +5,6 @@ which is what the register holds the receipt for. It is written whole, or not at
 """
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -81,37 +80,70 @@ class Runs:
 
     def find(self, number: int) -> Run | None:
         """The run of a Slurm job; None where it was not started here. Raises RunsDamaged."""
+        for folder in (self.folder, self._ended):
+            path = _path(folder, number)
+            try:
+                with path.open("rb") as file:
+                    return msgspec.json.decode(file.read(MAX_RUN_BYTES), type=Run)
+            except FileNotFoundError:
+                continue
+            except (OSError, msgspec.MsgspecError):
+                raise RunsDamaged(f"{path} cannot be read") from None
+        return None
+
+    def running(self) -> list[tuple[int, Run]]:
+        """The runs that have begun and not ended, by Slurm's numbers. Raises RunsDamaged."""
         try:
-            with self._path(number).open("rb") as file:
-                return msgspec.json.decode(file.read(MAX_RUN_BYTES), type=Run)
+            names = [each.stem for each in self.folder.iterdir() if each.suffix == ".json"]
         except FileNotFoundError:
-            return None
-        except (OSError, msgspec.MsgspecError):
-            raise RunsDamaged(f"{self._path(number)} cannot be read") from None
+            return []
+        except OSError as error:
+            raise RunsDamaged(f"{self.folder}: {error.strerror}") from None
+        numbers = sorted(int(each) for each in names if each.isdecimal())
+        found = [(each, self.find(each)) for each in numbers]
+        return [(each, run) for each, run in found if run and run.state is RunState.RUNNING]
 
     def keep(self, number: int, run: Run) -> None:
-        """Write a run down; it is on the disk when this returns. Raises RunsDamaged."""
-        path = self._path(number)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        """Write a run down; it is on the disk when this returns. Raises RunsDamaged.
+
+        One that has ended goes to a folder of its own, before it leaves this one.
+        """
+        over = run.state is RunState.ENDED
+        path = _path(self._ended if over else self.folder, number)
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                file.write(msgspec.json.encode(run))
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-            folder = os.open(self.folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            _write(path, msgspec.json.encode(run))
+            if over:
+                _path(self.folder, number).unlink(missing_ok=True)
         except OSError as error:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
             raise RunsDamaged(f"{path}: {error.strerror}") from None
 
-    def _path(self, number: int) -> Path:
-        return self.folder / f"{number}.json"
+    @property
+    def _ended(self) -> Path:
+        return self.folder / "ended"
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"{number}.json"
+
+
+def _write(path: Path, text: bytes) -> None:
+    """Write a file whole, or not at all."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def name_of(cluster: str, job: SlurmJob) -> str:
