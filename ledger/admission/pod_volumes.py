@@ -151,4 +151,4 @@ def _named(metadata: Metadata, annotation: str) -> set[str]:
 
 
 def _writable(finding: str) -> AdmissionRefused:
-    return AdmissionRefused(Code.R1_DIGEST_MISMATCH, finding)
+    return AdmissionRefused(Code.R1_WEIGHT_DELTA, finding)

@@ -326,7 +326,7 @@ def test_a_dry_run_is_judged_and_uses_nothing_up(here: Cluster) -> None:
 
 
 def test_a_refused_pod_does_not_use_its_receipt_up(here: Cluster) -> None:
-    refused(here, pod(spec(volumes=[claim(ro=False)])), Code.R1_DIGEST_MISMATCH)
+    refused(here, pod(spec(volumes=[claim(ro=False)])), Code.R1_WEIGHT_DELTA)
     allowed(here, pod())
 
 
@@ -430,7 +430,7 @@ def test_an_ephemeral_container_that_could_write_to_the_model_is_refused(here: C
     debug = {"name": "debug", "image": "registry.example/sh", "volumeMounts": [mount]}
     changed = thing | {"spec": thing["spec"] | {"ephemeralContainers": [debug]}}
     more = {"old": thing, "operation": "UPDATE", "sub_resource": "ephemeralcontainers"}
-    refused(here, changed, Code.R1_DIGEST_MISMATCH, **more)
+    refused(here, changed, Code.R1_WEIGHT_DELTA, **more)
     debug["volumeMounts"] = []
     allowed(here, changed, **more)
 

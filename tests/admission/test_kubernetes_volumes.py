@@ -22,7 +22,7 @@ def check(plan: client.V1PodSpec | dict[str, Any], **said: str) -> None:
 def refused(plan: client.V1PodSpec | dict[str, Any], **said: str) -> str:
     with pytest.raises(AdmissionRefused) as caught:
         check(plan, **said)
-    assert caught.value.code is Code.R1_DIGEST_MISMATCH
+    assert caught.value.code is Code.R1_WEIGHT_DELTA
     return caught.value.finding
 
 

@@ -140,7 +140,7 @@ def test_a_set_that_says_other_or_could_write_is_rejected(here: Cluster, version
     said = annotations(workload_type="lora")
     rejected(here, workload(version, pod_set(said=said)), Code.R1_FORBIDDEN_WORKLOAD)
     said = annotations(model_volume="nothing")
-    rejected(here, workload(version, pod_set(said=said)), Code.R1_DIGEST_MISMATCH)
+    rejected(here, workload(version, pod_set(said=said)), Code.R1_WEIGHT_DELTA)
 
 
 def test_the_namespace_of_another_member_is_rejected(tmp_path: Path, version: str) -> None:
