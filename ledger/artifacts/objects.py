@@ -2,7 +2,7 @@
 
 An object is written in a folder of this machine first, encrypted as it comes in, and is put at its
 address whole: nobody ever meets half of one. An address is opaque hex; nothing here knows what
-it stands for.
+it stands for. Nothing is ever removed: two uploads of the same bytes share one object.
 """
 
 import os
@@ -49,10 +49,6 @@ class Objects(Protocol):
 
     def size(self, address: str) -> int | None:
         """An object's size at rest in bytes; None where it is not there."""
-        ...
-
-    def remove(self, address: str) -> None:
-        """Take an object away; harmless where it is not there."""
         ...
 
     def addresses(self) -> Iterator[str]:
@@ -102,10 +98,6 @@ class _Folder:
                 return self._path(address).stat().st_size
             except FileNotFoundError:
                 return None
-
-    def remove(self, address: str) -> None:
-        with _translated():
-            self._path(address).unlink(missing_ok=True)
 
     def addresses(self) -> Iterator[str]:
         with _translated():
@@ -157,13 +149,6 @@ class _Bucket:
                 return int(obstore.head(self._store, address)["size"])
             except _MISSING:
                 return None
-
-    def remove(self, address: str) -> None:
-        with _translated():
-            try:
-                obstore.delete(self._store, address)
-            except _MISSING:
-                return
 
     def addresses(self) -> Iterator[str]:
         with _translated():

@@ -31,6 +31,8 @@ def refold(
     reads = Snapshot(connection)
     size = reads.head().size
     drop_projections(connection)
+    drop_egress(connection)
+    tags = stored_tags(connection)
     waiting: list[Fact] = []
     for start in range(0, size, AT_ONCE):
         stop = min(start + AT_ONCE, size)
@@ -43,10 +45,11 @@ def refold(
         waiting += [_fact(entry) for entry in stored]
         # A submission waits for its decision: the two make one row.
         rest = waiting[-1:] if waiting[-1].kind == "submitted" and stop < size else []
-        fold_batch(connection, waiting[: len(waiting) - len(rest)])
+        ready = waiting[: len(waiting) - len(rest)]
+        fold_batch(connection, ready)
+        note_lost(connection, fold_egress(connection, ready, tags=tags))
         waiting = rest
         progress(stop, size)
-    refold_egress(connection)
     return size
 
 
