@@ -72,7 +72,15 @@ class Ranked:
     output_type: str
     prompts: int
     """That got two to eight answers."""
-    sketch: Sketch | None
+    scale: int
+    """Of the sketch; 0 where there is none."""
+    hashes: "array[int]"
+    """Of the sketch, eight bytes each."""
+
+    @property
+    def sketch(self) -> Sketch | None:
+        """The sketch of its prompts, made anew each time."""
+        return Sketch(self.scale, tuple(self.hashes)) if self.scale else None
 
 
 @dataclass(slots=True)
@@ -252,8 +260,16 @@ class Collector:
             if FEWEST_ANSWERS <= each.completions <= MOST_ANSWERS
         )
         if prompts:
-            sketch = _sketch(fields)
-            self.facts.ranked.append(Ranked(job, answers.output_type.value, prompts, sketch))
+            sketch = _sketch(fields) or Sketch(0, ())
+            self.facts.ranked.append(
+                Ranked(
+                    job,
+                    answers.output_type.value,
+                    prompts,
+                    scale=sketch.scale,
+                    hashes=array("Q", sketch.hashes),
+                )
+            )
 
     def _file(self, job: int, size: int) -> None:
         if 0 < size < 2**53:

@@ -100,7 +100,7 @@ def _join_by_prompts(facts: Facts, found: Sequence[Ranked], groups: _Groups) -> 
     """
     of_member: dict[int, list[int]] = {}
     for number, each in enumerate(found):
-        if each.sketch is not None and each.sketch.hashes:
+        if each.hashes:
             of_member.setdefault(facts.columns["member"][each.job], []).append(number)
     for numbers in of_member.values():
         for one, other in _sharing(found, numbers):
@@ -114,7 +114,7 @@ def _join_by_prompts(facts: Facts, found: Sequence[Ranked], groups: _Groups) -> 
 
 def _sharing(found: Sequence[Ranked], numbers: Sequence[int]) -> list[tuple[int, int]]:
     """Pairs that have a hash in common and stand next to each other among those that have it."""
-    hashes = [np.array(_hashes(found[number]), dtype=np.uint64) for number in numbers]
+    hashes = [np.frombuffer(found[number].hashes, dtype=np.uint64) for number in numbers]
     owners = np.repeat(np.array(numbers), [len(each) for each in hashes])
     together = np.concatenate(hashes)
     order = np.lexsort((owners, together))
@@ -123,26 +123,19 @@ def _sharing(found: Sequence[Ranked], numbers: Sequence[int]) -> list[tuple[int,
     return [(int(one), int(other)) for one, other in pairs]
 
 
-def _hashes(each: Ranked) -> tuple[int, ...]:
-    assert each.sketch is not None
-    return each.sketch.hashes
-
-
 def _overlap(one: Ranked, other: Ranked) -> Overlap:
-    assert one.sketch is not None
-    assert other.sketch is not None
-    return overlap(one.sketch, other.sketch)
+    return overlap(Sketch(one.scale, tuple(one.hashes)), Sketch(other.scale, tuple(other.hashes)))
 
 
 def _row(facts: Facts, some: Sequence[Ranked], references: Sequence[Reference]) -> SignalRow:
     prompts = sum(each.prompts for each in some)
-    sketches = [each.sketch for each in some if each.sketch is not None]
+    sketches = [sketch for each in some if (sketch := each.sketch) is not None]
     whole = union(sketches) if len(sketches) == len(some) else None
     # Neighbours in time: how much the second of each two repeats of the first.
     repeated = [
         (_overlap(one, other).containment_permille or 0)
         for one, other in pairwise(some)
-        if one.sketch is not None and other.sketch is not None
+        if one.scale and other.scale
     ]
     name, contained, alike = _nearest(sketches, references)
     cells = (
