@@ -96,6 +96,11 @@ FILTERS: Final = (
     Parameter("decision", noted("The decision by the charter"), codes(DECISIONS)),
     CODE,
     Parameter(
+        "finding",
+        noted("What was found about the run; `R1_digest_mismatch` puts a job in quarantine"),
+        codes(Code),
+    ),
+    Parameter(
         "model",
         noted("The digest of a model's weights"),
         {"type": "string", "pattern": "^[0-9a-f]{64}$"},

@@ -26,6 +26,7 @@ from ledger.webhooks.courier import Courier
 from ledger.webhooks.couriers import Couriers
 from ledger.webhooks.events import PING, TYPES, Event, Place
 from schemas.notices import Notice
+from schemas.objections import RefusedStart, RunFinding
 from schemas.webhooks import WebhookData, WebhookEvent, WebhookPing
 
 
@@ -45,6 +46,7 @@ _STREAMS: Final[Mapping[Event, Callable[[View], Stream]]] = {
     Event.PUBLISHED: View.stream_published,
     Event.CORRECTED: View.stream_corrections,
     Event.CHECKPOINT: View.stream_checkpoints,
+    Event.FOUND: View.stream_findings,
 }
 
 
@@ -79,6 +81,9 @@ class LogEvents:
             size = covering[0] + 1
             if place.event is Event.CHECKPOINT:
                 timestamp, data = self._of_checkpoint(webhook, view, size)
+            elif place.event is Event.FOUND:
+                (found,) = view.objections_at([place.index])
+                timestamp, data = found.logged_at, self._of_objection(webhook, found, size)
             else:
                 (notice,) = view.notices([place.index])
                 timestamp = notice.event.logged_at
@@ -107,6 +112,32 @@ class LogEvents:
             codes=tuple(each.code for each in event.findings or ()),
             corrects=public.get("corrects") if event.kind == "corrected" else None,
             job=job,
+        )
+
+    def _of_objection(
+        self, webhook: Webhook, found: RefusedStart | RunFinding, size: int
+    ) -> WebhookData:
+        entry, job_id = f"{self._base}/entries/{found.index}", found.job_id
+        codes: tuple[str, ...]
+        if isinstance(found, RefusedStart):
+            kind, codes = "refused", (found.code,)
+        else:
+            kind, codes = "finding", tuple(each.code for each in found.findings)
+        return WebhookData(
+            webhook=webhook.name,
+            index=found.index,
+            entry_kind=kind,
+            kind=kind,
+            tree_size=size,
+            url=f"{self._base}/jobs/{job_id}" if job_id else entry,
+            api=f"{self._base}/api/v1/jobs/{job_id}"
+            if job_id
+            else f"{self._base}/api/v1/entries/{found.index}",
+            entry=f"{entry}.json",
+            proof=f"{entry}.proof",
+            job_id=job_id,
+            member=found.member,
+            codes=codes,
         )
 
     def _of_checkpoint(self, webhook: Webhook, view: View, size: int) -> tuple[str, WebhookData]:

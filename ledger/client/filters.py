@@ -7,7 +7,7 @@ from datetime import date
 from ledger.errors import ValueRefused
 from schemas.answers import JobShown
 
-MORE = ("accelerator", "month", "decision", "code", "model")
+MORE = ("accelerator", "month", "decision", "code", "finding", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class JobQuery:
             and self.more.get("accelerator") in {None, job.accelerator}
             and self.more.get("month") in {None, day[:7]}
             and self.more.get("code") in {None, job.rejection_code}
+            and self.more.get("finding") in {None, job.finding_code}
             and self.more.get("model") in {None, job.model_digest}
             and (decision is None or (decision == "rejected") == (job.state == "rejected"))
         )

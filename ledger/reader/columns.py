@@ -55,6 +55,7 @@ _GROUPS: Final = (
 _CHANGING: Final[Mapping[str, DTypeLike]] = {
     "state": np.uint8,
     "egress_bytes": np.int64,
+    "finding_code": np.uint8,
 }
 _CODED: Final = (
     "author",
@@ -63,6 +64,7 @@ _CODED: Final = (
     "rejection_code",
     "model_digest",
     "state",
+    "finding_code",
 )
 _ONCE: Final = {name: group for group in _GROUPS for name in group.columns}
 _ONCE_TYPES: Final = {name: group.columns[name] for name, group in _ONCE.items()}

@@ -48,6 +48,7 @@ class Search:
         self._beside = _all_of(
             self._has("rejection_code", chosen.rejection_code),
             self._has("model_digest", chosen.model),
+            self._has("finding_code", chosen.finding),
             self._between(chosen.first_day, chosen.last_day),
             *(self._matching(term, jobs_with_word) for term in chosen.terms),
         )

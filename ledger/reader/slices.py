@@ -49,8 +49,8 @@ class Slice:
     def codes(self, name: str) -> NDArray[Any]:
         """Where each job's value stands in ``names[name]``; 0 is null.
 
-        ``name``: author, workload_type, accelerator, rejection_code, model_digest or state. The
-        names may hold some that only a larger size has.
+        ``name``: author, workload_type, accelerator, rejection_code, model_digest, state or
+        finding_code. The names may hold some that only a larger size has.
         """
         column = self._column(name)
         group = self.groups.get(name)

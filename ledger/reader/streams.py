@@ -177,6 +177,10 @@ class Streams(ABC):
             at = np.searchsorted(submitted, named)
             opened[at] = found.by_job["disclosed_index"][at]
             since = np.maximum(since, opened)
+        if chosen.finding is not None:
+            since = np.maximum(
+                since, _found_from(found, found.code_of("finding_code", chosen.finding))
+            )
         for term in chosen.terms:
             said = np.full(found.jobs, NEVER, np.int64)
             opens = np.sort(self._texts_with(term.word))
@@ -330,6 +334,16 @@ def _spells(found: Slice, code: int) -> tuple[Indices, Indices, Indices]:
     same = job[at] == job[begins[has_end]]
     end[np.flatnonzero(has_end)[same]] = since[at[same]]
     return since[begins], end, job[begins]
+
+
+def _found_from(found: Slice, code: int | None) -> Indices:
+    """For each job the entry from which on it has a finding of that code; or NEVER."""
+    first = np.full(found.jobs, NEVER, np.int64)
+    if code:
+        rows = found.by_version["finding_code"][: found.versions] == code
+        jobs = found.by_version["job"][: found.versions][rows]
+        np.minimum.at(first, jobs, found.by_version["since"][: found.versions][rows])
+    return first
 
 
 def _no_words(_word: str) -> Indices:

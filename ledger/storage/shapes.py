@@ -206,7 +206,8 @@ class JobFilter:
 
     ``month`` is "2026-11" and ``first_day`` to ``last_day`` (inclusive) are "2026-11-21": the
     submission's, in UTC. ``decision`` is "admitted" or "rejected". ``model`` is the SHA-256 of
-    weights, in hex, as an opened submission names it.
+    weights, in hex, as an opened submission names it. ``finding`` is the code of what was found
+    about the run.
     """
 
     author: str | None = None
@@ -219,6 +220,7 @@ class JobFilter:
     model: str | None = None
     first_day: str | None = None
     last_day: str | None = None
+    finding: str | None = None
     terms: tuple[Term, ...] = ()
 
 

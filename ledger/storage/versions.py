@@ -20,6 +20,7 @@ VERSION_FIELDS: Final = (
     "model_digest",
     "state",
     "egress_bytes",
+    "finding_code",
 )
 """What ``read_versions`` reads of ``tables.JobRow``, in this order."""
 

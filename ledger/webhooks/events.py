@@ -23,11 +23,13 @@ class Event(IntEnum):
     CORRECTED = 3
     MATCHED = 4
     CHECKPOINT = 5
+    FOUND = 6
 
 
 NAMES: Final = {
     "submitted": Event.SUBMITTED,
     "rejected": Event.REJECTED,
+    "findings": Event.FOUND,
     "published": Event.PUBLISHED,
     "corrections": Event.CORRECTED,
     "checkpoints": Event.CHECKPOINT,
@@ -41,6 +43,7 @@ TYPES: Final = {
     Event.CORRECTED: "record.corrected",
     Event.MATCHED: "search.matched",
     Event.CHECKPOINT: "checkpoint.published",
+    Event.FOUND: "finding.logged",
 }
 """What the body of a message calls them."""
 

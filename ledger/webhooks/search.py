@@ -23,6 +23,7 @@ _CODES: Final[Mapping[str, tuple[str, ...]]] = {
     "state": tuple(map(str, State)),
     "decision": ("admitted", "rejected"),
     "code": tuple(map(str, Code)),
+    "finding": tuple(map(str, Code)),
 }
 _FORMS: Final[Mapping[str, tuple[re.Pattern[str], str]]] = {
     "member": (_SLUG, "the short name of a member"),
@@ -58,6 +59,7 @@ def parse_search(given: Mapping[str, object]) -> JobFilter:
         month=found.get("month"),
         decision=found.get("decision"),
         rejection_code=found.get("code"),
+        finding=found.get("finding"),
         model=found.get("model"),
         first_day=found.get("from"),
         last_day=found.get("to"),

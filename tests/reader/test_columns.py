@@ -15,7 +15,7 @@ from ledger.reader.slices import Slice, total
 from ledger.storage.tables import JOBS
 from ledger.storage.versions import VERSION_FIELDS
 
-CODED = ("author", "workload_type", "accelerator", "rejection_code", "state")
+CODED = ("author", "workload_type", "accelerator", "rejection_code", "state", "finding_code")
 NUMBERS = (
     *("submitted_index", "submitted_at", "egress_ceiling_bytes"),
     *("ended_at", "gpu_seconds", "egress_bytes"),

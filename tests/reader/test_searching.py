@@ -51,6 +51,7 @@ def _matches(view: View, job: JobShown, chosen: JobFilter) -> bool:
         and chosen.decision in {None, decision}
         and chosen.rejection_code in {None, job.rejection_code}
         and chosen.model in {None, job.model_digest}
+        and chosen.finding in {None, job.finding_code}
         and (chosen.first_day is None or chosen.first_day <= day)
         and (chosen.last_day is None or day <= chosen.last_day)
         and all(_has_word(view, job, term) for term in chosen.terms)
@@ -80,6 +81,7 @@ def _filters(seed: int) -> list[JobFilter]:
             "month": draw.choice(("2026-09", "2026-12", "2027-03")),
             "decision": draw.choice(("admitted", "rejected")),
             "rejection_code": "R1_forbidden_workload",
+            "finding": "R1_digest_mismatch",
             "first_day": draw.choice(("2026-09-21", "2026-12-23")),
             "last_day": draw.choice(("2026-09-21", "2027-01-31")),
             "terms": tuple(Term(draw.choice(words)) for _ in range(draw.randint(1, 2))),

@@ -38,7 +38,8 @@ def _rejected(world: World, job: str) -> bytes:
 def _history(world: World) -> None:
     """Something for every event."""
     first = world.log(world.submission("one"), _rejected(world, "two"))[0]
-    world.run("one")
+    world.run("one", unchanged=False)
+    world.refuse("R3_missing_record", "There is no receipt.")
     world.days(91)
     world.sweep()
     correction = {

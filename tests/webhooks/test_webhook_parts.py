@@ -83,6 +83,7 @@ def test_the_numbers_and_types_of_events_stay_what_databases_and_receivers_know(
         3: "record.corrected",
         4: "search.matched",
         5: "checkpoint.published",
+        6: "finding.logged",
     }
 
 

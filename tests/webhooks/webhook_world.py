@@ -185,6 +185,7 @@ def expected_of(world: World, webhook: Webhook, start: int) -> list[tuple[int, s
             Event.PUBLISHED: view.stream_published(),
             Event.CORRECTED: view.stream_corrections(),
             Event.CHECKPOINT: view.stream_checkpoints(),
+            Event.FOUND: view.stream_findings(),
         }
         if webhook.search:
             streams[Event.MATCHED] = view.stream_jobs(webhook.search)

@@ -21,6 +21,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "month": noted("Month of submission"),
     "decision": noted("Decision"),
     "code": noted("Reason for rejection"),
+    "finding": noted("Found about the run"),
     "model": noted("Model"),
     "from": noted("First day"),
     "to": noted("Last day"),
