@@ -203,7 +203,10 @@ def _check_pod(
         return
     asked.gpus = gpus
     text = receipt_in(pod.metadata.annotations or {})
-    asked.admission, submitted = prove(text, policy=cluster.policy, valid_hours=cluster.valid_hours)
+    proved, submitted = prove(text, policy=cluster.policy, valid_hours=cluster.valid_hours)
+    # Receipts are public: a job that is not this namespace's is not named in what the log hears.
+    check_member(request.namespace, proved, cluster.members)
+    asked.admission = proved
     now = cluster.clock()
     admission = check_started(
         text,
@@ -215,7 +218,6 @@ def _check_pod(
         valid_hours=cluster.valid_hours,
         wall_seconds=pod.spec.active_deadline_seconds,
     )
-    check_member(request.namespace, admission, cluster.members)
     check_volumes(pod.metadata, pod.spec)
     if template or request.dry_run:
         return

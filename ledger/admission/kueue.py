@@ -197,6 +197,8 @@ def _decide(workload: Workload, cluster: Cluster, known: dict[str, Any]) -> Deci
         raise AdmissionRefused(Code.Q_MALFORMED, "The workload has more than one receipt.")
     text = receipts.pop() if receipts else receipt_in({})
     proved, submitted = prove(text, policy=cluster.policy, valid_hours=cluster.valid_hours)
+    # Receipts are public: a job that is not this namespace's is not named in what the log hears.
+    check_member(workload.metadata.namespace, proved, cluster.members)
     known |= {"job_id": proved.job_id, "member": proved.author}
     now = cluster.clock()
     _check_clock(proved, now)
@@ -210,7 +212,6 @@ def _decide(workload: Workload, cluster: Cluster, known: dict[str, Any]) -> Deci
         valid_hours=cluster.valid_hours,
         wall_seconds=workload.spec.maximum_execution_time_seconds,
     )
-    check_member(workload.metadata.namespace, admission, cluster.members)
     for template in with_gpus:
         check_volumes(template.metadata, template.spec)
     return Decided(

@@ -36,12 +36,15 @@ RECEIPT: Final = ".tlog-proof"
 FILE: Final = "outbox.db"
 
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,149}", re.ASCII)
-_TABLE: Final = """CREATE TABLE IF NOT EXISTS said (
+_TABLES: Final = (
+    """CREATE TABLE IF NOT EXISTS said (
     number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, about TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('waiting', 'answered', 'refused')),
     body BLOB, digest TEXT NOT NULL UNIQUE, trouble TEXT NOT NULL DEFAULT '',
     CHECK ((state = 'waiting') = (body IS NOT NULL))
-) STRICT"""
+) STRICT""",
+    "CREATE INDEX IF NOT EXISTS waiting ON said (number) WHERE state = 'waiting'",
+)
 # A process that closes any handle on a file gives up its POSIX locks on it, those of its other
 # threads too: one thread at a time has the file open.
 _alone: Final = Lock()
@@ -227,7 +230,8 @@ class Outbox:
                     # What was answered leaves no opening behind in the file's free pages.
                     file.execute("PRAGMA secure_delete = ON")
                     file.execute("BEGIN IMMEDIATE")
-                    file.execute(_TABLE)
+                    for each in _TABLES:
+                        file.execute(each)
                     yield file
                     file.execute("COMMIT")
             except sqlite3.Error as error:

@@ -22,10 +22,13 @@ BUSY_TIMEOUT_S: Final = 20.0
 YOUNG_S: Final = 300
 """A pod that is missing from a list of the living is given this long to appear in it."""
 
-_TABLE: Final = """CREATE TABLE IF NOT EXISTS pods (
+_TABLES: Final = (
+    """CREATE TABLE IF NOT EXISTS pods (
     pod TEXT PRIMARY KEY, run TEXT NOT NULL, job_id TEXT NOT NULL,
     gpus INTEGER NOT NULL CHECK (gpus > 0), held_at INTEGER NOT NULL, ended_at INTEGER
-) STRICT"""
+) STRICT""",
+    "CREATE INDEX IF NOT EXISTS holding ON pods (job_id) WHERE ended_at IS NULL",
+)
 # As in the register: a process that closes a handle on a file gives up its locks on it.
 _alone: Final = Lock()
 
@@ -104,7 +107,8 @@ class PodsOfJobs:
                 with closing(connecting) as file:
                     file.execute("PRAGMA synchronous = EXTRA")
                     file.execute("BEGIN IMMEDIATE")
-                    file.execute(_TABLE)
+                    for each in _TABLES:
+                        file.execute(each)
                     yield file
                     file.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:

@@ -22,7 +22,7 @@ SEED_BYTES: Final = 32
 MAX_ALIKE: Final = 300
 """Statements of one content that are told apart by their second, from now on."""
 PUBLIC_FINDINGS: Final[Mapping[Code, str]] = {
-    Code.R1_WEIGHT_DELTA: "The run could write to the weights of a model, or carry a change of them.",
+    Code.R1_WEIGHT_DELTA: "The run could write to the weights of a model, or change them.",
     Code.R1_OPTIMIZER_ON_UPLOADED_MODEL: "The run names the uploaded model to an optimizer.",
     Code.R1_FORBIDDEN_WORKLOAD: "The run is of a class of work that the charter forbids.",
     Code.R1_DIGEST_MISMATCH: "The weights are not those that were admitted.",

@@ -2,11 +2,14 @@
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from admission_world import JOB, Paper, decided, paper
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from kubernetes import client
 from kubernetes_world import (
     IN_BASE64,
@@ -340,6 +343,24 @@ def test_a_list_of_pods_that_cannot_be_used_starts_nothing(here: Cluster, tmp_pa
     refused(here, pod(), Code.R3_MISSING_RECORD)
 
 
+def test_the_receipt_of_somebody_else_does_not_name_them_in_what_the_log_hears(
+    tmp_path: Path,
+) -> None:
+    judged = ask(cluster(tmp_path, members={"deepseek": "zhipu"}), pod(spec(container(9))))
+    assert judged.refusal is not None
+    assert (judged.refusal.job_id, judged.refusal.member) == (None, None)
+
+
+def test_of_many_pods_at_once_as_many_start_as_were_admitted(here: Cluster) -> None:
+    owners = [owner(uid())]
+    pods = [pod(spec(container(1)), owners=owners) for _ in range(24)]
+    bodies = [json.dumps(review(each, user=JOB_CONTROLLER)).encode() for each in pods]
+    with ThreadPoolExecutor(8) as threads:
+        judged = list(threads.map(lambda body: judge(parse_review(body), here), bodies))
+    assert sum(each.answer["response"]["allowed"] for each in judged) == 8
+    assert {each.refusal.code for each in judged if each.refusal} == {Code.Q_QUOTA}
+
+
 def test_a_namespace_runs_the_jobs_of_its_member_alone(tmp_path: Path) -> None:
     refused(cluster(tmp_path, members={"deepseek": "zhipu"}), pod(), Code.R3_MISSING_RECORD)
     refused(cluster(tmp_path, members={"other": "deepseek"}), pod(), Code.R3_MISSING_RECORD)
@@ -514,6 +535,51 @@ def test_what_is_no_review_is_malformed(body: bytes) -> None:
 
 def test_a_review_of_the_form_that_the_malformed_ones_almost_have_is_read() -> None:
     assert parse_review(_ASKED).uid == "1"
+
+
+_PATHS = [
+    ("metadata",), ("metadata", "annotations"), ("metadata", "uid"), ("metadata", "labels"),
+    ("metadata", "annotations", "ledger.apsci/receipt"),
+    ("metadata", "annotations", "ledger.apsci/model-volume"),
+    ("metadata", "ownerReferences"), ("spec",), ("spec", "containers"), ("spec", "volumes"),
+    ("spec", "initContainers"), ("spec", "containers", 0), ("spec", "containers", 0, "resources"),
+    ("spec", "containers", 0, "resources", "limits", "nvidia.com/gpu"),
+    ("spec", "containers", 0, "volumeMounts"), ("spec", "volumes", 0),
+    ("spec", "volumes", 0, "persistentVolumeClaim"), ("spec", "activeDeadlineSeconds"),
+    ("spec", "containers", 0, "volumeMounts", 0), ("spec", "containers", 0, "securityContext"),
+]  # fmt: skip
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda below: (
+        st.lists(below, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["name", "limits", "nvidia.com/gpu", "readOnly", "claimName", "emptyDir"]
+            ),
+            below,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(path=st.sampled_from(_PATHS), value=_ANYTHING)
+def test_whatever_stands_in_a_pod_it_is_answered_and_nothing_fails_inside(
+    tmp_path_factory: pytest.TempPathFactory, path: tuple[Any, ...], value: object
+) -> None:
+    here = cluster(tmp_path_factory.mktemp("cluster"))
+    asked = review(pod())
+    thing = asked["request"]["object"]
+    place: Any = thing
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    judged = judge(parse_review(json.dumps(asked).encode()), here)
+    response = judged.answer["response"]
+    # 500 is for what nobody thought of.
+    assert response["allowed"] or response["status"]["code"] == 403, response
 
 
 def test_a_fault_inside_starts_nothing_and_shows_nothing(
