@@ -214,7 +214,7 @@ def list_job_artifacts(request: Asking, job_id: FromPath[str]) -> Response[bytes
             bytes=each.kept.bytes if each.kept else None,
             sha256=each.kept.sha256 if each.kept else None,
         )
-        for each in asking.house.artifacts.listed(job_id, size=asking.size)
+        for each in asking.house.shelf.listed(job_id, size=asking.size)
     ]
     with asking.view() as view:
         return whole_list(asking, view, found, row=ArtifactListed)

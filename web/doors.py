@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from ledger.artifacts import Door
+from ledger.artifacts import Door, Shelf
 from ledger.assembly.questions import SignalsFound
 from ledger.errors import LedgerError
 from ledger.reader import Reader, View
@@ -41,6 +41,9 @@ class House(Protocol):
     def submit_batch(self, lines: Sequence[bytes]) -> Future[list[Receipted | LedgerError]]:
         """Queue several statements, each of which is answered by itself."""
         ...
+
+    shelf: Shelf
+    """The artifacts that were debited to jobs."""
 
     @property
     def artifacts(self) -> Door:

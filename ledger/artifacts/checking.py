@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from ledger.artifacts.door import kept_of
 from ledger.artifacts.objects import Objects
 from ledger.artifacts.sealing import Unsealer, sealed_length
+from ledger.artifacts.shelf import kept_of
 from ledger.errors import CommitmentError, LogUnavailable
 from ledger.storage.artifact_rows import StoredArtifact
 from ledger.storage.egress import STORED

@@ -18,7 +18,8 @@ from msgspec import Struct
 
 from ledger.artifacts.objects import Objects
 from ledger.artifacts.sealing import Unsealer
-from ledger.artifacts.shapes import Kept, Listed, check_name, is_artifact_id, is_name
+from ledger.artifacts.shapes import Kept, check_name, is_artifact_id, is_name
+from ledger.artifacts.shelf import is_disclosed, is_quarantined, kept_of
 from ledger.artifacts.upload import Upload
 from ledger.errors import (
     ArtifactRefused,
@@ -31,20 +32,16 @@ from ledger.errors import (
     Quarantined,
     ValueRefused,
 )
-from ledger.records.entry import parse_entry
 from ledger.records.proposal import DoorFinding, Proposal
 from ledger.storage.artifact_rows import StoredArtifact
 from ledger.storage.egress import STORED
 from ledger.storage.keyring import KeyRing
 from ledger.storage.shapes import StoredJob
-from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Store
 from ledger.vault import Vault
-from schemas.statements import ENDINGS, ArtifactRead, ArtifactWrite, Code
+from schemas.statements import ArtifactRead, ArtifactWrite, Code
 
 NOTHING: Final = "there is no such artifact, or it is not public yet"
-_HELD: Final = "artifacts"
-"""The sealed field of a job's ending whose disclosure opens the job's artifacts."""
 
 
 class Placing(Protocol):
@@ -250,29 +247,6 @@ class Door:
         except CommitmentError as error:
             raise LogUnavailable(f"artifact {artifact.artifact_id}: {error}") from None
 
-    def listed(self, job_id: str, *, size: int) -> list[Listed]:
-        """Every artifact that was debited to a job in the tree of ``size`` entries, in log order.
-
-        Raises NotFound for a job that is not there.
-        """
-        with self._store.snapshot() as reads:
-            job = reads.job(job_id, size=size)
-            if job is None:
-                raise NotFound("no such job")
-            opened = not _quarantined(job) and _disclosed(reads, job_id, size=size)
-        with self._store.artifacts(writes=False) as rows:
-            found = [each for each in rows.of_job(job_id) if each.index < size]
-        return [
-            Listed(
-                artifact_id=each.artifact_id,
-                artifact_class=each.artifact_class,
-                egress_bytes=each.debited_bytes,
-                index=each.index,
-                kept=self._kept(each) if opened and each.state == STORED else None,
-            )
-            for each in found
-        ]
-
     # --- what both need ---
 
     def _sweep(self) -> None:
@@ -299,7 +273,7 @@ class Door:
             job = reads.job(parsed.job_id, size=size)
         if job is None:
             raise NotFound("no such job")
-        if _quarantined(job):
+        if is_quarantined(job):
             raise _in_quarantine(job.job_id)
         return job
 
@@ -308,15 +282,15 @@ class Door:
             job = reads.job(job_id, size=size)
             if job is None:
                 raise NotFound(NOTHING)
-            if _quarantined(job):
+            if is_quarantined(job):
                 raise _in_quarantine(job_id)
-            if not _disclosed(reads, job_id, size=size):
+            if not is_disclosed(reads, job_id, size=size):
                 raise NotFound(NOTHING)
 
     def _check_quarantine(self, job_id: str) -> None:
         with self._store.snapshot() as reads:
             job = reads.job(job_id, size=reads.head().size)
-        if job is None or _quarantined(job):
+        if job is None or is_quarantined(job):
             raise _in_quarantine(job_id)
 
     def _log(self, proposal: Proposal) -> Placing:
@@ -354,35 +328,8 @@ class Door:
         return kept_of(self._vault, artifact)
 
 
-def kept_of(vault: Vault, artifact: StoredArtifact) -> Kept:
-    """What is sealed about a stored artifact. Raises LogUnavailable where it does not open."""
-    assert artifact.details is not None
-    try:
-        plain = vault.unseal(artifact.details, said=artifact.artifact_id.encode())
-        return msgspec.json.decode(plain, type=Kept)
-    except (CommitmentError, msgspec.MsgspecError) as error:
-        raise LogUnavailable(
-            f"what is kept of artifact {artifact.artifact_id} does not open: {type(error).__name__}"
-        ) from None
-
-
-def _quarantined(job: StoredJob) -> bool:
-    return job.finding_code == Code.R1_DIGEST_MISMATCH
-
-
 def _in_quarantine(job_id: str) -> Quarantined:
     return Quarantined(
         f"the weights of job {job_id} were not what they were before: its artifacts are neither"
         " served nor taken"
     )
-
-
-def _disclosed(reads: Snapshot, job_id: str, *, size: int) -> bool:
-    """Whether the job's ending is open in a tree of ``size``, and with it the job's artifacts."""
-    for entry in reads.entries_of_job(job_id, size=size):
-        if entry.kind in ENDINGS:
-            opened = reads.disclosure_of(entry.index, size=size)
-            found = None if opened is None else reads.entry(opened)
-            disclosed = None if found is None else parse_entry(found.data).disclosed
-            return disclosed is not None and _HELD in disclosed.fields
-    return False

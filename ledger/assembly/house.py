@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from ledger import keys
-from ledger.artifacts import Door, open_objects
+from ledger.artifacts import Door, Shelf, open_objects
 from ledger.assembly.bulk import BulkFiles
 from ledger.assembly.desk import Answers, Desk
 from ledger.assembly.questions import Questions, SignalsFound
@@ -64,6 +64,7 @@ class Ledger:
             self.charter = genesis.charter
             if writer and self.standard is not None:
                 begin_with(self.store, self.standard)
+            self.shelf = Shelf(self.store, None)
             self._writing = _Writing(self, verify_signatures=verify_signatures) if writer else None
         except BaseException:
             self.store.close()
@@ -170,6 +171,7 @@ class _Writing:
             ledger.store, vault, append=self.sequencer.submit, clock=ledger.clock
         )
         settings = ledger.settings
+        ledger.shelf = Shelf(ledger.store, vault)
         self.artifacts = Door(
             ledger.store,
             vault,

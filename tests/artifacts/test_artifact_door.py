@@ -122,9 +122,21 @@ def test_an_artifact_is_debited_kept_sealed_and_public_after_disclosure(
             assert early.status == nothing.status == 404
             assert early.body == (b"" if method == "HEAD" else nothing.body)
             assert early.headers["content-length"] == nothing.headers["content-length"]
+    (sealed,) = site.get(AT).json()["data"]
+    assert sealed["artifact_class"] == "document"
+    assert sealed["egress_bytes"] == len(REPORT)
+    assert [sealed[each] for each in ("name", "media_type", "bytes", "sha256")] == [None] * 4
+    page = site.get(f"/en/jobs/{JOB}").text
+    assert "What left through the one door" in page
+    assert "report.json" not in page
+    size = ledger.reader.tree_size()
     disclose(ledger, clock)
     reply = site.get(f"{AT}/report.json")
     assert (reply.status, reply.body) == (200, REPORT)
+    (listed,) = site.get(AT).json()["data"]
+    assert (listed["name"], listed["bytes"]) == ("report.json", len(REPORT))
+    assert site.get(f"{AT}?at={size}").json()["data"] == [sealed]
+    assert f'"{AT}/report.json"' in site.get(f"/en/jobs/{JOB}").text
     assert reply.headers["etag"] == f'"{sha256(REPORT).hexdigest()}"'
     assert reply.headers["content-type"] == "application/json"
     assert reply.headers["content-disposition"].startswith("attachment")

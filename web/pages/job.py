@@ -36,6 +36,7 @@ def show_job(request: Asking, job_id: FromPath[str]) -> Response[Any]:
             cited=cited,
             citations=citations,
             code=qr.encode(cited.address),
+            debited=asking.house.shelf.listed(job_id, size=asking.size),
             **_of_job(asking, view, detail),
         )
 
