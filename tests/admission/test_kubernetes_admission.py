@@ -549,7 +549,11 @@ _PATHS = [
     ("spec", "containers", 0, "volumeMounts", 0), ("spec", "containers", 0, "securityContext"),
 ]  # fmt: skip
 _ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
     lambda below: (
         st.lists(below, max_size=3)
         | st.dictionaries(
