@@ -215,7 +215,9 @@ CHECKS = {
         Check("usage-above-admitted", "charter", "finding", "entry", "_usage"),
         Check("egress-above-ceiling", "charter", "finding", "entry", "_let_out"),
         Check("artifact-above-ceiling", "charter", "finding", "entry", "_artifact"),
-        Check("artifact-read-by-another", "charter", "finding", "entry", "_artifact"),
+        Check("artifact-read-by-another", "charter", "finding", "entry", "_read"),
+        Check("bad-artifact", "charter", "finding", "entry", "_artifact"),
+        Check("member-egress-above-quota", "charter", "finding", "entry", "_of_member"),
         Check("egress-after-quarantine", "charter", "finding", "entry", "_let_out"),
         Check("weights-changed", "charter", "finding", "entry", "_ended"),
         Check("missing-finding", "charter", "finding", "entry", "_due"),
@@ -1501,6 +1503,7 @@ class Rules(NamedTuple):
     artifacts: dict[str, int]
     job_wall_s: int | None = None
     member_gpus: int | None = None
+    member_bytes: int = 10**13
     threshold: int | None = None
     """None: the majority of the council's authors."""
 
@@ -1540,7 +1543,6 @@ def read_rules(charter: object) -> Rules:
         return Rules(*first, FIRST_CEILINGS)
     ceilings = exact(charter["artifact_ceilings"], frozenset(ARTIFACT_CLASSES))
     quotas = exact(charter["quotas"], QUOTAS)
-    integer(quotas["member_egress_bytes"])
     integer(quotas["member_model_egress_bytes"])
     integer(charter["admission_hours"])
     job_wall_s, member_gpus = quotas["job_wall_seconds"], quotas["member_gpus"]
@@ -1549,6 +1551,7 @@ def read_rules(charter: object) -> Rules:
         {name: integer(ceilings[name]) for name in ARTIFACT_CLASSES},
         None if job_wall_s is None else integer(job_wall_s),
         None if member_gpus is None else integer(member_gpus),
+        integer(quotas["member_egress_bytes"]),
         integer(charter["council_threshold"]),
     )
 
@@ -1610,7 +1613,7 @@ def _about_end(public: dict[str, Any]) -> tuple[Any, ...]:
     return *amounts, public["weights_unchanged"], seconds(string(public["ended_at"]))
 
 
-def _about_artifact(public: dict[str, Any], count: int, name: str) -> tuple[Any, ...]:
+def _about_artifact(public: dict[str, Any], count: int, name: str, offset: int) -> tuple[Any, ...]:
     if not ULID.fullmatch(string(public["artifact_id"])):
         raise Malformed("the artifact ID is not a ULID")
     if integer(public["artifact_count"]) != count:
@@ -1618,19 +1621,18 @@ def _about_artifact(public: dict[str, Any], count: int, name: str) -> tuple[Any,
     amount = integer(public["egress_bytes"])
     if amount == 0:
         raise Malformed("an artifact of no bytes")
-    return amount, name
+    return amount, name, public["artifact_id"], offset
 
 
 def _about_write(public: dict[str, Any]) -> tuple[Any, ...]:
     name = string(public["artifact_class"])
     if name not in ARTIFACT_CLASSES:
         raise Malformed("a class of artifact that is not a known code")
-    return _about_artifact(public, 1, name)
+    return _about_artifact(public, 1, name, 0)
 
 
 def _about_read(public: dict[str, Any]) -> tuple[Any, ...]:
-    integer(public["offset"])
-    return _about_artifact(public, 0, "")
+    return _about_artifact(public, 0, "", integer(public["offset"]))
 
 
 def _about_refused(public: dict[str, Any]) -> tuple[Any, ...]:
@@ -2057,6 +2059,7 @@ CREATE TABLE job (number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, state TEX
     end_by INTEGER, began INTEGER, before TEXT, after TEXT, flags INTEGER, member TEXT,
     admitted INTEGER, charter INTEGER, classes TEXT);
 CREATE INDEX job_running ON job (end_by) WHERE end_by IS NOT NULL;
+CREATE TABLE artifact (id TEXT PRIMARY KEY, job INTEGER, bytes INTEGER) WITHOUT ROWID;
 CREATE TABLE said (job INTEGER, digest BLOB, entry INTEGER, author TEXT,
     PRIMARY KEY (job, digest)) WITHOUT ROWID;
 CREATE TABLE sealed (entry INTEGER PRIMARY KEY, job TEXT, author TEXT, schema TEXT,
@@ -2186,6 +2189,7 @@ class Memory:
         self._sealed: dict[int, Waiting] = {}
         self._shut: dict[int, None] = {}
         self._said: list[tuple[int, bytes, int, str]] = []
+        self._artifacts: dict[str, tuple[int, int]] = {}
 
     def marks(self) -> list[int]:
         """Return which program made the file, and which version of it."""
@@ -2268,6 +2272,18 @@ class Memory:
         row = self.db.execute(query, (job.number, index)).fetchone()
         return None if row is None else str(row[0])
 
+    def artifact(self, name: str) -> tuple[int, int] | None:
+        """Return the job's number and the bytes of an artifact; None where none was taken."""
+        if (found := self._artifacts.get(name)) is not None:
+            return found
+        query = "SELECT job, bytes FROM artifact WHERE id = ?"
+        row: tuple[int, int] | None = self.db.execute(query, (name,)).fetchone()
+        return row
+
+    def take_artifact(self, name: str, job: Job, size: int) -> None:
+        """Remember an artifact that was taken."""
+        self._artifacts[name] = job.number, size
+
     # What is sealed.
 
     def seal(self, index: int, waiting: Waiting) -> None:
@@ -2330,6 +2346,9 @@ class Memory:
         self.db.executemany("DELETE FROM sealed WHERE entry = ?", shut)
         self.db.executemany("INSERT OR IGNORE INTO opened VALUES (?)", shut)
         self._shut.clear()
+        artifacts = [(name, *each) for name, each in self._artifacts.items()]
+        self.db.executemany("INSERT OR IGNORE INTO artifact VALUES (?, ?, ?)", artifacts)
+        self._artifacts.clear()
         before = self.db.total_changes
         self.db.executemany("INSERT OR IGNORE INTO said VALUES (?, ?, ?, ?)", self._said)
         twice = []
@@ -2474,6 +2493,27 @@ def breaches(rules: Rules, about: tuple[Any, ...], held: int) -> Iterator[Breach
         yield against, "Q_quota", told
 
 
+class Window:
+    """What a member has let out on a day and the 30 days before it; days are counted from 1970."""
+
+    __slots__ = ("days", "today", "used")
+
+    def __init__(self, today: int = 0, days: dict[int, int] | None = None) -> None:
+        self.today, self.days = today, days or {}
+        self.used = sum(self.days.values())
+
+    def turn(self, today: int) -> None:
+        """Forget what is older."""
+        self.today = today
+        self.days = {day: amount for day, amount in self.days.items() if day >= today - 30}
+        self.used = sum(self.days.values())
+
+    def add(self, amount: int) -> None:
+        """Count something that left today."""
+        self.days[self.today] = min(self.days.get(self.today, 0) + amount, 2**62)
+        self.used += amount
+
+
 class Replay:
     """The log's history, entry by entry, held against the rules. Knows no hashes and no network."""
 
@@ -2494,6 +2534,8 @@ class Replay:
         """Whether the log has had anything of ``charter/2`` or later, which logs its findings."""
         self.held: Counter[str] = Counter()
         """GPUs that the jobs of a member hold which are admitted and have not ended."""
+        self.windows: dict[str, Window] = {}
+        """What each member has let out in 30 days."""
         self.claims: set[str] = set()
         """Jobs of which the ledger found other weights, while the digests are still sealed."""
         self.ended: tuple[int, str] | None = None
@@ -2524,6 +2566,8 @@ class Replay:
         kept = {name: getattr(self, name) for name in self.FIELDS}
         kept |= {"size": self.size, "counts": dict(self.counts), "held": dict(+self.held)}
         kept |= {"claims": sorted(self.claims), "ended": self.ended}
+        windows = self.windows.items()
+        kept["windows"] = {member: [each.today, [*each.days.items()]] for member, each in windows}
         self.memory.write("replay", kept)
 
     def resume(self) -> None:
@@ -2535,6 +2579,9 @@ class Replay:
         self.counts.update({str(kind): integer(n) for kind, n in kept["counts"].items()})
         self.held.update({str(member): integer(n) for member, n in kept["held"].items()})
         self.claims.update(map(string, kept["claims"]))
+        for member, (today, days) in kept["windows"].items():
+            amounts = {integer(day): integer(amount) for day, amount in days}
+            self.windows[string(member)] = Window(integer(today), amounts)
         if kept["ended"] is not None:
             self.ended = integer(kept["ended"][0]), string(kept["ended"][1])
         query = "SELECT entry, since, rules FROM charter ORDER BY entry"
@@ -2979,30 +3026,36 @@ class Replay:
             job.end_by = None if job.wall_s is None else logged_at + job.wall_s + STALLED_S
         elif kind == "egress":
             if len(about) > 1:
-                self._artifact(index, job, said)
+                self._artifact(index, job, said, logged_at)
             self._let_out(index, job, about[0], reported=len(about) == 1)
+            self._of_member(index, job, about[0], logged_at, reported=len(about) == 1)
         elif kind in ENDS:
             job.end_by, job.began = None, index
             self.ended = index, job.job_id
             self._ended(index, kind, job, about)
 
-    def _artifact(self, index: int, job: Job, said: Said) -> None:
+    def _artifact(self, index: int, job: Job, said: Said, logged_at: int) -> None:
         """Hold an artifact that was taken, or read by its member, against what is allowed."""
-        amount, name = said.about
+        amount, name, artifact, _ = said.about
+        known = self.memory.artifact(artifact)
         if not name:
-            if said.author != job.member:
-                told = {"author": said.author[:60], "member": (job.member or "-")[:60]}
-                sentence = say("read by {author}; the job is {member}'s", **told)
-                self.tally.add("artifact-read-by-another", index, sentence)
+            self._read(index, job, said, known)
             return
+        if known is not None:
+            sentence = say("artifact {artifact} was taken before", artifact=artifact)
+            self.tally.add("bad-artifact", index, sentence)
+        else:
+            self.memory.take_artifact(artifact, job, amount)
         classes = json.loads(job.classes or "{}")
         used = classes.get(name, 0)
         classes[name] = min(used + amount, 2**62)
         job.classes = json.dumps(classes)
-        charter = self.charters.get(0 if job.charter is None else job.charter)
-        if charter is None:
-            return
-        most = charter.rules.artifacts[name]
+        charters = (
+            self.charters.get(0 if job.charter is None else job.charter),
+            self._in_force(logged_at),
+        )
+        # A job has what it was admitted with; a charter that allows more since allows it, too.
+        most = max((each.rules.artifacts[name] for each in charters if each), default=2**62)
         if used <= most < used + amount:
             sentence = say(
                 "{sum:,} bytes of class {name} so far, the ceiling is {most:,}",
@@ -3010,7 +3063,43 @@ class Replay:
                 name=name,
                 most=most,
             )
-            self.tally.add("artifact-above-ceiling", index, sentence, charter.entry)
+            self.tally.add("artifact-above-ceiling", index, sentence)
+
+    def _read(self, index: int, job: Job, said: Said, known: tuple[int, int] | None) -> None:
+        """Hold what a member reads of an artifact against whose it is and how long it is."""
+        amount, _, artifact, offset = said.about
+        if said.author != job.member:
+            told = {"author": said.author[:60], "member": (job.member or "-")[:60]}
+            sentence = say("read by {author}; the job is {member}'s", **told)
+            self.tally.add("artifact-read-by-another", index, sentence)
+        if known is None or known[0] != job.number:
+            sentence = say("the job has no artifact {artifact}", artifact=artifact)
+            self.tally.add("bad-artifact", index, sentence)
+        elif offset + amount > known[1]:
+            amounts = {"end": offset + amount, "size": known[1]}
+            sentence = say("read up to byte {end:,} of {size:,}", **amounts)
+            self.tally.add("bad-artifact", index, sentence)
+
+    def _of_member(
+        self, index: int, job: Job, amount: int, logged_at: int, *, reported: bool
+    ) -> None:
+        """Count what a member's jobs have let out in 30 days, as the artifact door counts."""
+        if job.member is None:
+            return
+        window = self.windows.get(job.member)
+        if window is None:
+            window = self.windows[job.member] = Window()
+        if window.today != logged_at // DAY_S:
+            window.turn(logged_at // DAY_S)
+        charter = self._in_force(logged_at)
+        most = 2**62 if charter is None else charter.rules.member_bytes
+        room = max(most - window.used, 0)
+        # What is reported afterwards cannot be refused any more: it takes what is left.
+        window.add(min(amount, room) if reported else amount)
+        if amount > room and not reported:
+            told = {"member": job.member[:60], "sum": window.used, "most": most}
+            sentence = say("{sum:,} bytes of {member} in 30 days, the quota is {most:,}", **told)
+            self.tally.add("member-egress-above-quota", index, sentence)
 
     def _let_out(self, index: int, job: Job, amount: int, *, reported: bool) -> None:
         """Add up what left; ``reported``: afterwards, by a gateway that has a door of its own."""
@@ -5213,6 +5302,12 @@ CHINESE = {
     "{sum:,} bytes of class {name} so far, the ceiling is {most:,}": (
         "{name}类至此共{sum:,}字节，上限是{most:,}"
     ),
+    "artifact {artifact} was taken before": "产物{artifact}先前已收取过",
+    "the job has no artifact {artifact}": "这项任务没有产物{artifact}",
+    "read up to byte {end:,} of {size:,}": "共{size:,}字节，却读到第{end:,}字节",
+    "{sum:,} bytes of {member} in 30 days, the quota is {most:,}": (
+        "{member}在30天内共{sum:,}字节，限额是{most:,}"
+    ),
     "job {job} is in quarantine": "任务{job}已被隔离",
     "no finding follows it, although the weights are others": "权重已变，其后却没有认定",
     "its codes are not those of one kind of finding": "其代码不属于同一种认定",
@@ -5557,9 +5652,20 @@ The gateway's signed figures add up to more than the submission's ceiling. The f
 is named. The gateway should have stopped it: ask what left.
 
 artifact-above-ceiling: A job's artifacts of one class are more than the charter lets out.
-The gateway's signed entries add up, class by class, to more than the charter says that was in force
-when the job was admitted. The first one beyond it is named. The store debits before it takes
-anything, so it was gone around, or its counters were changed: ask what left.
+The gateway's signed entries add up, class by class, to more than the charter allows, whether the
+one under which the job was admitted or the one in force by now. The first entry beyond it is named.
+The store debits before it takes anything, so it was gone around, or its counters were changed: ask
+what left.
+
+bad-artifact: An artifact was taken twice, or read where there is none.
+Each artifact has an ID of its own and is debited once, whole. What a member reads has to be part of
+one that its job has put out. The entries prove it. Bytes that left under another name were not
+counted as what they are: ask the gateway.
+
+member-egress-above-quota: One member's jobs let out more in 30 days than the charter allows.
+Counted is what was taken and read through the artifact door, and what gateways reported as far as
+there was room for it, on the day of the entry and the thirty days before. The charter in force at
+the entry says how much it may be. The entries prove it. Ask the gateway what left.
 
 artifact-read-by-another: An artifact was read by somebody whose job it is not.
 Before it is disclosed only the member whose job made it may read an artifact. The signed entry
@@ -5871,8 +5977,16 @@ egress-above-ceiling: 流出的数据超过这项任务的上限。
 什么。
 
 artifact-above-ceiling: 任务某一类产物超过章程的上限。
-网关签过名的条目按类相加，超过任务获准时生效的章程所定的数。这里指明的是第一个超出的条目。产物库在
-收取之前先记账，所以要么绕过了它，要么计数被改动过：请问流出了什么。
+网关签过名的条目按类相加，超过章程所允许的，无论依据任务获准时的章程，还是此时生效的章程。这里指明
+的是第一个超出的条目。产物库在收取之前先记账，所以要么绕过了它，要么计数被改动过：请问流出了什么。
+
+bad-artifact: 产物收取了两次，或者读取了没有的产物。
+每件产物有自己的编号，一次整体记账。成员所读的，必须是其任务产物的一部分。各条目就是证明。借别的名
+目流出的字节，没有照实计数：请问网关。
+
+member-egress-above-quota: 一个成员的任务在30天内流出的超过章程所允许的。
+计入的是条目当天及其前三十天里经产物之门收取和读取的，以及各网关所报、在余额以内的部分。限额由条目
+写入时生效的章程而定。各条目就是证明。请问网关流出了什么。
 
 artifact-read-by-another: 读取产物的不是任务的主人。
 产物在解封之前，只有任务所属的成员可以读取。签过名的条目写的是别人。门本不该打开：请问读走了什么。

@@ -236,6 +236,32 @@ def lets_a_rival_read(operator: Operator) -> None:
     read(operator, job, "alpha" if member == "beta" else "beta")
 
 
+@cheat("bad-artifact")
+def books_two_artifacts_under_one_name(operator: Operator) -> None:
+    """The second one takes the place of the first, which was small and harmless."""
+    job = operator.running_job()
+    first = operator.public(take(operator, job, 1_000))
+    operator.say_again(take(operator, job, 2_000), job=job, artifact_id=first["artifact_id"])
+
+
+@cheat("bad-artifact")
+def lets_a_member_read_what_was_never_taken(operator: Operator) -> None:
+    """Bytes leave as if they were read of an artifact, and no such artifact was ever debited."""
+    job = operator.running_job()
+    take(operator, job, 999)
+    member = operator.entries[operator.find("submitted", nth=-1)]["statement"]["author"]
+    read(operator, job, member)
+
+
+@cheat("member-egress-above-quota")
+def splits_what_leaves_over_many_jobs(operator: Operator) -> None:
+    """No job is above its ceiling; the member's jobs together carry a model out."""
+    operator.live(31 * DAY_S)
+    change(operator, embargo_days=90, member_egress_bytes=10_000)
+    for _ in range(11):
+        take(operator, operator.running_job(), 1_000)
+
+
 @cheat("wrong-role")
 def lets_a_member_refuse_a_rivals_start(operator: Operator) -> None:
     """That a run was refused is for the orchestrator to say, and not for whoever gains by it."""

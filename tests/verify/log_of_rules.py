@@ -153,9 +153,16 @@ class RuledHistory(History):
         return self.say("egress", "gateway", job_id, public, schema="artifact-write/1")
 
     def read(self, job_id: str, amount: int, author: str = "lab-a") -> int:
-        """A member reads of an artifact."""
+        """A member reads of the newest artifact of a job."""
+        taken = [
+            entry["statement"]["public"]["artifact_id"]
+            for entry in self.entries
+            if entry.get("statement", {}).get("schema") == "artifact-write/1"
+            and entry["statement"]["job_id"] == job_id
+        ]
+        self.now_s += 1
         public = {
-            "artifact_id": self.new_artifact(),
+            "artifact_id": taken[-1],
             "offset": 0,
             "egress_bytes": amount,
             "artifact_count": 0,
@@ -173,6 +180,12 @@ class RuledHistory(History):
         self.decide(index, job, [])
         self.start(job)
         self.now_s += 600
+        return job
+
+    def running_with(self, amount: int) -> str:
+        """A job that runs, of which one artifact was taken."""
+        job = self.running()
+        self.take(job, amount)
         return job
 
     def end_with(self, job_id: str, kind: str = "completed", **public: object) -> int:

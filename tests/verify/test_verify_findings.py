@@ -29,6 +29,7 @@ def judge(log: History, tmp_path: Path, *more: str | Path) -> Verdict:
 def ended(log: RuledHistory, **digests: Any) -> int:
     """A run that says that nothing changed, and whose digests are sealed."""
     job = log.running()
+    log.take(job, 10)
     submitted = next(
         index
         for index, entry in enumerate(log.entries)
@@ -302,7 +303,9 @@ def read_from_quarantine(log: RuledHistory) -> int:
 
 
 def read_by_another_member(log: RuledHistory) -> int:
-    return log.read(log.running(), 1, "lab-b")
+    job = log.running()
+    log.take(job, 1)
+    return log.read(job, 1, "lab-b")
 
 
 def tensors(log: RuledHistory) -> int:
@@ -327,6 +330,56 @@ def more_than_the_job_asked_for(log: RuledHistory) -> int:
     return log.read(job, 1)
 
 
+def one_artifact_twice(log: RuledHistory) -> int:
+    job = log.running()
+    first = log.take(job, 7)
+    return log.public(log.take(job, 9), **_id_of(log, first))
+
+
+def one_artifact_of_two_jobs(log: RuledHistory) -> int:
+    first = log.take(log.running(), 7)
+    return log.public(log.take(log.running("lab-b"), 7), **_id_of(log, first))
+
+
+def a_read_beyond_the_end(log: RuledHistory) -> int:
+    job = log.running()
+    log.take(job, 7)
+    return log.public(log.read(job, 5), offset=3)
+
+
+def a_read_of_nothing(log: RuledHistory) -> int:
+    job = log.running()
+    log.take(job, 7)
+    return log.public(log.read(job, 7), artifact_id=log.new_artifact())
+
+
+def a_read_of_anothers(log: RuledHistory) -> int:
+    first = log.take(log.running("lab-b"), 7)
+    job = log.running()
+    log.take(job, 7)
+    return log.public(log.read(job, 7), **_id_of(log, first))
+
+
+def a_member_with_many_jobs(log: RuledHistory) -> int:
+    log.change("council-b", member_egress_bytes=1_000)
+    for _ in range(4):
+        log.end_with(log.running_with(200))
+    other = log.running("lab-b")
+    log.take(other, 1_000)
+    log.end_with(other)
+    reported = log.running()
+    log.public(log.egress(reported), egress_bytes=5_000)
+    log.end_with(reported)
+    log.pass_time(31 * DAY_S)
+    job = log.running_with(800)
+    log.read(job, 200)
+    return log.read(job, 1)
+
+
+def _id_of(log: RuledHistory, index: int) -> dict[str, Any]:
+    return {"artifact_id": log.entries[index]["statement"]["public"]["artifact_id"]}
+
+
 def _tables(most: int) -> dict[str, int]:
     return {"document": 10**9, "table": most, "image": 10**9, "opaque": 10**8, "tensor": 0}
 
@@ -340,6 +393,12 @@ def _tables(most: int) -> dict[str, int]:
         (tensors, "artifact-above-ceiling"),
         (tables_in_a_hundred_parts, "artifact-above-ceiling"),
         (more_than_the_job_asked_for, "egress-above-ceiling"),
+        (one_artifact_twice, "bad-artifact"),
+        (one_artifact_of_two_jobs, "bad-artifact"),
+        (a_read_beyond_the_end, "bad-artifact"),
+        (a_read_of_nothing, "bad-artifact"),
+        (a_read_of_anothers, "bad-artifact"),
+        (a_member_with_many_jobs, "member-egress-above-quota"),
     ],
 )
 @pytest.mark.parametrize("returning", [False, True])
@@ -367,6 +426,10 @@ def test_the_ceilings_are_those_under_which_the_job_was_admitted(
     log.take(job, 60)
     log.take(job, 40)
     assert judge(log, tmp_path / "up to it").status == 0
+    more = log.copy()
+    more.change("council-b", artifact_ceilings=_tables(101))
+    more.take(job, 1)
+    assert judge(more, tmp_path / "a charter that allows more").status == 0
     index = log.take(job, 1)
     log.take(job, 1)
     verdict = judge(log, tmp_path / "above")
@@ -395,7 +458,8 @@ def taken_by_a_member(log: RuledHistory) -> int:
 
 
 def read_by_the_gateway(log: RuledHistory) -> int:
-    index = log.read(log.running(), 1)
+    log.take(job := log.running(), 1)
+    index = log.read(job, 1)
     log.entries[index]["statement"]["author"] = "gateway"
     resign(log.entries[index])
     return index
@@ -478,6 +542,7 @@ def test_a_statement_of_odd_shape_is_named(
 ) -> None:
     kind, changes = odd
     job = log.running()
+    log.take(job, 1)
     said: dict[str, Callable[[], int]] = {
         "take": lambda: log.take(job, 1),
         "read": lambda: log.read(job, 1),
