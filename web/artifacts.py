@@ -27,7 +27,7 @@ from web.api import BASE, JSON
 from web.bulk_files import byte_range
 from web.doors import House
 from web.newest import Newest
-from web.query import parse_query
+from web.query import ParameterRefused, parse_query
 from web.writing import Disconnected
 
 _PLACE: Final = re.compile(
@@ -88,7 +88,7 @@ class Artifacts:
     async def answer(self, scope: Scope, receive: Receive, place: Place) -> Answer:
         """Take or give one artifact. Raises LedgerErrors."""
         for name in parse_query(scope["query_string"]):
-            raise ValueRefused("an artifact's address takes no parameter", field=name[:40])
+            raise ParameterRefused("an artifact's address takes no parameter", field=name[:40])
         method = scope["method"]
         if method == "PUT":
             async with self._room:

@@ -378,7 +378,7 @@ _ARTIFACT_NAME: Final = Parameter(
 _SIGNED: Final = Parameter(
     "Ledger-Statement",
     noted("The signed statement, in base64"),
-    {"type": "string", "maxLength": 8192},
+    {"type": "string", "minLength": 1, "maxLength": 8192, "pattern": "^[A-Za-z0-9+/]+=*$"},
 )
 DOOR: Final = (
     Operation(
