@@ -49,7 +49,7 @@ def prepare() -> "str | None":
             _install()
         with started():
             return None
-    except SlurmMissing as missing:
+    except (SlurmMissing, OSError, ValueError, subprocess.SubprocessError) as missing:
         return f"the tests that need a real Slurm are left out: {missing}"
 
 

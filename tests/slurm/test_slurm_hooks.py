@@ -10,8 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from admission_world import policy_text
 from slurm_world import LedgerWorld, _slurm, served
 from test_slurm_jobs import FIXTURES, QUEUE, ULID
+
+from ledger.cli.slurm_desk import open_desk
+from ledger.errors import LedgerError
 
 SCRIPTS = ("prolog.sh", "ended.sh", "node_prolog.sh")
 
@@ -107,6 +111,30 @@ def test_no_controller_no_start(hooks: Hooks) -> None:
     assert (status, "it does not start" in said) == (2, True)
     status, said = hooks.run("prolog.sh", "prolog_slurmctld_22_05.env", SLURM_JOB_ID="1; id")
     assert (status, "not the number of a Slurm job" in said) == (2, True)
+
+
+def test_a_clusters_file_that_leads_astray_stops_every_hook(hooks: Hooks) -> None:
+    text = hooks.ledger.site.read_text()
+    state, odd = hooks.ledger.folder / "state", hooks.ledger.folder / "odd.toml"
+
+    def refused(changed: str, pattern: str) -> None:
+        assert changed != text or state.stat().st_mode & 0o020
+        odd.write_text(changed)
+        with pytest.raises(LedgerError, match=pattern):
+            open_desk(odd)
+
+    assert open_desk(hooks.ledger.site, longest_s=3).give_up_after_s == 3
+    refused(text.replace("weights_unchanged = true\n", ""), "no end of a run can be reported")
+    refused(text.replace("milli_h200", "milli_h100"), "usage")
+    refused(text.replace("/policy", "/data/keys/authors/orchestrator.key"), "orchestrator.key")
+    refused(text.replace("orchestrator.key", "nobody.key"), "nobody.key")
+    other = hooks.ledger.folder / "other"
+    other.write_text(policy_text())
+    refused(text.replace("/policy", "/other"), "is not in policy")
+    state.chmod(0o770)
+    refused(text, "its owner alone can write")
+    state.chmod(0o700)
+    assert open_desk(hooks.ledger.site).site.cluster == "apsci"
 
 
 def test_the_installed_scripts_are_whole_and_slurm_conf_is_told_of_them(hooks: Hooks) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import slurm_world  # noqa: F401 - puts the folder of admission_world on the path
 from admission_world import DECIDED, JOB, POLICY, paper
 
 from ledger.admission.receipt import read_admission
