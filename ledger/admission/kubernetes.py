@@ -230,6 +230,7 @@ def _check_pod(
         job_id=admission.job_id,
         gpus=gpus,
         admitted=admission.gpu_count,
+        wall_limit_seconds=admission.wall_limit_seconds,
         at=now,
     )
 

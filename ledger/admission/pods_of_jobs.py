@@ -27,7 +27,7 @@ _TABLES: Final = (
     pod TEXT PRIMARY KEY, run TEXT NOT NULL, job_id TEXT NOT NULL,
     gpus INTEGER NOT NULL CHECK (gpus > 0), held_at INTEGER NOT NULL, ended_at INTEGER
 ) STRICT""",
-    "CREATE INDEX IF NOT EXISTS holding ON pods (job_id) WHERE ended_at IS NULL",
+    "CREATE INDEX IF NOT EXISTS holding ON pods (job_id)",
 )
 # As in the register: a process that closes a handle on a file gives up its locks on it.
 _alone: Final = Lock()
@@ -39,19 +39,39 @@ class PodsOfJobs:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
 
-    def hold(self, pod: str, *, run: str, job_id: str, gpus: int, admitted: int, at: int) -> None:
+    def hold(
+        self,
+        pod: str,
+        *,
+        run: str,
+        job_id: str,
+        gpus: int,
+        admitted: int,
+        wall_limit_seconds: int,
+        at: int,
+    ) -> None:
         """Let ``pod`` hold ``gpus`` of the ``admitted`` GPUs of a job, at unix seconds ``at``.
 
         The same pod again holds what it says now. Returns once it is on the disk. Raises
-        AdmissionRefused where the job's other pods leave too few, and where the file cannot be
-        used.
+        AdmissionRefused where the job's other pods leave too few GPUs or have used up its time, and
+        where the file cannot be used.
         """
         with self._open() as file:
-            (others,) = file.execute(
-                "SELECT coalesce(sum(gpus), 0) FROM pods"
-                " WHERE job_id = ? AND pod != ? AND ended_at IS NULL",
+            others = 0
+            periods = []
+            for held, since, until in file.execute(
+                "SELECT gpus, held_at, ended_at FROM pods WHERE job_id = ? AND pod != ?",
                 (job_id, pod),
-            ).fetchone()
+            ):
+                others += held if until is None else 0
+                periods.append((since, at if until is None else until))
+            used = _together(periods)
+            if used >= wall_limit_seconds:
+                raise AdmissionRefused(
+                    Code.Q_QUOTA,
+                    f"The pods of this run have had {used} seconds; job {job_id} was admitted with"
+                    f" {wall_limit_seconds}.",
+                )
             if others + gpus > admitted:
                 raise AdmissionRefused(
                     Code.Q_QUOTA,
@@ -125,3 +145,13 @@ class PodsOfJobs:
         mode = self._path.lstat().st_mode
         if not stat.S_ISREG(mode) or mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise OSError("it is no regular file, or others than its owner may write it")
+
+
+def _together(periods: list[tuple[int, int]]) -> int:
+    """Seconds in which at least one of the periods was."""
+    used, reached = 0, 0
+    for since, until in sorted(periods):
+        begin = max(since, reached)
+        used += max(0, until - begin)
+        reached = max(reached, until)
+    return used

@@ -279,6 +279,35 @@ def test_a_pod_that_has_ended_gives_its_gpus_back_to_its_run(here: Cluster) -> N
     allowed(here, again, user=JOB_CONTROLLER)
 
 
+def test_a_run_that_has_had_its_time_starts_no_further_pod_and_pauses_do_not_count(
+    here: Cluster,
+) -> None:
+    assert isinstance(here.clock, Clock)
+    owners = [owner(uid())]
+    # An hour, by two pods of which one began within the other's time; a pause; a second hour.
+    for periods in ((3_600, 1_800), (3_599,)):
+        pods = []
+        begun = here.clock.now
+        for length in periods:
+            here.clock.now = begun + periods[0] - length
+            pods.append(pod(spec(container(4)), owners=owners))
+            allowed(here, pods[-1], user=JOB_CONTROLLER)
+        here.clock.now = begun + periods[0]
+        for each in pods:
+            over = each | {"status": {"phase": "Failed"}}
+            ended(here, over, old=each, operation="UPDATE", sub_resource="status")
+        here.clock.now += 40_000
+    last = pod(owners=owners)
+    allowed(here, last, user=JOB_CONTROLLER)
+    here.clock.now += 1
+    again = pod(spec(container(0)), owners=owners)
+    allowed(here, again, user=JOB_CONTROLLER)
+    over = last | {"status": {"phase": "Failed"}}
+    ended(here, over, old=last, operation="UPDATE", sub_resource="status")
+    message = refused(here, pod(owners=owners), Code.Q_QUOTA, user=JOB_CONTROLLER)
+    assert "have had 7200 seconds" in message
+
+
 @pytest.mark.parametrize(
     ("phase", "node", "group", "grace", "over"),
     [

@@ -289,7 +289,13 @@ def test_admit_pods_gives_back_what_no_living_pod_holds(
     living_pod, ghost = pod(), pod()
     for each in (living_pod, ghost):
         here.pods.hold(
-            each["metadata"]["uid"], run="Job/1", job_id=JOB, gpus=4, admitted=8, at=here.clock()
+            each["metadata"]["uid"],
+            run="Job/1",
+            job_id=JOB,
+            gpus=4,
+            admitted=8,
+            wall_limit_seconds=60,
+            at=here.clock(),
         )
     given = ("admit-pods", "pods.json", "--register", "register.db")
     listed = {"kind": "List", "items": [living_pod], "metadata": {"resourceVersion": ""}}
