@@ -9,9 +9,11 @@ import asyncio
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import msgspec
 from litestar.exceptions import MethodNotAllowedException
@@ -30,6 +32,8 @@ from web.newest import Newest
 from web.query import ParameterRefused, parse_query
 from web.writing import Disconnected
 
+T = TypeVar("T")
+
 _PLACE: Final = re.compile(
     rf"{BASE}/jobs/([0-7][0-9A-HJKMNP-TV-Z]{{25}})/artifacts/([^/]+)", re.ASCII
 )
@@ -39,6 +43,7 @@ MAX_HEADER: Final = 8_192
 WRITTEN_AT_ONCE: Final = 1 << 20
 IDLE_S: Final = 60.0
 """How long an upload may send nothing."""
+THREADS: Final = 32
 UPLOADS: Final = 64
 """How many uploads one process takes at a time; more wait for their turn, unread."""
 CSP: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
@@ -84,6 +89,17 @@ class Artifacts:
         self._house = house
         self._newest = newest
         self._room = asyncio.Semaphore(UPLOADS)
+        # Looking at a large table takes minutes: nobody else's answers wait for that.
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="artifacts")
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=True)
+
+    async def _apart(self, work: Callable[..., T], *arguments: object, **named: object) -> T:
+        """Have work done in a thread of its own kind."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, partial(work, *arguments, **named))
 
     async def answer(self, scope: Scope, receive: Receive, place: Place) -> Answer:
         """Take or give one artifact. Raises LedgerErrors."""
@@ -115,7 +131,7 @@ class Artifacts:
                 field="Content-Length",
             )
         door = self._house.artifacts
-        upload = await asyncio.to_thread(
+        upload = await self._apart(
             door.admit,
             _decoded(statement),
             job_id=place.job_id,
@@ -126,15 +142,15 @@ class Artifacts:
             await _stream(receive, upload)
         except BaseException:
             # Whoever cancels this waits until nothing is left of it.
-            await asyncio.shield(asyncio.to_thread(door.give_up, upload))
+            await asyncio.shield(self._apart(door.give_up, upload))
             raise
-        kept = await asyncio.to_thread(door.keep, upload)
+        kept = await self._apart(door.keep, upload)
         body = msgspec.json.encode(_shown(upload, kept))
         return answer(201, body, JSON, location=f"{BASE}/entries/{upload.artifact.index}")
 
     async def _read(self, statement: bytes, place: Place) -> Answer:
         """What the job's own member asks for by a statement, whatever ``Range`` says."""
-        given = await asyncio.to_thread(
+        given = await self._apart(
             self._house.artifacts.member, statement, job_id=place.job_id, name=place.name
         )
         headers: tuple[Header, ...] = (*_described(given.kept), (b"cache-control", b"no-store"))
@@ -143,7 +159,7 @@ class Artifacts:
 
     async def _public(self, scope: Scope, place: Place) -> Answer:
         newest = await self._newest.get()
-        given = await asyncio.to_thread(
+        given = await self._apart(
             self._house.artifacts.public,
             place.job_id,
             place.name,

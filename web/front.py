@@ -159,6 +159,8 @@ class Front:
     def close(self) -> None:
         """Let the house go, when the server stops."""
         self._lists.close()
+        if self._artifacts is not None:
+            self._artifacts.close()
         if self._newest is not None:
             self._newest.close()
 

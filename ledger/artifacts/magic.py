@@ -21,7 +21,22 @@ HEAD: Final = 65_536
 """How many of the first bytes are looked at."""
 MEMBERS: Final = 4_096
 """Of how many members an archive may have its names looked at; one with more is a tensor's."""
+DIRECTORY: Final = 1 << 20
+"""The longest list of members that is read, in bytes."""
 _MEMBERS_OPENED: Final = 64
+_DAMAGED: Final = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    OSError,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What reading an archive may raise, whatever is wrong with it."""
+_END: Final = 22
+_LONGEST_END: Final = _END + 65_535
 _OLD_PICKLES: Final = (b"(lp0", b"(dp0", b"ctorch", b"cnumpy", b"ccopy_reg", b"]q\x00", b"}q\x00")
 _HDF5_AT: Final = (0, 512, 1024, 2048, 4096, 8192)
 _SAFETENSORS_HEADER: Final = 100_000_000
@@ -74,7 +89,7 @@ def is_png(head: bytes) -> bool:
 
 def is_parquet(head: bytes) -> bool:
     """Whether bytes begin like Parquet."""
-    return head.startswith((b"PAR1", b"PARE"))
+    return head.startswith(b"PAR1")
 
 
 def guessed(head: bytes) -> str | None:
@@ -165,6 +180,8 @@ def _inside(head: bytes, whole: BinaryIO | None) -> str | None:
 
 def _in_archive(whole: BinaryIO) -> str | None:
     try:
+        if _directory_bytes(whole) > DIRECTORY:
+            return "zip archive of thousands of files"
         with zipfile.ZipFile(whole) as archive:
             members = archive.infolist()
             if len(members) > MEMBERS:
@@ -176,11 +193,22 @@ def _in_archive(whole: BinaryIO) -> str | None:
                 found = _framework(beginning)
                 if found:
                     return f"zip archive with {found}"
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, OSError):
-        return None
-    except (zlib.error, lzma.LZMAError):
-        return None
+    except _DAMAGED:
+        pass  # No archive that anything could read.
     return None
+
+
+def _directory_bytes(whole: BinaryIO) -> int:
+    """How long an archive says that its list of members is: all of it would be in memory.
+
+    Found as zipfile finds it (APPNOTE 4.3.16): at the very end, or else before a comment.
+    """
+    whole.seek(0, io.SEEK_END)
+    whole.seek(max(whole.tell() - _LONGEST_END, 0))
+    end = whole.read(_LONGEST_END)
+    at = len(end) - _END if end[-_END:].startswith(b"PK\x05\x06") else end.rfind(b"PK\x05\x06")
+    whole.seek(0)
+    return int.from_bytes(end[at + 12 : at + 16], "little") if at >= 0 else 0
 
 
 def _known_name(filename: str) -> str:

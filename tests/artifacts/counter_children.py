@@ -3,6 +3,7 @@
 from multiprocessing.connection import Connection
 
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from ledger.records.egress import Scope
 from ledger.storage.egress import CeilingHeld, grow
@@ -16,16 +17,21 @@ def grow_and_say(pipe: Connection, url: str, key: str, ceiling: int, tries: int)
         connection.execute(text("SELECT 1"))
     pipe.send("ready")
     pipe.recv()
-    taken = 0
-    for _ in range(tries):
+    taken = tried = 0
+    while tried < tries:
         try:
             with (
                 engine.connect().execution_options(ledger_writes=True) as connection,
                 connection.begin(),
             ):
                 grow(connection, [((Scope.JOB, key), 1, ceiling)])
-        except CeilingHeld:
+        except OperationalError:
+            # SQLite's lock went to the others for longer than its patience: nothing was tried.
             continue
+        except CeilingHeld:
+            tried += 1
+            continue
+        tried += 1
         taken += 1
     engine.dispose()
     pipe.send(taken)

@@ -248,7 +248,7 @@ def test_a_counter_that_holds_costs_the_batch_none_of_its_other_works(
 def test_processes_that_ask_nobody_take_exactly_what_there_is(
     database_url: str, settings: Settings
 ) -> None:
-    ceiling, tries, children = 80, 25, 6
+    ceiling, tries, children = 50, 15, 6
     store = Store(settings.database_url)
     with store.engine.connect() as connection, connection.begin():
         connection.execute(

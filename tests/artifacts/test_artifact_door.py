@@ -293,8 +293,11 @@ def test_whoever_hangs_up_leaves_the_debit_and_no_object(
             "headers": [(name.lower().encode(), value.encode()) for name, value in given.items()],
         }
         door = Artifacts(ledger, Newest(ledger.reader))
-        async with asyncio.timeout(120):
-            await door.answer(scope, receive, Place(JOB, "x.bin"))
+        try:
+            async with asyncio.timeout(120):
+                await door.answer(scope, receive, Place(JOB, "x.bin"))
+        finally:
+            door.close()
 
     with pytest.raises(Disconnected):
         site.run(hang_up())

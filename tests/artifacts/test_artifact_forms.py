@@ -182,6 +182,13 @@ def test_an_image_of_more_pixels_than_memory_is_refused_before_it_is_unpacked() 
     assert refusal("image", b"GIF89a" + bytes(30)) == "R2_unmetered_egress"
 
 
+def test_an_archive_of_a_million_names_is_not_read() -> None:
+    archive = bytearray(_zip("notes.txt", b"hello"))
+    end = archive.rfind(b"PK\x05\x06")
+    archive[end + 12 : end + 16] = (magic.DIRECTORY + 1).to_bytes(4, "little")
+    assert refusal("opaque", bytes(archive)) == "R2_unmetered_egress"
+
+
 @given(st.binary(max_size=200))
 def test_looking_at_any_bytes_never_fails_otherwise(data: bytes) -> None:
     for artifact_class in ("document", "table", "image", "opaque", "tensor"):
