@@ -1379,6 +1379,7 @@ SIGNATURE, SEALED = frozenset({"key_id", "value"}), frozenset({"fields", "root"}
 OPENED = COMMON | {"discloses", "job_id", "reason", "fields"}
 OPENED_WHOLE, OPENED_PART = OPENED | {"seed"}, OPENED | {"salts", "closed", "withheld_by"}
 STATEMENT = frozenset({"author", "kind", "made_at", "public", "schema"})
+STATEMENT_MOST = STATEMENT | {"job_id", "sealed"}
 
 
 class Endorsement(NamedTuple):
@@ -1467,12 +1468,14 @@ Keys = dict[tuple[str, str], bytes]
 """Public key by author and key ID in hex."""
 
 
-def exact(value: object, required: frozenset[str], *optional: str) -> dict[str, Any]:
-    """Return ``value`` if it is an object of exactly these fields."""
+def exact(
+    value: object, required: frozenset[str], most: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """Return ``value`` if it is an object of exactly these fields, or of up to ``most``."""
     if not isinstance(value, dict):
         raise Malformed("an object is missing")
-    if value.keys() != required and not (required <= value.keys() <= required.union(optional)):
-        odd = sorted((required ^ value.keys()) - {*optional})
+    if value.keys() != required and not (required <= value.keys() <= most):
+        odd = sorted((required - value.keys()) | (value.keys() - (most or required)))
         raise Malformed(f"missing or unknown fields: {', '.join(odd)[:120]}")
     return value
 
@@ -1697,7 +1700,7 @@ def _read_endorsements(
 def read_statement(entry: dict[str, Any], data: bytes | None, keys: Keys | None) -> Said:
     """Check shape and signature. ``data``: the entry if canonical; ``keys`` None: no signatures."""
     kind = entry["kind"]
-    statement = exact(entry.get("statement"), STATEMENT, "job_id", "sealed")
+    statement = exact(entry.get("statement"), STATEMENT, STATEMENT_MOST)
     endorsed = kind in OF_NO_JOB and "endorsements" in entry
     fields = SIGNED_SEALED if "sealed" in statement else SIGNED
     exact(entry, fields | {"endorsements"} if endorsed else fields)

@@ -245,3 +245,38 @@ def test_a_copy_keeps_its_checkpoint_until_a_later_one_is_verified(
     evidence = tmp_path / "evidence"
     assert run(address, "--vkey", KEY, "--mirror", copy, "--evidence", evidence).status == 1
     assert (copy / "checkpoint").read_bytes() == kept
+
+
+def older(state: Path, version: int) -> None:
+    """Make a state what an earlier version of the script wrote: fewer tables, another number."""
+    with sqlite3.connect(state) as db:
+        db.execute("DROP TABLE charter")
+        db.execute("DROP TABLE artifact")
+        db.execute(f"PRAGMA user_version = {version}")
+    db.close()
+
+
+def test_the_state_of_an_earlier_version_is_read_and_the_log_is_read_again(
+    log: History, tmp_path: Path, state: Path
+) -> None:
+    assert judge(first(log, 600).write(tmp_path / "before"), state, "--vkey", KEY).status == 0
+    older(state, 1)
+    kept = state.read_bytes()
+    mirror = log.write(tmp_path / "after")
+    verdict = judge(mirror, state)
+    assert (verdict.status, verdict.report["read_from"]) == (0, 0)
+    assert judge(mirror, state).report["read_from"] == len(log.entries)
+    # What it had kept holds the log to its past all the same.
+    state.write_bytes(kept)
+    log.entries[9] = log.entries[10]
+    verdict = judge(log.write(tmp_path / "other"), state)
+    assert verdict.codes == {"log-forked"}
+
+
+def test_the_state_of_a_later_version_is_refused(log: History, tmp_path: Path, state: Path) -> None:
+    mirror = log.write(tmp_path / "mirror")
+    assert judge(mirror, state, "--vkey", KEY).status == 0
+    older(state, 3)
+    verdict = judge(mirror, state)
+    assert verdict.status == 2
+    assert "another version" in verdict.stderr
