@@ -93,7 +93,8 @@ def _bulk_recipes(site: Site, tag: str = "en") -> list[Recipe]:
 
 
 def _fetched(site: Site, out: str) -> None:
-    assert set(out.splitlines()) == {f"{name}: OK" for name in FILES - {"SHA256SUMS"}}
+    listed = FILES - {"SHA256SUMS"} | {"signals.json"}
+    assert set(out.splitlines()) == {f"{name}: OK" for name in listed}
 
 
 def _in_the_log(site: Site, out: str) -> None:
