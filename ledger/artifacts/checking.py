@@ -11,12 +11,16 @@ from typing import Final
 from ledger.artifacts.objects import Objects
 from ledger.artifacts.sealing import Unsealer, sealed_length
 from ledger.artifacts.shelf import kept_of
-from ledger.errors import CommitmentError, LogUnavailable
+from ledger.errors import CommitmentError, LedgerError, LogUnavailable
+from ledger.records.entry import parse_entry
 from ledger.storage.artifact_rows import StoredArtifact
 from ledger.storage.egress import STORED
+from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Store
 from ledger.vault import Vault
+from schemas.statements import ArtifactWrite
 
+AT_ONCE: Final = 1_024
 RESTORE: Final = "restore the artifacts from a backup"
 
 
@@ -31,22 +35,72 @@ class Odd:
 
 
 def check_artifacts(store: Store, objects: Objects, vault: Vault | None) -> Iterator[Odd]:
-    """Where the store's listing and the objects differ; without ``vault`` sizes alone are asked."""
-    known: set[str] = set()
+    """Where entries, rows and objects differ; without ``vault`` objects are not opened.
+
+    May run beside a server: objects are listed before rows are read, and entries before either,
+    so what comes in meanwhile is never taken for something odd.
+    """
+    with store.snapshot() as reads:
+        size = reads.head().size
+    unknown = set(objects.addresses())
+    yield from _unlisted(store, size=size)
     with store.artifacts(writes=False) as rows:
         for artifact in rows.every():
             if artifact.address is not None:
                 # That of an upload which broke is known too: nobody is served it.
-                known.add(artifact.address)
+                unknown.discard(artifact.address)
             if artifact.state == STORED:
                 yield from _check(objects, vault, artifact)
-    for address in objects.addresses():
-        if address not in known:
-            yield Odd(
-                "artifact surplus",
-                f"the object {address} belongs to no artifact",
-                "find out what wrote it, then remove it",
-            )
+    for address in sorted(unknown):
+        yield Odd(
+            "artifact surplus",
+            f"the object {address} belongs to no artifact",
+            "find out what wrote it, then remove it",
+        )
+
+
+_Debited = tuple[int, str, str, str, int]
+"""Index, artifact, job, class, bytes."""
+
+
+def _unlisted(store: Store, *, size: int) -> Iterator[Odd]:
+    """Debits without their row, and rows without a debit, in a tree of ``size`` entries."""
+    with store.snapshot() as reads, store.artifacts(writes=False) as rows:
+        debits = _debits(reads, size)
+        listed = (
+            (each.index, each.artifact_id, each.job_id, each.artifact_class, each.debited_bytes)
+            for each in rows.every()
+            if each.index < size
+        )
+        debit, row = next(debits, None), next(listed, None)
+        while debit is not None or row is not None:
+            if debit == row:
+                debit, row = next(debits, None), next(listed, None)
+            elif row is None or (debit is not None and debit[0] <= row[0]):
+                assert debit is not None
+                said = f"artifact {debit[1]} was debited, and its row is missing or says otherwise"
+                yield Odd("artifact", said, "run `ledger rebuild`", debit[0])
+                row = next(listed, None) if row is not None and row[0] == debit[0] else row
+                debit = next(debits, None)
+            else:
+                said = f"the row of artifact {row[1]} follows from no entry"
+                yield Odd("artifact surplus", said, "find out what wrote it", row[0])
+                row = next(listed, None)
+
+
+def _debits(reads: Snapshot, size: int) -> Iterator[_Debited]:
+    start = 0
+    while found := reads.some_of_kind("egress", start=start, limit=AT_ONCE):
+        for stored in found:
+            try:
+                signed = parse_entry(stored.data).signed
+            except LedgerError:
+                continue  # That the entry is damaged is found where entries are checked.
+            if stored.index < size and signed and isinstance(signed.public, ArtifactWrite):
+                said = signed.public
+                job_id = signed.job_id or ""
+                yield stored.index, said.artifact_id, job_id, said.artifact_class, said.egress_bytes
+        start = found[-1].index + 1
 
 
 def _check(objects: Objects, vault: Vault | None, artifact: StoredArtifact) -> Iterator[Odd]:

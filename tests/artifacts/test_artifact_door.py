@@ -25,10 +25,12 @@ from artifact_world import (
     write,
 )
 from browser import Browser, Reply
+from sqlalchemy import text
 
 from ledger import keys
 from ledger.artifacts import check_artifacts, open_objects
 from ledger.assembly import Ledger
+from ledger.rebuild import rebuild
 from ledger.settings import Settings
 from ledger.vault import Vault
 from web.app import create_app
@@ -446,3 +448,24 @@ def test_a_crash_after_the_debit_leaves_nothing_that_is_served(
             assert put(site, write(3, 3), b"ghi", name="first").status == 201
         assert list((Path(settings.artifacts) / "incoming").iterdir()) == []
         assert odd(settings, ledger) == []
+
+
+def test_fsck_finds_debits_without_rows_and_rows_without_debits_and_rebuild_mends_them(
+    ledger: Ledger, settings: Settings
+) -> None:
+    ledger.log([write(number, 5) for number in range(4)])
+    assert odd(settings, ledger) == []
+    with ledger.store.engine.connect() as connection, connection.begin():
+        for sql, number in (
+            ("DELETE FROM stored_artifacts", 1_000),
+            ("UPDATE stored_artifacts SET debited_bytes = 6", 1_001),
+            ("UPDATE stored_artifacts SET leaf_index = 2", 1_003),
+        ):
+            connection.execute(text(f"{sql} WHERE artifact_id = '{kit.ulid(number)}'"))
+    assert sorted(odd(settings, ledger)) == ["artifact"] * 3 + ["artifact surplus"]
+    with ledger.store.engine.connect() as connection, connection.begin():
+        connection.execute(text("DELETE FROM stored_artifacts"))
+    rebuild(ledger.store)
+    assert odd(settings, ledger) == []
+    with ledger.store.artifacts(writes=False) as rows:
+        assert {each.state for each in rows.every()} == {"failed"}
