@@ -465,7 +465,8 @@ def test_every_filter_has_a_name_and_a_form_in_the_answer(site: Browser, titled:
             JOB_FILTERS,
             (
                 *("canary", "alpha", "eval_suite", "admitted", "nvidia_h200", "2026-12"),
-                *("admitted", "R1_forbidden_workload", model, "2026-12-01", "2026-12-31"),
+                *("admitted", "R1_forbidden_workload", "R1_digest_mismatch", model),
+                *("2026-12-01", "2026-12-31"),
             ),
             strict=True,
         )
