@@ -4965,6 +4965,9 @@ def receipt_facts(
         sentence = say("logged at {at}, but witnesses had seen it at {seen}", at=told_of["at"],
                        seen=clock_text(seen))  # fmt: skip
         raise Proven("post-dated", sentence)
+    if "submission" in receipt.extra:
+        target = answered(receipt, checkpoint, row)
+        return say("{kind}, logged at {at}, in answer to entry {target}", **told_of, target=target)
     if "opening" not in receipt.extra:
         return say("{kind}, logged at {at}", **told_of)
     said = row.body
@@ -4981,6 +4984,29 @@ def receipt_facts(
             "{kind}, logged at {at}, opened but for {paths}", **told_of, paths=listed(closed)
         )
     return say("{kind}, logged at {at}, opened", **told_of)
+
+
+def answered(receipt: Receipt, checkpoint: Checkpoint, row: Row) -> int:
+    """Check the submission that an admission's receipt carries; its index. Raises Proven."""
+    try:
+        told = exact(receipt.extra["submission"], frozenset({"entry", "index", "proof"}))
+        index, entry = integer(told["index"]), canonical(told["entry"])
+        path = [from_base64(string(node), 32) for node in listed_in(told["proof"])[:64]]
+        submission = read_entry(entry, None).body
+    except (Malformed, ValueError, TypeError, RecursionError) as error:
+        sentence = say("not in the form of its kind: {why}", why=str(error))
+        raise Proven("malformed-entry", sentence) from None
+    root = None
+    if index < checkpoint.size:
+        root = inclusion_root(leaf_hash(entry), index, checkpoint.size, path)
+    if root != checkpoint.root:
+        sentence = say("the path does not lead from this entry to the signed root")
+        raise Proven("proof-mismatch", sentence)
+    asked = (index, submission.job_id) if isinstance(submission, Said) else None
+    if not isinstance(row.body, Decided) or (row.body.refers_to, row.body.job_id) != asked:
+        sentence = say("it refers to entry {target}", target=index)
+        raise Proven("decision-without-submission", sentence)
+    return index
 
 
 def check_evidence(options: argparse.Namespace) -> Outcome:
@@ -5157,6 +5183,9 @@ CHINESE = {
         "（登记册在日志里：verify.py URL）。"
     ),
     "{kind}, logged at {at}": "{kind}，写入于{at}",
+    "{kind}, logged at {at}, in answer to entry {target}": (
+        "{kind}，写入于{at}，答复的是条目{target}"
+    ),
     "{kind}, logged at {at}, opened": "{kind}，写入于{at}，已解封",
     "{kind}, logged at {at}, opened but for {paths}": "{kind}，写入于{at}，已解封，但不含{paths}",
     "key         {vkey}": "密钥        {vkey}",

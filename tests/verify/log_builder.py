@@ -400,11 +400,20 @@ class History:
         text = self.checkpoint_text()
         return text + "\n" + sign_note(text, ORIGIN, key or signing_key(ORIGIN))
 
-    def receipt(self, index: int, *, opening: Entry | None = None) -> str:
-        extra = {"entry": self.entries[index]} | ({"opening": opening} if opening else {})
+    def receipt(
+        self, index: int, *, opening: Entry | None = None, submission: Entry | None = None
+    ) -> str:
+        extra = {"entry": self.entries[index]}
+        extra |= {"opening": opening} if opening else {}
+        extra |= {"submission": submission} if submission is not None else {}
         path = [to_base64(node) for node in inclusion_path(index, self.leaves())]
         lines = ["c2sp.org/tlog-proof@v1", f"extra {to_base64(canonical(extra))}"]
         return "\n".join([*lines, f"index {index}", *path]) + "\n\n" + self.checkpoint()
+
+    def proved(self, index: int) -> Entry:
+        """An entry as an admission's receipt carries its submission."""
+        path = [to_base64(node) for node in inclusion_path(index, self.leaves())]
+        return {"entry": self.entries[index], "index": index, "proof": path}
 
     def write(self, folder: Path, *, key: SigningKey | None = None) -> Path:
         """Write checkpoint, vkey, every tile and every bundle; ``key`` signs in the log's place."""

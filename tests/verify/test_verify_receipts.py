@@ -1,5 +1,6 @@
 """One receipt, offline: it holds, or it is refused by name."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,3 +182,60 @@ def test_what_is_no_receipt_is_said_to_be_none(tmp_path: Path, text: str) -> Non
     verdict = run("proof", written(tmp_path, text), "--vkey", KEY)
     assert verdict.status == 2
     assert verdict.stderr.count("\n") == 1
+
+
+def test_the_receipt_of_an_admission_shows_what_was_admitted(
+    log: History, tmp_path: Path, index: int
+) -> None:
+    receipt = written(tmp_path, log.receipt(index + 1, submission=log.proved(index)))
+    verdict = run("proof", receipt, "--vkey", KEY)
+    assert verdict.status == 0
+    assert verdict.report["says"].startswith("admitted, logged at")
+    assert verdict.report["says"].endswith(f"in answer to entry {index}")
+
+
+def _altered(**changes: Any) -> Callable[[History, int], Entry]:
+    return lambda log, index: log.proved(index) | changes
+
+
+def _with_more_gpus(log: History, index: int) -> Entry:
+    proved = copy.deepcopy(log.proved(index))
+    proved["entry"]["statement"]["public"]["gpu_count"] = 800
+    return proved
+
+
+@pytest.mark.parametrize(
+    ("submission", "code"),
+    [
+        (lambda log, _: log.proved(log.labels["submitted 37"]), "decision-without-submission"),
+        (lambda log, index: log.proved(index + 2), "decision-without-submission"),
+        (lambda log, index: log.proved(index + 1), "decision-without-submission"),
+        (_with_more_gpus, "proof-mismatch"),
+        (_altered(index=3), "proof-mismatch"),
+        (_altered(index=10**9), "proof-mismatch"),
+        (_altered(proof=[]), "proof-mismatch"),
+        (_altered(proof=None), "malformed-entry"),
+        (_altered(proof=["x"]), "malformed-entry"),
+        (_altered(proof=[7]), "malformed-entry"),
+        (_altered(index="3"), "malformed-entry"),
+        (_altered(more=1), "malformed-entry"),
+        (lambda *_: {}, "malformed-entry"),
+        (lambda *_: [], "malformed-entry"),
+    ],
+)
+def test_an_admission_for_another_submission_is_refused(
+    submission: Callable[[History, int], Entry],
+    code: str,
+    log: History,
+    tmp_path: Path,
+    index: int,
+) -> None:
+    receipt = written(tmp_path, log.receipt(index + 1, submission=submission(log, index)))
+    verdict = run("proof", receipt, "--vkey", KEY, "--evidence", tmp_path / "evidence")
+    assert (verdict.status, verdict.codes) == (1, {code})
+
+
+def test_no_other_entry_passes_for_an_admission(log: History, tmp_path: Path, index: int) -> None:
+    receipt = written(tmp_path, log.receipt(index + 2, submission=log.proved(index)))
+    verdict = run("proof", receipt, "--vkey", KEY, "--evidence", tmp_path / "evidence")
+    assert (verdict.status, verdict.codes) == (1, {"decision-without-submission"})
