@@ -126,7 +126,7 @@ def admit_webhook_command(
     """Answer a Kubernetes API server: a pod with GPUs starts with the receipt of its admission.
 
     One process, beside its register: two copies with two registers would let a receipt start two
-    runs. Renewed certificates are taken up within seconds, without a pause.
+    runs. Renewed certificates are taken up within seconds.
 
     With --ledger, --author-key and --outbox every refusal is posted, now or when the ledger is
     back. Nothing that fails there lets a pod start.
