@@ -58,7 +58,7 @@ LATIN = {
     *("Arrow", "GGUF", "HDF5", "NumPy", "ONNX", "PNG", "Parquet", "PyTorch", "S3", "UTF-8"),
     *("pickle", "safetensors", "zip"),
     # schedulers, and what they call things
-    *("KiB", "Kubernetes", "Kueue", "Pod", "Slurm", "TLS", "webhook"),
+    *("KiB", "Kubernetes", "Kueue", "Model", "Pod", "Signing", "Slurm", "TLS", "webhook"),
     *("Deployment", "Job", "JobSet", "ReplicaSet", "StatefulSet", "Workload"),
     # formats of other trades
     *("CycloneDX", "Python", "in-toto"),
