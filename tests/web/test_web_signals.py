@@ -10,13 +10,24 @@ from browser import Browser
 from ledger_world import PLAN, World
 
 from ledger.__main__ import run
-from ledger.assembly.questions import SIGNALS
+from ledger.assembly.questions import EXTRAS, SIGNALS
+from ledger.exports import export
 from ledger.records.deadline import format_time
 from ledger.records.sketch import format_sketch, sketch_prompts
 from ledger.signals.report import QUESTIONS
 from ledger.signals.words import WORDS as FILE_WORDS
+from schemas.signals import Signal, SignalMeasure
 from web.app import create_app
-from web.telling.signal_words import MEASURES, WORDS
+from web.i18n import speaking
+from web.telling.signal_words import (
+    MEASURES,
+    WORDS,
+    cell,
+    columns_of,
+    measure_label,
+    times,
+    words_of,
+)
 
 HARVEST = "preference_harvest"
 
@@ -203,6 +214,36 @@ def test_every_row_leads_to_its_jobs_and_every_text_is_there_in_both_languages(
         links = re.findall(rf'href="(/{tag}/(?:jobs|entries)/[^"?#]+)"', text)
         assert len(links) >= 10
         assert {shop.get(link).status for link in links} == {200}
+
+
+def test_files_of_an_older_tree_that_are_logged_later_change_nothing(
+    shop: Browser, fresh: World
+) -> None:
+    history(fresh)
+    older = fresh.reader.tree_size()
+    fresh.days(91)
+    fresh.sweep()
+    bulk = fresh.ledger.bulk
+    bulk.make()
+    newest = answer(shop)
+    export(fresh.ledger.store, bulk.folder, public_url="x", size=older, extras=EXTRAS)
+    assert bulk.log_manifests() == 1
+    assert answer(shop) == newest
+    assert newest["document"]["tree_size"] > older
+
+
+def test_what_a_later_version_asks_is_shown_in_its_own_words() -> None:
+    measure = SignalMeasure("moons", "count")
+    asked = Signal("later", "Title", "Why?", "So.", "No.", (), (measure,), (), 1, 1, ())
+    assert words_of(asked) == ("Title", "Why?", "So.", "No.")
+    assert columns_of(asked) == []
+    with speaking("zh-Hans"):
+        assert measure_label(measure) == "moons"
+        assert cell(measure, 1_234) == "1,234"
+        assert cell(SignalMeasure("moon", "phase"), "<new>") == "<new>"
+        assert cell(SignalMeasure("workload_type", "code"), "eval_suite") == "评测套件"
+        assert cell(SignalMeasure("month", "code"), "2026-10") == "2026年10月"
+    assert times(155) == "1.6 \N{MULTIPLICATION SIGN}"
 
 
 @pytest.mark.parametrize("damage", ["gone", "changed", "replaced"])
