@@ -180,7 +180,7 @@ def makes_readers_stumble_over_its_key(operator: Operator) -> None:
     operator.entries[0]["vkey"] = [operator.entries[0]["vkey"]]
 
 
-@cheat("malformed-entry", "unknown-author", "bad-reference")
+@cheat("malformed-entry", "unknown-author", "bad-reference", "bad-decision")
 def makes_readers_stumble(operator: Operator) -> None:
     """A first entry of odd types, so that a careless reader breaks down and convicts nobody."""
     operator.entries[0]["authors"][0]["vkey"] = [operator.entries[0]["authors"][0]["vkey"]]

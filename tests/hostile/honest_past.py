@@ -16,6 +16,7 @@ from ledger_world import ORIGIN, World
 
 from ledger import keys
 from ledger.assembly import Ledger
+from ledger.errors import EgressRefused
 from ledger.records import canonical
 from ledger.records.charter import default_charter
 from ledger.records.deadline import DAY_S, format_time
@@ -26,6 +27,7 @@ from ledger.tlog.tiles import bundles_for_size, tile_path, tiles_for_size
 START_S = 1_735_689_600  # 2025-01-01
 JOBS = 89
 RUNS_S = 3_600
+ABOVE_QUOTA = 40
 WITHHELD_PATHS = ["model.name", "protocol"]
 COUNCIL = ("council-b", "council-c")
 """Who joins the council on the way; from then on two of the three sign."""
@@ -89,9 +91,11 @@ class _Recorder(World):
 def _tell(world: _Recorder, number: int, author: str) -> None:
     """What happens to the job of this number, and beside it."""
     job = f"job {number}"
-    if number % 19 == 5:
-        rejected = {"workload_type": "lora", "gradient_scope": "auxiliary_only"}
-        world.log(world.submission(job, author, **rejected))
+    rejected = {"workload_type": "lora", "gradient_scope": "auxiliary_only"}
+    above_quota = {"gpu_count": 20_001}
+    if number % 19 == 5 or number == ABOVE_QUOTA:
+        asked = above_quota if number == ABOVE_QUOTA else rejected
+        world.log(world.submission(job, author, **asked))
         return
     if number == 12:
         world.log(_registry(world, "add"))
@@ -200,6 +204,10 @@ def _run_with_artifacts(world: _Recorder, job: str, author: str) -> None:
     part = {"artifact_id": "01" + "A" * 24, "egress_bytes": 500, "artifact_count": 0, "offset": 9}
     world.log(world.statement("gateway", "egress", "artifact-write/1", table, job=job))
     world.log(world.statement(author, "egress", "artifact-read/1", part, job=job))
+    tensor = table | {"artifact_id": "01" + "B" * 24, "artifact_class": "tensor"}
+    refused = world.statement("gateway", "egress", "artifact-write/1", tensor, job=job)
+    [told] = world.ledger.submit_batch([refused]).result(timeout=120)
+    assert isinstance(told, EgressRefused)  # and logged as a finding
     world.log(_ended(world, "completed", job, "job-ended/2"))
 
 

@@ -114,6 +114,17 @@ def test_the_honest_operator_is_verified(past: Past, tmp_path: Path) -> None:
     assert operator.accomplices == set()
 
 
+def test_the_honest_past_has_all_that_the_charter_brought(past: Past) -> None:
+    """What the cheats begin with was logged by the ledger itself, for the verifier to judge."""
+    entries = [json.loads(entry) for entry in past.entries]
+    schemas = {entry["statement"]["schema"] for entry in entries if "statement" in entry}
+    new = {"charter-version/1", "start-refused/1", "job-ended/2"}
+    assert schemas >= new | {"artifact-write/1", "artifact-read/1"}
+    codes = [each["code"] for entry in entries for each in entry.get("findings", ())]
+    assert {"Q_quota", "R1_digest_mismatch", "R2_egress_ceiling"} <= {*codes}
+    assert sum("endorsements" in entry for entry in entries) == 1
+
+
 def test_what_an_operator_serves_is_what_the_ledger_serves(past: Past) -> None:
     assert Operator(past).publish().files == past.files
 
