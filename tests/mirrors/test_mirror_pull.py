@@ -48,7 +48,7 @@ def pulled(world: World, folder: Path, files_: SiteFiles) -> Pulled:
 
 
 def test_a_pulled_copy_is_the_log_verifies_and_grows(world: World, tmp_path: Path) -> None:
-    with_history(world)
+    with_history(world, weights_change=False)
     copy, own = tmp_path / "copy", tmp_path / "own"
     with site_of(world) as site:
         first = pulled(world, copy, SiteFiles(site))

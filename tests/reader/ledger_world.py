@@ -249,8 +249,11 @@ class World:
         self.clock.now += count * DAY_S
 
 
-def with_history(world: World) -> World:
-    """The usual history: opened in time, opened early, withheld in part, rejected, sealed."""
+def with_history(world: World, *, weights_change: bool = True) -> World:
+    """The usual history: opened in time, opened early, withheld in part, rejected, sealed.
+
+    With ``weights_change`` one job changed its model: a verifier of this log has something to say.
+    """
     world.log(world.submission("opened", title="How refusals generalise"))
     world.run("opened")
     withheld = world.log(world.submission("withheld", author="beta"))[0]
@@ -281,7 +284,7 @@ def with_history(world: World) -> World:
     world.log(world.submission("sealed"))
     world.run("sealed")
     world.log(world.submission("changed"))
-    world.run("changed", unchanged=False)
+    world.run("changed", unchanged=not weights_change)
     world.refuse("R3_missing_record", f"No receipt for {HOSTILE}.")
     world.refuse("R3_missing_record", "The receipt was used before.", job="changed")
     amended = world.amend(replaces=0, days=0, admission_hours=100)
