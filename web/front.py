@@ -72,7 +72,7 @@ OPEN_TO_ALL: Final[tuple[Header, ...]] = (
     ),
 )
 PREFLIGHT: Final[tuple[Header, ...]] = (
-    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, OPTIONS"),
+    (b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS"),
     (b"access-control-allow-headers", b"Content-Type, If-None-Match, If-Range, Range"),
     (b"access-control-max-age", b"86400"),
 )
