@@ -15,7 +15,10 @@ from ledger.mirrors.writing import Writer
 from ledger.storage.store import Store
 from schemas.json_schemas import read_documents
 
-FEEDS: Final = ("published", "submitted", "rejected", "corrections", "checkpoints", "jobs")
+FEEDS: Final = (
+    *("published", "submitted", "rejected", "findings", "corrections", "checkpoints"),
+    "jobs",
+)
 """The feeds of the whole ledger that have archives; each member has one too."""
 OVERDUE: Final = "overdue"
 ARCHIVED: Final = 256
