@@ -112,6 +112,9 @@ def objection_item(asking: Asked, found: RefusedStart | RunFinding) -> FeedItem:
     """The item of a refused start, or of what was found about a run."""
     base = asking.public_url
     entry = f"{base}/entries/{found.index}"
+    codes: tuple[str, ...]
+    author: str | None
+    workload: str | None
     if isinstance(found, RefusedStart):
         kind, author, codes, workload = "refused", found.author, (found.code,), None
         who = called(found.member) if found.member else found.system

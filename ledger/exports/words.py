@@ -42,9 +42,7 @@ _JOBS: Final = {
     "model_name": "Empty until the plan of the job is opened.",
     "disclosed_at": "When its plan was opened; empty while it is sealed.",
     "model_digest": "Empty until the plan of the job is opened.",
-    "quarantined": (
-        "Whether its weights were found changed, so that its artifacts are held back."
-    ),
+    "quarantined": ("Whether its weights were found changed, so that its artifacts are held back."),
     "finding_code": "The newest thing that was found about its run.",
 }
 _EVENTS: Final = {
