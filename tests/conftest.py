@@ -2,6 +2,7 @@
 
 import atexit
 import itertools
+import logging
 import os
 import shutil
 import socket
@@ -49,6 +50,18 @@ def _only_loopback() -> Iterator[None]:
 def _no_outer_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.upper().startswith("LEDGER_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """Commands that run in this process set the log's level; the next test has the old one."""
+    loggers = [logging.getLogger(name) for name in (None, "alembic", "apscheduler", "httpx")]
+    before = [(each, each.level) for each in loggers]
+    handlers = loggers[0].handlers[:]
+    yield
+    for each, level in before:
+        each.setLevel(level)
+    loggers[0].handlers[:] = handlers
 
 
 @pytest.fixture(scope="session")

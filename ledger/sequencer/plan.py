@@ -117,6 +117,8 @@ class Plan:
             decided = known + 1 if parsed.statement.kind == "submitted" else None
             return Placed(known, created=False, decision_index=decided)
         self._known.keys.require(parsed.statement.author, parsed.key_id, parsed.schema.roles)
+        for each in parsed.endorsements:
+            self._known.keys.require(each.author, each.key_id, (Role.COUNCIL,))
         if isinstance(parsed.public, Registry):
             return self._register(parsed, parsed.public)
         if isinstance(parsed.public, CharterVersion):
@@ -418,10 +420,7 @@ class Plan:
 
     def _check_endorsed(self, parsed: ParsedStatement) -> None:
         """Check that as many of the council have signed as the charter in force asks for."""
-        ring = self._known.keys
-        for each in parsed.endorsements:
-            ring.require(each.author, each.key_id, (Role.COUNCIL,))
-        council = len(ring.authors(Role.COUNCIL))
+        council = len(self._known.keys.authors(Role.COUNCIL))
         needed = self._rules.charter.signers_needed(council)
         signed = 1 + len(parsed.endorsements)
         if signed < needed:

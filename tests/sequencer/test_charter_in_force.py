@@ -186,8 +186,11 @@ def test_one_of_the_council_does_not_make_itself_a_council(
     kit.log(ledger, endorsed(alone, THIRD))
     out = kit.registry("retire", "council-3", THIRD, role="council")
     assert type(kit.refusal(ledger.submit(out))) is NotEndorsed
-    # A key of a member is one signature's affair, as before.
-    kit.log(ledger, kit.registry("add", "qwen", kit.author_key("qwen")))
+    # A key of a member is one signature's affair, as before; who signs beside is of the council.
+    qwen = kit.registry("add", "qwen", kit.author_key("qwen"))
+    beside = endorsed(qwen, kit.SIGNERS["zhipu"])
+    assert type(kit.refusal(ledger.submit(beside))) is AuthorUnknown
+    kit.log(ledger, qwen)
 
 
 def test_a_council_never_shrinks_below_what_its_charter_asks_for(
