@@ -3125,7 +3125,8 @@ class Replay:
             if self.modern:
                 job.flags |= QUARANTINED
                 self.due = kind, "", job.job_id, ()
-            met = "note" if kind == "terminated_by_policy" else None
+            # Where the ledger owes a finding, its absence is what a log is blamed for.
+            met = "note" if self.modern or kind == "terminated_by_policy" else None
             sentence = say("job {job} ended with other weights", job=job.job_id)
             self.tally.add("weights-changed", index, sentence, severity=met)
         if job.wall_s is None or job.gpus is None:
@@ -3308,8 +3309,9 @@ class Replay:
             return
         if not job.flags & WEIGHTS_TOLD:
             job.flags |= WEIGHTS_TOLD
+            met = "note" if job.flags & QUARANTINED else None
             sentence = say("job {job} left other weights than it was given", job=job.job_id)
-            self.tally.add("weights-changed", index, sentence, shown.discloses)
+            self.tally.add("weights-changed", index, sentence, shown.discloses, severity=met)
         if self.modern and not job.flags & (QUARANTINED | MISSING_TOLD):
             job.flags |= MISSING_TOLD
             sentence = say("no finding follows it, although the weights are others")
@@ -5709,8 +5711,8 @@ door of its own reports afterwards may have left before, and is only noted.
 
 weights-changed: The uploaded model's weights were not what they had been.
 Either the orchestrator says so, or the digests before and after, now open, differ although it said
-otherwise. That is what the charter is there to prevent. Where the run was stopped by policy, the
-breach was met, and it is only noted.
+otherwise. That is what the charter is there to prevent. Where the ledger found it at once and put
+the job in quarantine, or the run was stopped by policy, the breach was met, and it is only noted.
 
 missing-finding: The weights had changed, and the ledger did not say so.
 Where a run ends with other weights, by its own word or by the digests that it sealed, the next
@@ -6028,8 +6030,8 @@ egress-after-quarantine: 权重变了的任务仍有数据流出。
 前就已流出，只作提醒。
 
 weights-changed: 上传的模型的权重变了。
-要么调度系统如此报告，要么它说没变，而解封后前后两个摘要不同。章程要防止的正是这件事。如果运行已
-按规定终止，说明违规已受处置，这里只作提醒。
+要么调度系统如此报告，要么它说没变，而解封后前后两个摘要不同。章程要防止的正是这件事。如果账本当即
+认定并隔离了任务，或者运行已按规定终止，说明违规已受处置，这里只作提醒。
 
 missing-finding: 权重变了，账本却没有说。
 运行结束时，如果它自己说、或者它所封存的摘要表明权重已变，下一个条目必须是账本的认定，任务由此被隔

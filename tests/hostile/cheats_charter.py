@@ -171,7 +171,7 @@ def says_that_nothing_changed(operator: Operator) -> None:
     operator.live(91 * DAY_S)
 
 
-@cheat("weights-changed", "missing-finding")
+@cheat("missing-finding")
 def lets_a_run_change_the_weights(operator: Operator) -> None:
     """The run ended with other weights than it began with, and nothing came of it."""
     _end_late(operator, weights_unchanged=False)
