@@ -7,26 +7,21 @@ writes nothing, signs nothing.
 from dataclasses import replace
 from hmac import compare_digest
 
-import msgspec
 from msgspec import Struct
 
 from ledger.errors import (
     Conflict,
     EgressRefused,
-    LedgerError,
-    NotEndorsed,
-    NotFound,
     OutOfOrder,
     ValueRefused,
 )
 from ledger.records.canonical import INTEGER_LIMIT
 from ledger.records.charter import Code, Finding, found, judge
-from ledger.records.deadline import format_time, latest_review, parse_time, publish_by
+from ledger.records.deadline import publish_by
 from ledger.records.entry import (
     FINDING_KIND,
     MANIFEST_KIND,
     Manifest,
-    Reason,
     decision_entry,
     disclosed_entry,
     finding_entry,
@@ -36,22 +31,21 @@ from ledger.records.entry import (
 from ledger.records.lifecycle import State, next_state
 from ledger.records.proposal import Disclosure, DoorFinding, Proposal
 from ledger.records.statement import ParsedStatement
+from ledger.sequencer import council
 from ledger.sequencer.held import HeldGpus
 from ledger.sequencer.known import Known, Work
 from ledger.sequencer.meter import Meter
+from ledger.sequencer.references import check_reference, check_sealed
 from ledger.storage.keyring import AuthorKey
 from ledger.storage.projections import Fact
 from ledger.storage.shapes import StoredEmbargo, StoredEntry
 from ledger.tlog.merkle import leaf_hash
-from ledger.tlog.note import ED25519, parse_vkey
 from schemas.statements import (
     ArtifactRead,
     ArtifactWrite,
     CharterVersion,
-    JobCorrected,
     JobEgress,
     JobEnded,
-    JobOpen,
     JobSubmitted,
     JobWithheld,
     Registry,
@@ -140,7 +134,7 @@ class Plan:
             )
         following = next_state(state, kind)
         let_out = self._check_egress(job_id, parsed.public)
-        disclosure = self._check_reference(work)
+        disclosure = check_reference(work, self._known, logged_at=self._logged_at)
         deadline = None
         if parsed.sealed_root is not None:
             days = self._rules.charter.embargo_days
@@ -288,77 +282,8 @@ class Plan:
                 )
         return let_out
 
-    def _check_reference(self, work: Proposal) -> Disclosure | None:
-        """Check the entry that a statement speaks of; what an ``open`` discloses."""
-        public = work.parsed.public
-        if isinstance(public, JobOpen):
-            self._own_entry(work.parsed, public.discloses, "statement.public.discloses")
-            assert work.opens is not None
-            self._check_sealed(work.opens)
-            return work.opens
-        if isinstance(public, JobCorrected):
-            self._own_entry(work.parsed, public.corrects, "statement.public.corrects")
-        if isinstance(public, JobWithheld):
-            self._check_withheld(work.parsed, public)
-        return None
-
-    def _own_entry(self, parsed: ParsedStatement, index: int, field: str) -> None:
-        entry = self._known.entries.get(index)
-        if entry is None or entry.job_id != parsed.job_id:
-            raise ValueRefused(f"{field}: entry {index} is not about this job", field=field)
-        if _author_of(entry) != parsed.statement.author:
-            raise ValueRefused(
-                f"{field}: entry {index} was not made by {parsed.statement.author}", field=field
-            )
-
-    def _check_withheld(self, parsed: ParsedStatement, public: JobWithheld) -> None:
-        embargo = self._known.embargoes.get(public.withholds)
-        field = "statement.public.withholds"
-        if embargo is None or embargo.job_id != parsed.job_id:
-            raise ValueRefused(
-                f"{field}: entry {public.withholds} is not a sealed entry of this job", field=field
-            )
-        if embargo.disclosed_index is not None:
-            raise OutOfOrder(f"entry {embargo.index} is open since {embargo.disclosed_index}")
-        if embargo.withheld_index is not None:
-            raise Conflict(
-                f"entry {embargo.index} is withheld already by entry {embargo.withheld_index}"
-            )
-        if self._logged_at >= embargo.publish_by:
-            raise OutOfOrder(
-                f"entry {embargo.index} was due at {format_time(embargo.publish_by)}: "
-                f"nothing can be withheld from its deadline on"
-            )
-        review = parse_time(public.review_by)
-        latest = latest_review(self._logged_at)
-        if not self._logged_at < review <= latest:
-            raise ValueRefused(
-                f"statement.public.review_by: {public.review_by} is not within 180 days; "
-                f"the latest is {format_time(latest)}",
-                field="statement.public.review_by",
-            )
-
-    def _check_sealed(self, disclosure: Disclosure) -> None:
-        embargo = self._known.embargoes.get(disclosure.index)
-        if embargo is None or embargo.job_id != disclosure.job_id:
-            raise NotFound(f"entry {disclosure.index} seals nothing")
-        if embargo.disclosed_index is not None:
-            raise OutOfOrder(
-                f"entry {disclosure.index} is open already, by entry {embargo.disclosed_index}"
-            )
-        if disclosure.reason is Reason.DEADLINE and self._logged_at < embargo.publish_by:
-            # The sweeper's clock was ahead, or was set back since: the log's own time decides.
-            raise OutOfOrder(
-                f"entry {disclosure.index} is due at {format_time(embargo.publish_by)}, and the "
-                f"log is at {format_time(self._logged_at)}"
-            )
-        if embargo.withheld_index != disclosure.withheld_by:
-            raise Conflict(
-                f"entry {disclosure.index} was withheld in part while it was being opened: again"
-            )
-
     def _disclose(self, disclosure: Disclosure) -> int:
-        self._check_sealed(disclosure)
+        check_sealed(disclosure, self._known, logged_at=self._logged_at)
         data = disclosed_entry(
             discloses=disclosure.index,
             job_id=disclosure.job_id,
@@ -402,15 +327,7 @@ class Plan:
 
     def _change_charter(self, parsed: ParsedStatement, public: CharterVersion) -> Placed:
         charters = self._known.charters.after(public, index=self._next, logged_at=self._logged_at)
-        council = self._known.keys.authors(Role.COUNCIL)
-        needed = charters.newest.charter.signers_needed(len(council))
-        if needed > len(council):
-            raise ValueRefused(
-                f"statement.public.charter.council_threshold: {needed}, where the council has"
-                f" {len(council)} authors: nobody could change this charter again",
-                field="statement.public.charter.council_threshold",
-            )
-        self._check_endorsed(parsed)
+        council.check_charter(parsed, charters.newest, self._known.keys, self._rules)
         data = statement_entry(parsed, logged_at=self._logged_at, publish_by=None)
         index = self._statement(Proposal(parsed=parsed, size=0), data, None)
         self._known.charters = charters
@@ -418,52 +335,9 @@ class Plan:
         self._rules = charters.in_force(self._logged_at)
         return Placed(index, created=True)
 
-    def _check_endorsed(self, parsed: ParsedStatement) -> None:
-        """Check that as many of the council have signed as the charter in force asks for."""
-        council = len(self._known.keys.authors(Role.COUNCIL))
-        needed = self._rules.charter.signers_needed(council)
-        signed = 1 + len(parsed.endorsements)
-        if signed < needed:
-            raise NotEndorsed(
-                f"endorsements: {signed} of the council signed, and the charter in force, entry"
-                f" {self._rules.index}, asks for {needed} of {council}"
-            )
-
     def _register(self, parsed: ParsedStatement, public: Registry) -> Placed:
-        try:
-            key = parse_vkey(public.vkey)
-        except LedgerError as error:
-            raise ValueRefused(
-                f"statement.public.vkey: {error}", field="statement.public.vkey"
-            ) from None
-        expected = f"{self._origin}/{public.name}"
-        if key.name != expected:
-            raise ValueRefused(
-                f"statement.public.vkey: the key is named {key.name} where the registry names "
-                f"keys by origin and author, {expected}",
-                field="statement.public.vkey",
-            )
-        if key.type != ED25519:
-            # A witness's key, whose ID counts its type: what it signed would verify for nobody,
-            # and a log that names it as an author's is one that no verifier can accept again.
-            raise ValueRefused(
-                f"statement.public.vkey: the key is of type {key.type:#04x} where authors sign "
-                f"with Ed25519, {ED25519:#04x}",
-                field="statement.public.vkey",
-            )
         ring = self._known.keys
-        if public.action is RegistryAction.RETIRE:
-            held = ring.find(public.name, key.key_id)
-            if not held.valid or held.public_key != key.public_key:
-                raise Conflict(f"the key {key.key_id:08x} of {public.name} is retired already")
-            if held.role is Role.COUNCIL and ring.count_valid(Role.COUNCIL) == 1:
-                raise Conflict(
-                    "this is the council's last key, and without one the registry could never "
-                    "change again: add the new key first"
-                )
-        elif ring.has_ever_held(key.key_id):
-            raise Conflict(f"the key {key.key_id:08x} is in the registry, or was: make a new one")
-        self._check_council(parsed, public, key.key_id)
+        key = council.check_registration(parsed, public, ring, self._rules, origin=self._origin)
         data = statement_entry(parsed, logged_at=self._logged_at, publish_by=None)
         if public.action is RegistryAction.RETIRE:
             ring.retire(key.key_id)
@@ -472,24 +346,6 @@ class Plan:
         work = Proposal(parsed=parsed, size=0)
         index = self._statement(work, data, None, key_id=f"{key.key_id:08x}")
         return Placed(index, created=True)
-
-    def _check_council(self, parsed: ParsedStatement, public: Registry, key_id: int) -> None:
-        """Check who may change the council: as many as may change the charter.
-
-        Otherwise one of them would register four others, and be a council by itself.
-        """
-        ring, threshold = self._known.keys, self._rules.charter.council_threshold
-        retires = public.action is RegistryAction.RETIRE
-        about = ring.find(public.name, key_id).role if retires else public.role
-        if about is not Role.COUNCIL or threshold is None:
-            return
-        if threshold > 1:
-            self._check_endorsed(parsed)
-        if retires and len(ring.authors(Role.COUNCIL, without=key_id)) < threshold:
-            raise Conflict(
-                f"without this key the council has fewer authors than the {threshold} that the"
-                " charter asks for: add one first, or change the charter"
-            )
 
     def _statement(
         self, work: Proposal, data: bytes, deadline: int | None, *, key_id: str | None = None
@@ -541,10 +397,3 @@ class Plan:
         )
         self.facts.append(fact)
         self._next += 1
-
-
-def _author_of(entry: StoredEntry) -> str | None:
-    if entry.statement_digest is None:
-        return None
-    author: str = msgspec.json.decode(entry.data)["statement"]["author"]
-    return author
