@@ -7,6 +7,7 @@ another entry does not decrypt.
 
 import hmac
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -117,6 +118,22 @@ class Vault:
             return None
         said = canonical.encode([name, within, value])
         return hmac.digest(self._tag_key, said, sha256)[:_TAG_BYTES]
+
+
+def sealed_weights(reads: Snapshot, vault: Vault, index: int) -> bytes | None:
+    """The tag of the weights that the sealed entry at ``index`` names; None where it names none.
+
+    For openings that were stored before there were tags: those that have one need no key.
+    """
+    sealed, locked = reads.entry(index), reads.opening(index)
+    signed = parse_entry(sealed.data).signed if sealed else None
+    if locked is None or signed is None or signed.sealed_root is None:
+        return None
+    try:
+        _, fields = vault.unlock(locked, root=signed.sealed_root)
+    except CommitmentError:
+        return None
+    return vault.tags(replace(signed, fields=fields)).weights
 
 
 def prepare_disclosure(

@@ -2074,7 +2074,7 @@ CREATE INDEX withheld_target ON withheld (target);
 CREATE TABLE opened (entry INTEGER PRIMARY KEY)
 """.rstrip("\n").split(";\n")
 """A row of ``node`` holds the roots of the full bundles that one tile of level 1 holds."""
-EGRESS_TOLD, WEIGHTS_TOLD, QUARANTINED, CLAIMED, MISSING_TOLD = 1, 2, 4, 8, 16
+EGRESS_TOLD, WEIGHTS_TOLD, QUARANTINED, CLAIMED, MISSING_TOLD, OWED = 1, 2, 4, 8, 16, 32
 """``CLAIMED``: the ledger found other weights by digests that were still sealed."""
 
 
@@ -3120,6 +3120,8 @@ class Replay:
 
     def _ended(self, index: int, kind: str, job: Job, about: tuple[Any, ...]) -> None:
         wall_s, gpu_s, unchanged, _ = about
+        if self.modern:
+            job.flags |= OWED
         if not unchanged:
             job.flags |= WEIGHTS_TOLD
             if self.modern:
@@ -3312,7 +3314,7 @@ class Replay:
             met = "note" if job.flags & QUARANTINED else None
             sentence = say("job {job} left other weights than it was given", job=job.job_id)
             self.tally.add("weights-changed", index, sentence, shown.discloses, severity=met)
-        if self.modern and not job.flags & (QUARANTINED | MISSING_TOLD):
+        if job.flags & OWED and not job.flags & (QUARANTINED | MISSING_TOLD):
             job.flags |= MISSING_TOLD
             sentence = say("no finding follows it, although the weights are others")
             self.tally.add("missing-finding", job.began, sentence, index)

@@ -21,7 +21,7 @@ from ledger.sequencer.signer import CheckpointSigner, SignerMemory
 from ledger.settings import Settings
 from ledger.storage.store import Store
 from ledger.tlog.note import Signer
-from ledger.vault import Vault
+from ledger.vault import Vault, sealed_weights
 from ledger.witnessing import Witnessing
 from schemas.posting import Receipted
 
@@ -165,6 +165,7 @@ class _Writing:
             clock=ledger.clock,
             queue_records=ledger.settings.queue_records,
             queue_bytes=ledger.settings.queue_bytes,
+            sealed_weights=lambda reads, index: sealed_weights(reads, vault, index),
         )
         self.intake = Intake(ledger.store, vault, verify_signatures=verify_signatures)
         self.embargo = Embargo(

@@ -47,6 +47,7 @@ class EntryCheck:
         self._logged_at = 0
         self._submitted: tuple[int, Entry] | None = None
         self._ended: tuple[int, Entry] | None = None
+        self._owes_findings = genesis is not None and genesis.charter.version != "charter/1"
         self._holding: dict[str, tuple[str, int]] = {}
         self._held: dict[str, int] = {}
         self.sound = True
@@ -158,6 +159,7 @@ class EntryCheck:
                 self._charters = self._charters.after(
                     signed.public, index=index, logged_at=entry.logged_at
                 )
+                self._owes_findings = True
         except (LedgerError, KeyError) as error:
             self._rule(index, f"its author may not say this: {error}")
 
@@ -232,7 +234,9 @@ class EntryCheck:
         )
         if mismatch and (entry.found is None or ended is None or entry.found.refers_to != ended[0]):
             self._rule(index, f"a {FINDING_KIND} about weights that follows no ending")
-        if ended is not None and not mismatch:
+        # Before this ledger knew findings it logged none, and that is no rule broken.
+        self._owes_findings = self._owes_findings or mismatch
+        if ended is not None and not mismatch and self._owes_findings:
             assert ended[1].signed is not None
             public = ended[1].signed.public
             if isinstance(public, JobEnded) and not public.weights_unchanged:

@@ -46,6 +46,10 @@ class Charters:
                 return version
         return self.versions[0]
 
+    def place(self, version: Version) -> int:
+        """Where ``version``, which is one of these, stands among ``versions``."""
+        return self.versions.index(version)
+
     def at(self, index: int) -> Version | None:
         """The version of the entry at ``index``; None where it is none."""
         return next((each for each in self.versions if each.index == index), None)

@@ -4,7 +4,7 @@ Asks the keys and the charter as of the statement's place in the log, and change
 """
 
 from ledger.errors import Conflict, LedgerError, NotEndorsed, ValueRefused
-from ledger.records.charters import Version
+from ledger.records.charters import Charters, Version
 from ledger.records.statement import ParsedStatement
 from ledger.storage.keyring import KeyRing
 from ledger.tlog.note import ED25519, VerifierKey, parse_vkey
@@ -31,7 +31,13 @@ def check_charter(parsed: ParsedStatement, new: Version, ring: KeyRing, rules: V
 
 
 def check_registration(
-    parsed: ParsedStatement, public: Registry, ring: KeyRing, rules: Version, *, origin: str
+    parsed: ParsedStatement,
+    public: Registry,
+    ring: KeyRing,
+    rules: Version,
+    *,
+    charters: Charters,
+    origin: str,
 ) -> VerifierKey:
     """The key that a registry statement adds or retires, if it may.
 
@@ -52,17 +58,23 @@ def check_registration(
     elif ring.has_ever_held(key.key_id):
         raise Conflict(f"the key {key.key_id:08x} is in the registry, or was: make a new one")
     about = ring.find(public.name, key.key_id).role if retires else public.role
-    threshold = rules.charter.council_threshold
-    if about is Role.COUNCIL and threshold is not None:
+    if about is Role.COUNCIL:
         # Otherwise one of the council would register four others, and be a council by itself.
-        if threshold > 1:
-            _check_endorsed(parsed, ring, rules)
-        if retires and len(ring.authors(Role.COUNCIL, without=key.key_id)) < threshold:
-            raise Conflict(
-                f"without this key the council has fewer authors than the {threshold} that the"
-                " charter asks for: add one first, or change the charter"
-            )
+        _check_endorsed(parsed, ring, rules)
+        if retires:
+            _check_seats(len(ring.authors(Role.COUNCIL, without=key.key_id)), rules, charters)
     return key
+
+
+def _check_seats(left: int, rules: Version, charters: Charters) -> None:
+    """Check that a council of ``left`` can meet every threshold that is, or is yet to be, asked."""
+    asked = [each.charter.council_threshold for each in charters.versions[charters.place(rules) :]]
+    most = max((each for each in asked if each is not None), default=0)
+    if left < most:
+        raise Conflict(
+            f"without this key the council has fewer authors than the {most} that a charter in"
+            " force, or yet to come, asks for: add one first, or change the charter"
+        )
 
 
 def _author_key(public: Registry, origin: str) -> VerifierKey:

@@ -26,6 +26,8 @@ class Known:
     charters: Charters
     tags: Mapping[int, StoredTags] = field(default_factory=dict)
     """The tags of the submissions whose jobs end in this batch, by index."""
+    sealed_weights: Callable[[int], bytes | None] = lambda _index: None
+    """The tag of the weights that the submission at an index names, from its opening."""
     held_gpus: Callable[[str], int] = lambda _author: 0
     """GPUs that a member's jobs held before this batch."""
 

@@ -84,7 +84,9 @@ class Meter:
     def _check_artifact(self, parsed: ParsedStatement, job: Mapping[str, Any]) -> None:
         public = parsed.public
         assert isinstance(public, ArtifactWrite | ArtifactRead)
-        if job["finding_code"] == Code.R1_DIGEST_MISMATCH:
+        # An ending from before there were findings says it by itself.
+        unchanged = job.get("weights_unchanged")
+        if job["finding_code"] == Code.R1_DIGEST_MISMATCH or unchanged == 0:
             raise Quarantined(
                 f"the weights of job {job['job_id']} were not what they were before: its artifacts"
                 " are neither served nor taken"

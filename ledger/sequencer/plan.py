@@ -244,8 +244,12 @@ class Plan:
     def _weights_before(self, job_id: str) -> bytes | None:
         if job_id in self._weights:
             return self._weights[job_id]
-        tags = self._known.tags.get(self._known.jobs[job_id]["submitted_index"])
-        return tags.weights if tags else None
+        index = self._known.jobs[job_id]["submitted_index"]
+        tags = self._known.tags.get(index)
+        if tags is not None and tags.weights is not None:
+            return tags.weights
+        # Nothing was named, or it was sealed before there were tags.
+        return self._known.sealed_weights(index) if tags is not None else None
 
     def _add_judgement(
         self, kind: str, data: bytes, job_id: str, findings: tuple[Finding, ...]
@@ -337,7 +341,9 @@ class Plan:
 
     def _register(self, parsed: ParsedStatement, public: Registry) -> Placed:
         ring = self._known.keys
-        key = council.check_registration(parsed, public, ring, self._rules, origin=self._origin)
+        key = council.check_registration(
+            parsed, public, ring, self._rules, charters=self._known.charters, origin=self._origin
+        )
         data = statement_entry(parsed, logged_at=self._logged_at, publish_by=None)
         if public.action is RegistryAction.RETIRE:
             ring.retire(key.key_id)

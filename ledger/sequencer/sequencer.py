@@ -114,12 +114,14 @@ class Sequencer:
         clock: Callable[[], int],
         queue_records: int,
         queue_bytes: int,
+        sealed_weights: Callable[[Snapshot, int], bytes | None] = lambda _reads, _index: None,
     ) -> None:
         self._store = store
         self._signer = signer
         self._clock = clock
         self._queue: Queue[Logged] = Queue(max_records=queue_records, max_bytes=queue_bytes)
         self._rules: _Rules | None = None
+        self._sealed_weights = sealed_weights
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
 
     @property
@@ -243,6 +245,7 @@ class Sequencer:
             keys=rules.keys.copy(),
             charters=rules.charters,
             tags=appending.tags(weighed(works, jobs)),
+            sealed_weights=lambda index: self._sealed_weights(reads, index),
             held_gpus=appending.held_gpus,
         )
         plan = Plan(

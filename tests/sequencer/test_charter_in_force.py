@@ -7,6 +7,7 @@ from typing import Any
 import kit
 import pytest
 
+from ledger import assembly
 from ledger.assembly import Ledger
 from ledger.errors import (
     AuthorUnknown,
@@ -18,13 +19,23 @@ from ledger.errors import (
     ValueRefused,
 )
 from ledger.records.amending import endorsed
-from ledger.records.charter import default_charter
+from ledger.records.charter import default_charter, parse_charter
 from ledger.records.deadline import DAY_S, format_time
 from ledger.records.entry import parse_entry
+from ledger.records.proposal import NO_TAGS
+from ledger.settings import Settings
 from ledger.tlog.note import Signer
+from ledger.vault import Vault
 
 ONE, TWO, THREE, FOUR = (kit.ulid(n) for n in range(1, 5))
 SECOND, THIRD = (kit.author_key(f"council-{n}") for n in (2, 3))
+FIRST_RULES = (
+    "embargo_days",
+    "egress_ceiling_bytes",
+    "gpu_total",
+    "allowed_workloads",
+    "forbidden_workloads",
+)
 DIGEST, OTHER = ({"sha256": digit * 64} for digit in "ab")
 
 
@@ -302,3 +313,51 @@ def test_a_start_that_was_refused_is_logged_with_and_without_a_job(ledger: Ledge
 def test_no_charter_of_more_than_ninety_days_can_even_be_written(clock: kit.Clock) -> None:
     with pytest.raises(ValueRefused, match="embargo_days"):
         change(clock, embargo_days=91)
+
+
+def test_weights_that_were_sealed_before_there_were_tags_are_compared_too(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Vault, "tags", lambda *_: NO_TAGS)
+        for job in (ONE, TWO):
+            kit.log(ledger, kit.submitted(job, sealed={"model.weights_digest": DIGEST}))
+    for job, after in ((ONE, OTHER), (TWO, DIGEST)):
+        kit.log(ledger, kit.started(job))
+        kit.log(ledger, kit.ended(job, sealed={"model.weights_digest_after": after}))
+    kinds = [entry(ledger, index).kind for index in range(5, 10)]
+    assert kinds == ["started", "completed", "finding", "started", "completed"]
+
+
+def test_a_majority_that_the_first_charters_ask_for_holds_for_the_council_too(
+    database_url: str, tmp_path: Path, clock: kit.Clock
+) -> None:
+    rules = default_charter().to_dict()
+    first = {key: rules[key] for key in FIRST_RULES} | {"version": "charter/1"}
+    settings = Settings(data_dir=tmp_path, database_url=database_url)
+    assembly.create(
+        settings,
+        origin=kit.ORIGIN,
+        authors=kit.AUTHORS,
+        clock=clock,
+        charter=parse_charter(first),
+    )
+    old = Ledger(settings, clock=clock)
+    try:
+        kit.log(old, kit.registry("add", "council-2", SECOND, role="council"))
+        third = kit.registry("add", "council-3", THIRD, role="council")
+        assert type(kit.refusal(old.submit(third))) is NotEndorsed
+        kit.log(old, endorsed(third, SECOND))
+        out = kit.registry("retire", "council-3", THIRD, role="council")
+        assert type(kit.refusal(old.submit(out))) is NotEndorsed
+    finally:
+        old.close()
+
+
+def test_a_council_keeps_the_seats_that_a_charter_yet_to_come_asks_for(
+    ledger: Ledger, clock: kit.Clock
+) -> None:
+    at = make_council(ledger, clock, threshold=1)
+    kit.log(ledger, change(clock, replaces=at, after_s=3600, council_threshold=3))
+    out = kit.registry("retire", "council-3", THIRD, role="council")
+    assert type(kit.refusal(ledger.submit(out))) is Conflict
