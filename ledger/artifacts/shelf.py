@@ -77,7 +77,7 @@ def kept_of(vault: Vault, artifact: StoredArtifact) -> Kept:
 
 def is_quarantined(job: StoredJob) -> bool:
     """Whether the job's weights were found changed."""
-    return job.finding_code == Code.R1_DIGEST_MISMATCH
+    return job.finding_code == Code.R1_DIGEST_MISMATCH or job.weights_unchanged is False
 
 
 def is_disclosed(reads: Snapshot, job_id: str, *, size: int) -> bool:
