@@ -8,7 +8,9 @@ Until then the public is told one thing whatever it asks for: that there is noth
 """
 
 import hmac
+import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import Final, Protocol
@@ -29,6 +31,7 @@ from ledger.errors import (
     LedgerError,
     LogUnavailable,
     NotFound,
+    Overloaded,
     Quarantined,
     ValueRefused,
 )
@@ -41,7 +44,17 @@ from ledger.storage.store import Store
 from ledger.vault import Vault
 from schemas.statements import ArtifactRead, ArtifactWrite, Code
 
+log = logging.getLogger(__name__)
+
+ATTEMPTS: Final = 5
+"""How often a finding is handed to a log whose queue is full."""
+LONGEST_WAIT_S: Final = 5
 NOTHING: Final = "there is no such artifact, or it is not public yet"
+USED: Final = (
+    "this statement was used before: one statement is one upload or one reading, and its debit"
+    " stays"
+)
+"""All that anybody hears of a statement from the log, whatever name it is sent to."""
 
 
 class Placing(Protocol):
@@ -88,6 +101,7 @@ class Door:
         append: Callable[[Sequence[Proposal | DoorFinding]], Waiting],
         clock: Callable[[], int],
         random: Callable[[int], bytes] = os.urandom,
+        wait: Callable[[float], object] = time.sleep,
     ) -> None:
         self._store = store
         self._vault = vault
@@ -96,6 +110,7 @@ class Door:
         self._append = append
         self._clock = clock
         self._random = random
+        self._wait = wait
         self._key = vault.subkey("artifacts")
         self._tag_key = vault.subkey("artifact names")
 
@@ -111,8 +126,8 @@ class Door:
 
         Raises EgressRefused where a ceiling does not let it out, Conflict for a statement that was
         used before, Quarantined, and whatever intake refuses. A statement stands in the log, where
-        anybody can copy it: so sent again it is refused without a look at the body, or guesses of
-        a sealed artifact's bytes could be tried here.
+        anybody can copy it: so sent again it is refused without a look at the name or the body, or
+        guesses of what is sealed could be tried here.
         """
         check_name(name)
         proposal = self._check(body)
@@ -145,10 +160,7 @@ class Door:
         assert artifact is not None
         if logged.created:
             return Upload(artifact, name, objects=self._objects, key=self._key, random=self._random)
-        raise Conflict(
-            "this statement was used before, and one statement is one upload: its artifact is"
-            f" {'kept' if artifact.state == STORED else 'not kept'}, its debit stays"
-        )
+        raise Conflict(USED)
 
     def keep(self, upload: Upload) -> Kept:
         """Look at what came and keep it. Raises ArtifactRefused, noted in the log if need be."""
@@ -172,17 +184,22 @@ class Door:
             if not stored:
                 raise Conflict("the artifact came too late, or its name is taken meanwhile")  # noqa: TRY301 - what follows is for every failure
         except BaseException as error:
-            self.give_up(upload)
-            if isinstance(error, ArtifactRefused) and error.code == Code.R2_UNMETERED_EGRESS:
-                self._note(artifact.job_id, error)
+            # The finding first: after a crash between the two, the row closes by itself in time.
+            try:
+                if isinstance(error, ArtifactRefused) and error.code == Code.R2_UNMETERED_EGRESS:
+                    self._note(artifact.job_id, error)
+            finally:
+                self.give_up(upload)
             raise
         return kept
 
     def give_up(self, upload: Upload) -> None:
         """Leave nothing of an upload but its debit."""
-        upload.give_up()
-        with self._store.artifacts() as rows:
-            rows.close_failed(upload.artifact.artifact_id)
+        try:
+            upload.give_up()
+        finally:
+            with self._store.artifacts() as rows:
+                rows.close_failed(upload.artifact.artifact_id)
 
     # --- out ---
 
@@ -229,7 +246,7 @@ class Door:
                 field="statement.public.egress_bytes",
             )
         if not self._log(proposal).created:
-            raise Conflict("this statement was used before: one statement is one reading")
+            raise Conflict(USED)
         return Given(artifact, kept, public.offset, public.egress_bytes)
 
     def parts(self, given: Given) -> Iterator[bytes]:
@@ -260,9 +277,10 @@ class Door:
                     path.unlink(missing_ok=True)
 
     def _require(self, proposal: Proposal) -> StoredJob:
-        """Check that who speaks may, now, and that the job is not in quarantine; the job.
+        """Check that who speaks may, now, of a job not in quarantine, and only once; the job.
 
-        Raises AuthorUnknown before anything that tells what there is.
+        Raises AuthorUnknown, NotFound, Quarantined and Conflict before anything is looked up that
+        is sealed: whoever copies a statement from the log gets as far as here, and no further.
         """
         parsed = proposal.parsed
         assert parsed.job_id is not None
@@ -271,10 +289,13 @@ class Door:
             keys = KeyRing.of_stored(reads.author_keys(size=size))
             keys.require(parsed.statement.author, parsed.key_id, parsed.schema.roles)
             job = reads.job(parsed.job_id, size=size)
+            used = reads.statement_index(parsed.digest, size=size)
         if job is None:
             raise NotFound("no such job")
         if is_quarantined(job):
             raise _in_quarantine(job.job_id)
+        if used is not None:
+            raise Conflict(USED)
         return job
 
     def _require_public(self, job_id: str, *, size: int) -> None:
@@ -300,12 +321,22 @@ class Door:
         return placed
 
     def _note(self, job_id: str, error: ArtifactRefused) -> None:
+        """Log a finding, or at least tell the operator: what is raised stays the refusal."""
         said = DoorFinding(
             job_id=job_id, code=Code(error.code), finding=f"{error}."[:1].upper() + f"{error}."[1:]
         )
-        found = self._append([said]).result()[0]
-        if isinstance(found, LedgerError):
-            raise found
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                found = self._append([said]).result()[0]
+            except LedgerError as trouble:
+                found = trouble
+            if isinstance(found, Overloaded) and left:
+                self._wait(min(found.retry_after_s, LONGEST_WAIT_S))
+            elif isinstance(found, LedgerError):
+                log.error("a finding about job %s was not logged: %s", job_id, said.finding)
+                return
+            else:
+                return
 
     def _find(self, job_id: str, name: str) -> StoredArtifact | None:
         with self._store.artifacts(writes=False) as rows:

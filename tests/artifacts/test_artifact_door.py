@@ -29,6 +29,7 @@ from sqlalchemy import text
 
 from ledger import keys
 from ledger.artifacts import check_artifacts, open_objects
+from ledger.artifacts.door import USED
 from ledger.assembly import Ledger
 from ledger.rebuild import rebuild
 from ledger.settings import Settings
@@ -231,7 +232,7 @@ def test_a_statement_is_one_upload(site: Browser, ledger: Ledger) -> None:
     assert a_report(site).status == 201
     again = a_report(site)
     assert again.status == 409
-    assert "is kept" in again.json()["detail"]
+    assert again.json()["detail"] == USED
     other = put(site, write(2, len(REPORT), artifact_class="document"), REPORT)
     assert (other.status, "of this name" in other.json()["detail"]) == (409, True)
     assert counters(ledger)[f"job {JOB}"] == len(REPORT)
@@ -268,7 +269,7 @@ def test_too_few_or_too_many_bytes_leave_the_debit_and_no_object(
     assert counters(ledger)[f"job {JOB}"] == len(REPORT)
     assert objects(settings) == []
     assert findings(ledger) == []
-    assert "is not kept" in put(site, statement, REPORT).json()["detail"]
+    assert put(site, statement, REPORT).json()["detail"] == USED
     assert odd(settings, ledger) == []
 
 
