@@ -33,6 +33,18 @@ IN_MEMORY: Final = 32 << 20
 MAX_PIXELS: Final = 64_000_000
 MAX_LINE: Final = 1 << 20
 _AT_ONCE: Final = 1 << 20
+_FIRST_CHUNK: Final = b"\x00\x00\x00\x0dIHDR"
+_NO_PNG: Final = (
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    MemoryError,
+)
+"""What opening an image may raise, whatever is wrong with it; a warning where they are errors."""
 _CONTROLS: Final = bytes(set(range(32)) - {9, 10, 13})
 
 Write = Callable[[bytes], object]
@@ -202,6 +214,11 @@ def _lines(text: io.TextIOWrapper) -> Iterator[str]:
         yield line
 
 
+def _check_pixels(width: int, height: int) -> None:
+    if not 0 < width * height <= MAX_PIXELS:
+        raise _malformed(f"the image has no pixels, or more than {MAX_PIXELS}")
+
+
 def _png(whole: BinaryIO, size: int) -> Callable[[Write], None]:
     if size > IN_MEMORY:
         raise _malformed(f"a PNG of {size} bytes: at most {IN_MEMORY} are taken")
@@ -209,15 +226,18 @@ def _png(whole: BinaryIO, size: int) -> Callable[[Write], None]:
     data = io.BytesIO(_read(whole, size))
     # Signature, length and name of the first chunk, then width and height: before any library
     # makes room for the pixels.
-    width, height = struct.unpack(">II", data.getvalue()[16:24].ljust(8, b"\0"))
-    if not 0 < width * height <= MAX_PIXELS:
-        raise _malformed(f"the image has no pixels, or more than {MAX_PIXELS}")
+    head = data.getvalue()[:24].ljust(24, b"\0")
+    if head[8:16] != _FIRST_CHUNK:
+        raise _malformed("the image does not begin with its header")
+    _check_pixels(*struct.unpack(">II", head[16:]))
 
     def write(out: Write) -> None:
         try:
             with Image.open(data, formats=("PNG",)) as image:
                 if getattr(image, "n_frames", 1) != 1:
                     raise _malformed("the image is animated")
+                # A second header would count instead of the first.
+                _check_pixels(*image.size)
                 image.load()
                 bare = Image.frombytes(image.mode, image.size, image.tobytes())
                 if image.mode == "P":
@@ -225,7 +245,7 @@ def _png(whole: BinaryIO, size: int) -> Callable[[Write], None]:
                     assert palette is not None
                     bare.putpalette(palette, "RGB")
                 shown = image.info.get("transparency")
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, MemoryError):
+        except _NO_PNG:
             raise _malformed("the image is no sound PNG") from None
         made = io.BytesIO()
         more = {} if shown is None else {"transparency": shown}

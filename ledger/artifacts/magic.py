@@ -36,7 +36,8 @@ _DAMAGED: Final = (
 )
 """What reading an archive may raise, whatever is wrong with it."""
 _END: Final = 22
-_LONGEST_END: Final = _END + 65_535
+_LOCATOR: Final = 20
+_LONGEST_END: Final = _LOCATOR + _END + 65_536
 _OLD_PICKLES: Final = (b"(lp0", b"(dp0", b"ctorch", b"cnumpy", b"ccopy_reg", b"]q\x00", b"}q\x00")
 _HDF5_AT: Final = (0, 512, 1024, 2048, 4096, 8192)
 _SAFETENSORS_HEADER: Final = 100_000_000
@@ -180,7 +181,8 @@ def _inside(head: bytes, whole: BinaryIO | None) -> str | None:
 
 def _in_archive(whole: BinaryIO) -> str | None:
     try:
-        if _directory_bytes(whole) > DIRECTORY:
+        listed = _directory_bytes(whole)
+        if listed is None or listed > DIRECTORY:
             return "zip archive of thousands of files"
         with zipfile.ZipFile(whole) as archive:
             members = archive.infolist()
@@ -198,16 +200,19 @@ def _in_archive(whole: BinaryIO) -> str | None:
     return None
 
 
-def _directory_bytes(whole: BinaryIO) -> int:
+def _directory_bytes(whole: BinaryIO) -> int | None:
     """How long an archive says that its list of members is: all of it would be in memory.
 
-    Found as zipfile finds it (APPNOTE 4.3.16): at the very end, or else before a comment.
+    Found as zipfile finds it (APPNOTE 4.3.16): at the very end, or else before a comment. None
+    where a locator before that (4.3.15) leads to a zip64 record, which says something else.
     """
     whole.seek(0, io.SEEK_END)
     whole.seek(max(whole.tell() - _LONGEST_END, 0))
     end = whole.read(_LONGEST_END)
     at = len(end) - _END if end[-_END:].startswith(b"PK\x05\x06") else end.rfind(b"PK\x05\x06")
     whole.seek(0)
+    if b"PK\x06\x07" in end[max(at - _LOCATOR, 0) : max(at, 0)]:
+        return None
     return int.from_bytes(end[at + 12 : at + 16], "little") if at >= 0 else 0
 
 
@@ -219,8 +224,12 @@ def _known_name(filename: str) -> str:
 def _beginnings(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Iterator[bytes]:
     for member in members[:_MEMBERS_OPENED]:
         if not member.is_dir() and not member.flag_bits & 1:
-            with archive.open(member) as file:
-                yield file.read(512)
+            try:
+                with archive.open(member) as file:
+                    beginning = file.read(512)
+            except _DAMAGED:
+                continue  # One that nothing could read hides none of the others.
+            yield beginning
 
 
 def _gunzip(head: bytes) -> bytes:

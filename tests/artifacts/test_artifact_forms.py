@@ -168,6 +168,25 @@ def test_an_image_keeps_its_pixels_and_nothing_beside_them() -> None:
             assert found.convert("RGBA").tobytes() == was.convert("RGBA").tobytes()
 
 
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def _header(side: int) -> bytes:
+    return _chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize("side", [8_001, 10_000, 20_000])
+def test_an_image_begins_with_its_one_header(side: int) -> None:
+    beginning, rest = b"\x89PNG\r\n\x1a\n", _chunk(b"IDAT", zlib.compress(bytes(100)))
+    small = struct.pack(">II", 1, 1)
+    assert side**2 > MAX_PIXELS
+    # A chunk before the header has a width and a height where the header's would be.
+    first = _chunk(b"tEXt", small + b"x")
+    assert refusal("image", beginning + first + _header(side) + rest) == "Q_malformed"
+    assert refusal("image", beginning + _header(1) + _header(side) + rest) == "Q_malformed"
+
+
 def test_an_image_of_more_pixels_than_memory_is_refused_before_it_is_unpacked() -> None:
     side = int(MAX_PIXELS**0.5) + 1
     head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
@@ -187,6 +206,32 @@ def test_an_archive_of_a_million_names_is_not_read() -> None:
     end = archive.rfind(b"PK\x05\x06")
     archive[end + 12 : end + 16] = (magic.DIRECTORY + 1).to_bytes(4, "little")
     assert refusal("opaque", bytes(archive)) == "R2_unmetered_egress"
+
+
+def test_a_zip64_record_opens_no_way_around_the_longest_list() -> None:
+    plain = _zip("notes.txt", b"hello")
+    end = plain.rfind(b"PK\x05\x06")
+    # The locator leads to a record whose length of the list counts instead of the end record's.
+    record = b"PK\x06\x06" + struct.pack(
+        "<QHHIIQQQQ", 44, 45, 45, 0, 0, 1, 1, magic.DIRECTORY + 1, 0
+    )
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, end, 1)
+    for comment in (b"", b"x" * 65_535):
+        last = plain[end:-2] + struct.pack("<H", len(comment)) + comment
+        assert kept("opaque", plain[:end] + last)[0] == magic.OCTETS
+        assert refusal("opaque", plain[:end] + record + locator + last) == "R2_unmetered_egress"
+
+
+def test_an_odd_member_hides_no_other() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("first.txt", b"hello")
+        archive.writestr("notes.txt", _npy())
+    data = bytearray(out.getvalue())
+    assert data.startswith(b"PK\x03\x04")
+    # Its own header gives another name than the list: nothing opens it.
+    data[30:35] = b"other"
+    assert refusal("opaque", bytes(data)) == "R2_unmetered_egress"
 
 
 @given(st.binary(max_size=200))
