@@ -5,14 +5,18 @@ key stands twice and no number has a fraction: what would be read differently el
 """
 
 import json
+from decimal import Decimal
 from typing import Any, Final, NoReturn
 
 from ledger.errors import FormatError, TooLarge
+from ledger.records.canonical import INTEGER_LIMIT
 from ledger.records.wire import convert
 from schemas.checking import SubmissionAsked
 
 MAX_ASKED: Final = 64 * 2**10
 """Bytes of a question."""
+_DIGITS: Final = 400
+"""Characters of a number that is looked at."""
 
 
 def parse_asked(body: bytes) -> SubmissionAsked:
@@ -30,8 +34,8 @@ def parse_asked(body: bytes) -> SubmissionAsked:
         value = json.loads(
             body.decode("utf-8"),
             object_pairs_hook=_unique,
-            parse_float=_no_fraction,
-            parse_constant=_no_fraction,
+            parse_float=_whole,
+            parse_constant=_refuse,
         )
     except json.JSONDecodeError as error:
         raise FormatError(f"not JSON: {error.msg} (character {error.pos})") from None
@@ -53,5 +57,22 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_fraction(text: str) -> NoReturn:
-    raise FormatError(f"{text[:40]!a} is not a whole number")
+def _whole(text: str) -> int:
+    """A number with a point or an exponent: JSON Schema takes 112.0 for the integer that it is."""
+    try:
+        number = Decimal(text[:_DIGITS])
+        if len(text) > _DIGITS or number != number.to_integral_value():
+            raise _not_whole(text)
+        if abs(number) >= INTEGER_LIMIT:
+            raise FormatError("a number of more digits than any field takes")
+        return int(number)
+    except ArithmeticError:
+        raise _not_whole(text) from None
+
+
+def _refuse(text: str) -> NoReturn:
+    raise _not_whole(text)
+
+
+def _not_whole(text: str) -> FormatError:
+    return FormatError(f"{text[:40]!a} is not a whole number")

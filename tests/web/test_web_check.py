@@ -139,11 +139,21 @@ def test_what_is_no_question_is_refused(shop: Browser) -> None:
         (b'{"schema":"job-submitted/2","public":{}}', 422),
         (b'{"schema":' + b"9" * 5_000 + b"}", 400),
         (b'{"schema":NaN}', 400),
+        (b'{"schema":1.5}', 400),
+        (b'{"schema":1e999999999}', 400),
+        (b'{"schema":1e17}', 400),
+        (b'{"schema":-Infinity}', 400),
         (b'{"a":1,"a":1}', 400),
     ):
         reply = post(shop, body)
         assert (body[:20], reply.status) == (body[:20], status)
         assert reply.headers["content-type"] == "application/problem+json"
+
+
+def test_a_whole_number_may_be_spelt_as_any_json_may_spell_it(shop: Browser) -> None:
+    question = {"schema": "job-submitted/1", "public": PLAN | {"gpu_count": 8}}
+    spelt = json.dumps(question).replace('"gpu_count": 8', '"gpu_count": 0.8e1')
+    assert post(shop, spelt.encode()).status == 200
 
 
 def test_a_field_that_is_wrong_is_named(shop: Browser) -> None:
