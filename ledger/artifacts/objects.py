@@ -8,7 +8,7 @@ it stands for. Nothing is ever removed: two uploads of the same bytes share one 
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Protocol
@@ -73,15 +73,16 @@ class _Folder:
     def put(self, address: str, whole: Path) -> None:
         path = self._path(address)
         with _translated():
-            if path.exists():
-                whole.unlink()
-                return
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _sync(whole)
-            whole.replace(path)
-            # The name is durable once its folder is, and a new folder once its own is.
+            # Of two that come at once with the same bytes, the first stays.
+            with suppress(FileExistsError):
+                path.hardlink_to(whole)
+            # The name is durable once its folder is, and a new folder once its own is: whoever
+            # made them.
             _sync(path.parent)
             _sync(self._root)
+            whole.unlink()
 
     def read(self, address: str, start: int, length: int) -> bytes:
         with _translated():

@@ -7,8 +7,10 @@ for the upload is over.
 
 import io
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from hashlib import sha256
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import BinaryIO, Final, cast
 
 from ledger.artifacts.forms import form_of
@@ -18,7 +20,12 @@ from ledger.artifacts.shapes import Kept
 from ledger.errors import ArtifactRefused
 from ledger.storage.artifact_rows import StoredArtifact
 from schemas.statements import Code
+from schemas.values import ArtifactClass
 
+REWRITTEN_AT_ONCE: Final = 4
+"""How many artifacts one process writes anew at a time: each may be in memory as a whole."""
+_REWRITTEN: Final = frozenset({ArtifactClass.DOCUMENT, ArtifactClass.TABLE, ArtifactClass.IMAGE})
+_rewriting: Final = BoundedSemaphore(REWRITTEN_AT_ONCE)
 _BUFFER: Final = 1 << 20
 
 
@@ -66,9 +73,12 @@ class Spool:
         return cast("BinaryIO", io.BufferedReader(SealedFile(whole, self.size), _BUFFER))
 
     def remove(self) -> None:
-        """Leave nothing behind."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
+        """Leave nothing behind, on a full disk either: closing writes what waits to be written."""
+        try:
+            with suppress(OSError):
+                self._file.close()
+        finally:
+            self.path.unlink(missing_ok=True)
 
 
 class Upload:
@@ -116,7 +126,7 @@ class Upload:
                 code=Code.Q_MALFORMED,
             )
         received = digest = self._came.finish()
-        with self._came.path.open("rb") as file:
+        with _turn(self.artifact.artifact_class), self._came.path.open("rb") as file:
             whole = self._came.reading(file)
             form = form_of(self.artifact.artifact_class, self.name, whole, size=debited)
             if form.rewrite is not None:
@@ -150,6 +160,12 @@ class Upload:
         self._clear()
 
     def _clear(self) -> None:
-        for each in (self._came, self._form):
-            if each is not None:
-                each.remove()
+        with ExitStack() as each_of_them:
+            for each in (self._came, self._form):
+                if each is not None:
+                    each_of_them.callback(each.remove)
+
+
+def _turn(artifact_class: str) -> AbstractContextManager[object]:
+    """A turn at what is decoded in memory; what stays as it came waits for none."""
+    return _rewriting if artifact_class in _REWRITTEN else nullcontext()

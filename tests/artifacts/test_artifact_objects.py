@@ -86,6 +86,23 @@ def test_what_is_at_an_address_stays(objects: Objects, spooled: Callable[[bytes]
     assert list(objects.incoming.iterdir()) == []
 
 
+def test_of_two_that_put_the_same_at_once_the_first_stays(tmp_path: Path) -> None:
+    place = tmp_path / "artifacts"
+    objects = open_objects(str(place), incoming=tmp_path)
+    first, second = tmp_path / "1.part", tmp_path / "2.part"
+    first.write_bytes(b"first")
+    second.write_bytes(b"second")
+    objects.put(ADDRESS, first)
+    inode = (place / "ab" / ADDRESS).stat().st_ino
+    with pytest.MonkeyPatch.context() as patched:
+        # As it looks to one that asked just before the other was there.
+        patched.setattr(Path, "exists", lambda _path: False)
+        objects.put(ADDRESS, second)
+    assert (place / "ab" / ADDRESS).stat().st_ino == inode
+    assert objects.read(ADDRESS, 0, 9) == b"first"
+    assert not {"1.part", "2.part"} & {path.name for path in tmp_path.iterdir()}
+
+
 def test_an_artifact_goes_in_and_out_of_a_bucket(
     sqlite_url: str, tmp_path: Path, bucket: str
 ) -> None:
