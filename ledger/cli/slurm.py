@@ -19,8 +19,8 @@ from ledger.admission.receipt import Admission, check_admission
 from ledger.admission.refusal import AdmissionRefused
 from ledger.admission.register import Register
 from ledger.admission.reporting import Refusal
-from ledger.admission.slurm.job import ENDED, SlurmJob, ending, waits
-from ledger.admission.slurm.runs import Run, Runs, RunState, follow, name_of
+from ledger.admission.slurm.job import ENDED, SlurmJob, ending, requeued_at, waits
+from ledger.admission.slurm.runs import EndNotTold, Run, Runs, RunState, follow, name_of
 from ledger.admission.slurm.site import Site
 from ledger.admission.slurm.starting import judge, require_form
 from ledger.admission.slurm.unused import require_unused
@@ -101,19 +101,8 @@ def start_command(site: Path) -> None:
     if not job.gpu_count and not job.shares:
         return
     runs = Runs(desk.site.runs)
-    text: bytes | None = None
-    try:
-        text = desk.receipt(require_form(job))
-        run = _admit(desk, job, text, runs.find(number))
-        runs.keep(number, run)
-        trouble = _have_logged(desk, run)
-    except AdmissionRefused as refused:
-        _refuse(desk, job, refused, text)
-    if trouble is not None:
-        message = f"the ledger has not logged the start, so the job waits: {trouble}"
-        tell(desk.site, number, message, hold=False)
-        raise CommandFailed(message)
-    runs.keep(number, msgspec.structs.replace(run, state=RunState.RUNNING))
+    with runs.alone(number):
+        _start(desk, job, runs)
 
 
 @slurm_group.command("end")
@@ -124,27 +113,11 @@ def end_command(site: Path) -> None:
     state = os.environ.get("JOBSTATE", "")
     desk = open_desk(site)
     runs = Runs(desk.site.runs)
-    run = runs.find(number)
-    if run is None or run.state is RunState.ENDED:
-        return
-    ended_at = _time_from("END")
-    again = state.startswith(("PENDING", "REQUEUE"))
-    if state in PERHAPS_AGAIN:
-        with suppress(FormatError):  # what squeue no longer shows does not start again
-            again = waits(queue_of(desk.site), number)
-    if again:
-        # A start that was not answered is still the next one: nothing has run.
-        if run.state is RunState.RUNNING:
-            interrupted = desk.say_interrupted(
-                run,
-                started_at=_time_from("START"),
-                ended_at=ended_at,
-                exit_status=PERHAPS_AGAIN.get(state, ExitStatus.PREEMPTED),
-            )
-            runs.keep(number, interrupted)
-    elif state in ENDED:
-        started_at = _time_from("START") if run.state is RunState.RUNNING else None
-        _over(desk, number, run, state, started_at=started_at, ended_at=ended_at)
+    with runs.alone(number):
+        run = runs.find(number)
+        if run is None or run.state is RunState.ENDED:
+            return
+        _end(desk, number, run, state)
     desk.send()
 
 
@@ -153,21 +126,19 @@ def end_command(site: Path) -> None:
 def send_command(site: Path) -> None:
     """Send what the ledger has not answered yet; for a timer, once a minute.
 
-    Reports, too, what ended without a word from jobcomp/script, as long as squeue shows it.
+    Reports, too, what ended or was put back into the queue without a word from jobcomp/script, as
+    long as squeue shows it.
     """
     desk = open_desk(site)
-    runs = Runs(desk.site.runs).running()
-    queue = queue_of(desk.site) if runs else b""
+    runs = Runs(desk.site.runs)
+    running = runs.running()
+    queue = queue_of(desk.site) if running else b""
     lost = 0
-    for number, run in runs:
-        try:
-            end = ending(queue, number)
-        except FormatError:
-            lost += 1
-            continue
-        if end is not None:
-            times = {"started_at": end.started_at, "ended_at": end.ended_at}
-            _over(desk, number, run, end.state, **times)
+    for number, run in running:
+        # A run that a hook is at, or was at since squeue was asked, has its turn next time.
+        with runs.alone(number, wait=False) as kept:
+            if kept and runs.find(number) == run:
+                lost += not _catch_up(desk, number, run, queue)
     sent = desk.send()
     if sent.waiting:
         raise CommandFailed(f"{sent.waiting} statements wait for the ledger: {sent.trouble}")
@@ -204,6 +175,82 @@ def _over(
     )
     desk.say_ended(run, ended)
     Runs(desk.site.runs).keep(number, ended.run)
+
+
+def _end(desk: Desk, number: int, run: Run, state: str) -> None:
+    """Have an end said as jobcomp/script tells it, of a period or of the run."""
+    ended_at = _time_from("END")
+    again = state.startswith(("PENDING", "REQUEUE"))
+    if state in PERHAPS_AGAIN:
+        with suppress(FormatError):  # what squeue no longer shows does not start again
+            again = waits(queue_of(desk.site), number)
+    if again:
+        # A start that was not answered is still the next one: nothing has run. And what is told so
+        # late that the next period has begun was told before, by squeue.
+        if run.state is RunState.RUNNING and ended_at >= run.started_at:
+            interrupted = desk.say_interrupted(
+                run,
+                started_at=_time_from("START"),
+                ended_at=ended_at,
+                exit_status=PERHAPS_AGAIN.get(state, ExitStatus.PREEMPTED),
+            )
+            Runs(desk.site.runs).keep(number, interrupted)
+    elif state in ENDED:
+        started_at = _time_from("START") if run.state is RunState.RUNNING else None
+        _over(desk, number, run, state, started_at=started_at, ended_at=ended_at)
+
+
+def _start(desk: Desk, job: SlurmJob, runs: Runs) -> None:
+    """Let a job with GPUs start. Raises Disproved, and CommandFailed where Slurm may try again."""
+    text: bytes | None = None
+    kept = runs.find(job.number)
+    try:
+        text = desk.receipt(require_form(job))
+        run = _admit(desk, job, text, kept)
+        runs.keep(job.number, run)
+        trouble = _have_logged(desk, run)
+    except AdmissionRefused as refused:
+        _refuse(desk, job, refused, text)
+    except EndNotTold as untold:
+        if kept is not None and job.restarts:
+            # Else the requeue after this failure would be taken for the end of that period.
+            _back_in_queue(desk, job.number, kept, since=job.submitted_at)
+        _put_off(desk, job.number, f"{untold}; the job waits")
+    if trouble is not None:
+        _put_off(
+            desk,
+            job.number,
+            f"the ledger has not logged the start, so the job waits: {trouble}",
+        )
+    runs.keep(job.number, msgspec.structs.replace(run, state=RunState.RUNNING))
+
+
+def _put_off(desk: Desk, number: int, message: str) -> NoReturn:
+    """Have Slurm try the start again later, and say so."""
+    tell(desk.site, number, message, hold=False)
+    raise CommandFailed(message)
+
+
+def _back_in_queue(desk: Desk, number: int, run: Run, *, since: int) -> None:
+    """Have the end of a period said that nobody told of, at the time of the requeue."""
+    interrupted = desk.say_interrupted(
+        run, started_at=run.started_at, ended_at=since, exit_status=ExitStatus.PREEMPTED
+    )
+    Runs(desk.site.runs).keep(number, interrupted)
+
+
+def _catch_up(desk: Desk, number: int, run: Run, queue: bytes) -> bool:
+    """Say what squeue shows of a period's end; False where it does not show the job any more."""
+    try:
+        end, since = ending(queue, number), requeued_at(queue, number)
+    except FormatError:
+        return False
+    if end is not None:
+        times = {"started_at": end.started_at, "ended_at": end.ended_at}
+        _over(desk, number, run, end.state, **times)
+    elif since is not None:
+        _back_in_queue(desk, number, run, since=since)
+    return True
 
 
 def _admit(desk: Desk, job: SlurmJob, text: bytes, kept: Run | None) -> Run:

@@ -4,18 +4,22 @@ Beside a ledger that is served; in place of Slurm's own commands stand two that 
 ones printed, and write down what they were asked.
 """
 
+import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from admission_world import policy_text
-from slurm_world import LedgerWorld, _slurm, served
+from slurm_world import PATIENCE_S, LedgerWorld, _slurm, served
 from test_slurm_jobs import FIXTURES, QUEUE, ULID
 
 from ledger.cli.slurm_desk import open_desk
 from ledger.errors import LedgerError
+from ledger.records.deadline import format_time
 
 SCRIPTS = ("prolog.sh", "ended.sh", "node_prolog.sh")
 
@@ -52,24 +56,28 @@ class Hooks:
         done = subprocess.run(
             [str(self.folder / script)],
             env=environment, cwd=self.ledger.folder, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=False,
+            capture_output=True, text=True, check=False, timeout=2 * PATIENCE_S,
         )  # fmt: skip
         return done.returncode, done.stdout + done.stderr
 
-    def start(self) -> tuple[int, str]:
-        return self.run("prolog.sh", "prolog_slurmctld_22_05.env")
+    def start(self, number: int = 1) -> tuple[int, str]:
+        return self.run("prolog.sh", "prolog_slurmctld_22_05.env", SLURM_JOB_ID=str(number))
 
-    def end(self, state: str) -> tuple[int, str]:
-        return self.run("ended.sh", "jobcomp_22_05.env", JOBSTATE=state)
+    def end(self, state: str, number: int = 1, **times: str) -> tuple[int, str]:
+        changed = {"JOBSTATE": state, "JOBID": str(number)} | times
+        return self.run("ended.sh", "jobcomp_22_05.env", **changed)
 
     def send(self) -> tuple[int, str]:
         done = self.ledger.ledger("slurm", "send", str(self.ledger.site))
         return done.returncode, done.stdout + done.stderr
 
-    def given(self, job: str, *, gpus: int = 2) -> None:
-        """Have the controller show job 1 as the run of a job in the ledger."""
+    def given(self, job: str, *, number: int = 1, gpus: int = 2, **changed: object) -> None:
+        """Have the controller show this Slurm job as the run of a job in the ledger."""
         text = QUEUE.decode().replace(ULID, job).replace("gpu:h200:2(", f"gpu:h200:{gpus}(")
-        self.queue.write_text(text)
+        printed = json.loads(text)
+        record = next(each for each in printed["jobs"] if each["job_id"] == 1)
+        record.update(changed, job_id=number)
+        self.queue.write_text(json.dumps({"jobs": [record]}, separators=(",", ":")))
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +111,63 @@ def test_a_run_starts_once_its_start_is_logged_and_never_before(hooks: Hooks) ->
     assert hooks.send() == (0, "")
     assert hooks.end("COMPLETED") == (0, "")
     assert hooks.ledger.kinds(job) == [*told, "completed"]
+
+
+def test_a_run_whose_last_end_nobody_told_does_not_start_again_before_it_is_in_the_log(
+    hooks: Hooks,
+) -> None:
+    job, number = hooks.ledger.admitted(), 7
+    begun = int(time.time())  # not before the decision
+    hooks.given(job, number=number, submit_time=begun, start_time=begun)
+    assert hooks.start(number) == (0, "")
+    told = ["submitted", "admitted", "started"]
+    assert hooks.ledger.kinds(job) == told
+
+    def requeued(times: int, state: str) -> dict[str, object]:
+        at = begun + 6 * times
+        shown = {"submit_time": at, "restart_cnt": times, "job_state": state}
+        return shown | {"start_time": at + 3 if state == "CONFIGURING" else 0}
+
+    # jobcomp/script said nothing, and the ledger is away.
+    hooks.given(job, number=number, **requeued(1, "CONFIGURING"))
+    hooks.ledger.write_site(away=True)
+    status, said = hooks.start(number)
+    assert (status, "its last end is not told yet" in said) == (2, True)
+    assert f"scontrol|uhold|{number}|" not in hooks.asked.read_text()
+    late = {"START": str(begun + 9), "END": str(begun + 10)}
+    hooks.end("PENDING", number, **late)
+    status, said = hooks.start(number)
+    assert (status, "the ledger has not logged the start" in said) == (2, True)
+    hooks.ledger.write_site()
+    assert hooks.ledger.kinds(job) == told
+    assert hooks.start(number) == (0, "")
+    told += ["interrupted", "started"]
+    assert hooks.ledger.kinds(job) == told
+    [over] = [each for each in hooks.ledger.entries() if _is(each, "interrupted", job)]
+    assert over["statement"]["public"]["ended_at"] == format_time(begun + 6)
+
+    # The same once more, and the timer is faster than the next start.
+    hooks.given(job, number=number, **requeued(2, "PENDING"))
+    assert hooks.send() == (0, "")
+    told += ["interrupted"]
+    assert hooks.ledger.kinds(job) == told
+    assert hooks.send() == (0, "")
+    hooks.given(job, number=number, **requeued(2, "CONFIGURING"))
+    assert hooks.start(number) == (0, "")
+    told += ["started"]
+    # What jobcomp/script says late of the period before is not taken for the end of this one.
+    early = {"START": str(begun + 9), "END": str(begun + 12)}
+    assert hooks.end("PENDING", number, **early) == (0, "")
+    assert hooks.ledger.kinds(job) == told
+    last = {"START": str(begun + 15), "END": str(begun + 16)}
+    assert hooks.end("COMPLETED", number, **last) == (0, "")
+    assert hooks.ledger.kinds(job) == [*told, "completed"]
+    ended = hooks.ledger.entries()[-1]["statement"]["public"]
+    assert ended["wall_seconds"] == 6 + 3 + 1
+
+
+def _is(entry: dict[str, Any], kind: str, job: str) -> bool:
+    return entry["kind"] == kind and entry["statement"].get("job_id") == job
 
 
 def test_no_controller_no_start(hooks: Hooks) -> None:

@@ -1,6 +1,8 @@
 """What a Slurm job was given, and what becomes of its run: no Slurm and no ledger."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,12 +10,30 @@ from typing import Any
 import msgspec
 import pytest
 from admission_world import DECIDED, JOB, POLICY, paper
+from slurm_world import PATIENCE_S, ROOT
 
 from ledger.admission.receipt import read_admission
 from ledger.admission.refusal import AdmissionRefused
 from ledger.admission.register import Register
-from ledger.admission.slurm.job import ENDED, Ending, SlurmJob, ending, find_job, waits
-from ledger.admission.slurm.runs import Run, Runs, RunsDamaged, RunState, Span, follow, name_of
+from ledger.admission.slurm.job import (
+    ENDED,
+    Ending,
+    SlurmJob,
+    ending,
+    find_job,
+    requeued_at,
+    waits,
+)
+from ledger.admission.slurm.runs import (
+    EndNotTold,
+    Run,
+    Runs,
+    RunsDamaged,
+    RunState,
+    Span,
+    follow,
+    name_of,
+)
 from ledger.admission.slurm.site import SiteRefused, parse_site
 from ledger.admission.slurm.starting import judge, require_form
 from ledger.admission.slurm.unused import require_unused
@@ -181,13 +201,50 @@ def test_a_requeued_job_goes_on_with_its_run_and_another_job_of_its_number_does_
     run = msgspec.structs.replace(RUN, run=name_of("apsci", first))
     again = replace(first, restarts=1, submitted_at=first.submitted_at + 60)
     assert follow(None, first) is None
-    assert follow(run, first) == run
-    assert follow(run, again) == run
+    for state in (RunState.STARTING, RunState.INTERRUPTED):
+        before = msgspec.structs.replace(run, state=state)
+        assert follow(before, first) == before
+        assert follow(before, again) == before
+    for starting in (first, again):
+        with pytest.raises(EndNotTold, match="its last end is not told yet"):
+            follow(run, starting)
     assert follow(run, replace(first, submitted_at=first.submitted_at + 60)) is None
     over = msgspec.structs.replace(run, state=RunState.ENDED)
     assert follow(over, replace(first, submitted_at=first.submitted_at + 60)) is None
-    with pytest.raises(AdmissionRefused, match="has ended"):
-        follow(over, again)
+    for starting in (first, again):
+        with pytest.raises(AdmissionRefused, match="has ended"):
+            follow(over, starting)
+
+
+def test_slurm_shows_since_when_a_requeued_job_waits_once_it_has_completed() -> None:
+    since = 1_700_000_060
+    assert requeued_at(queue(job_state="PENDING", submit_time=since), 1) == since
+    assert requeued_at(queue(job_state=["PENDING", "REQUEUED"], submit_time=since), 1) == since
+    for other in ("RUNNING", "COMPLETING", ["PENDING", "COMPLETING"], ["COMPLETED"]):
+        assert requeued_at(queue(job_state=other, submit_time=since), 1) is None
+    with pytest.raises(FormatError):
+        requeued_at(queue(job_state="PENDING", submit_time=0), 1)
+
+
+def test_one_process_at_a_time_is_at_a_run_and_others_are_at_other_runs(tmp_path: Path) -> None:
+    runs = Runs(tmp_path / "runs")
+    ask = (
+        "import sys; from pathlib import Path; from ledger.admission.slurm.runs import Runs\n"
+        "for number in (7, 8):\n"
+        "    with Runs(Path(sys.argv[1])).alone(number, wait=False) as kept: print(kept)"
+    )
+
+    def other() -> list[str]:
+        command = [sys.executable, "-c", ask, str(runs.folder)]
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE_S
+        )
+        return done.stdout.split()
+
+    with runs.alone(7) as kept:
+        assert kept
+        assert other() == ["False", "True"]
+    assert other() == ["True", "True"]
 
 
 def test_what_was_started_is_found_again_and_damage_is_no_absence(tmp_path: Path) -> None:

@@ -109,6 +109,25 @@ def waits(queue: bytes, number: int) -> bool:
     return "PENDING" in states or "REQUEUED" in states
 
 
+def requeued_at(queue: bytes, number: int) -> int | None:
+    """Since when a job waits, in unix seconds: Slurm gives it a new submit time as it requeues it.
+
+    None where it does not wait, or is completing still. Raises FormatError as ``find_job`` does.
+    """
+    record = _record(queue, number)
+    state = record.get("job_state")
+    states = state if isinstance(state, list) else [state]
+    if "PENDING" not in states or "COMPLETING" in states:
+        return None
+    try:
+        since = _number(record["submit_time"])
+    except (KeyError, TypeError, ValueError):
+        since = None
+    if not since:
+        raise _unknown(number)
+    return since
+
+
 def _read(record: dict[str, Any], number: int) -> SlurmJob:
     given = list(_gres(record.get("gres_detail") or []))
     gpus = [(kind, count) for name, kind, count in given if name == "gpu"]

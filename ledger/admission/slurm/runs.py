@@ -4,7 +4,10 @@ Slurm gives a requeued job a new submit time; the file keeps the run's name from
 which is what the register holds the receipt for. It is written whole, or not at all.
 """
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +27,10 @@ MAX_RUN_BYTES: Final = 64 * 2**10
 
 class RunsDamaged(LedgerError):
     """What is kept of a run cannot be read or written."""
+
+
+class EndNotTold(LedgerError):
+    """A run is to start again, and the end of its last period is not told yet."""
 
 
 class RunState(StrEnum):
@@ -117,6 +124,32 @@ class Runs:
         except OSError as error:
             raise RunsDamaged(f"{path}: {error.strerror}") from None
 
+    @contextmanager
+    def alone(self, number: int, *, wait: bool = True) -> Iterator[bool]:
+        """Keep other processes from a Slurm job's run until the block is left. Raises RunsDamaged.
+
+        Yields whether it is kept: False only where another process is at it and ``wait`` is false.
+        One byte of one file is locked for each number, so two threads of a process both pass.
+        """
+        path = self.folder / "lock"
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise RunsDamaged(f"{path}: {error.strerror}") from None
+        try:
+            how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+            try:
+                fcntl.lockf(handle, how, 1, number)
+            except OSError as error:
+                if wait or not isinstance(error, BlockingIOError | PermissionError):
+                    raise RunsDamaged(f"{path}: {error.strerror}") from None
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(handle)
+
     @property
     def _ended(self) -> Path:
         return self.folder / "ended"
@@ -156,18 +189,24 @@ def follow(earlier: Run | None, job: SlurmJob) -> Run | None:
 
     Slurm counts its numbers anew some day, so a file may be of another job with the same number:
     a job that was never restarted goes on with nothing but a start that was not answered.
-    Raises AdmissionRefused where the run has ended and was reported so.
+    Raises AdmissionRefused where the run has ended and was reported so, and EndNotTold where nobody
+    has said that its last period ended: its next start would be taken for the one before.
     """
     if earlier is None:
         return None
+    same = earlier.run.rsplit(":", 1)[1] == str(job.submitted_at)
     if earlier.state is RunState.ENDED:
-        if job.restarts:
+        if job.restarts or same:
             raise AdmissionRefused(
                 Code.R3_MISSING_RECORD,
                 f"Run {earlier.run} of job {earlier.job_id} has ended, and its end is in the"
                 " ledger; submit the job to the ledger again, under a new number.",
             )
         return None
-    if not job.restarts and earlier.run.rsplit(":", 1)[1] != str(job.submitted_at):
+    if not job.restarts and not same:
         return None
+    if earlier.state is RunState.RUNNING:
+        raise EndNotTold(
+            f"run {earlier.run} is still down as running: its last end is not told yet"
+        )
     return earlier
