@@ -61,7 +61,7 @@ class Asked:
 
     ``size`` is the newest published one, or the one that ``?at=`` names; then it is ``pinned``,
     ``now_s`` is None, and time is what the log itself says it was. ``mark`` tells apart what
-    witnesses have said of one tree, where the answer depends on it.
+    witnesses have said of one tree, or what is stored of a job, where the answer depends on it.
     """
 
     house: House

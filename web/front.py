@@ -98,6 +98,12 @@ _WITNESSED = re.compile(
     re.ASCII,
 )
 """Addresses whose answers change with what witnesses say, and not with the tree alone."""
+_SHELVED = re.compile(
+    rf"/(?:{_LANGUAGES})/jobs/([0-7][0-9A-HJKMNP-TV-Z]{{25}})/?"
+    r"|/api/v1/jobs/([0-7][0-9A-HJKMNP-TV-Z]{25})(/artifacts)/?",
+    re.ASCII,
+)
+"""Addresses that list a job's artifacts: one whose debit is in the log may be stored later."""
 
 
 def policy_of(path: str) -> str:
@@ -262,7 +268,10 @@ class Front:
         # The path is decoded and may hold a question mark; no query string holds a line break.
         address = f"{scope['path']}\n{scope['query_string'].decode('latin-1')}"
         tag = self._tag(address, asked.size, tick, asked.mark)
-        kept = (b"cache-control", (FOREVER if asked.pinned else REVALIDATE).encode())
+        # At one size what is marked is not the last word, and a list of artifacts never is.
+        listed = _SHELVED.fullmatch(asked.path)
+        lasts = asked.pinned and not asked.mark and not (listed and listed[3])
+        kept = (b"cache-control", (FOREVER if lasts else REVALIDATE).encode())
         made_at = (TREE_SIZE, b"%d" % asked.size)
         had = _had(scope, tag)
         if had is not None:
@@ -308,6 +317,11 @@ class Front:
             at = archived
         if at is not None and at > published:
             raise NotFound(f"the published log has {published} entries; it has no size {at} yet")
+        mark = found.mark if at is None and _WITNESSED.fullmatch(scope["path"]) else ""
+        shelved = _SHELVED.fullmatch(scope["path"])
+        if shelved is not None:
+            job_id = shelved[1] or shelved[2]
+            mark = await asyncio.to_thread(house.shelf.mark, job_id, size=at or published)
         return Asked(
             house=house,
             public_url=self._public_url,
@@ -318,7 +332,7 @@ class Front:
             size=at or published,
             pinned=at is not None,
             now_s=None if at is not None else house.clock(),
-            mark=found.mark if at is None and _WITNESSED.fullmatch(scope["path"]) else "",
+            mark=mark,
         )
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -118,9 +118,13 @@ class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
         for first in range(start, stop, ROWS_AT_ONCE):
             yield from self.entries(first, min(first + ROWS_AT_ONCE, stop))
 
-    def entries_of_job(self, job_id: str, *, size: int) -> list[StoredEntry]:
-        """Every entry about a job, in log order."""
+    def entries_of_job(
+        self, job_id: str, *, size: int, kinds: Collection[str] = ()
+    ) -> list[StoredEntry]:
+        """Every entry about a job, or those of some kinds, in log order."""
         query = select(*_ENTRY).where(ENTRIES.c.job_id == job_id, ENTRIES.c.leaf_index < size)
+        if kinds:
+            query = query.where(ENTRIES.c.kind.in_(kinds))
         rows = self._connection.execute(query.order_by(ENTRIES.c.leaf_index))
         return [StoredEntry(*row) for row in rows]
 
