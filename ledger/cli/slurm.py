@@ -22,7 +22,7 @@ from ledger.admission.reporting import Refusal
 from ledger.admission.slurm.job import ENDED, SlurmJob, ending, requeued_at, waits
 from ledger.admission.slurm.runs import EndNotTold, Run, Runs, RunState, follow, name_of
 from ledger.admission.slurm.site import Site
-from ledger.admission.slurm.starting import judge, require_form
+from ledger.admission.slurm.starting import judge, require_form, require_member
 from ledger.admission.slurm.unused import require_unused
 from ledger.assembly.house import system_clock
 from ledger.cli.common import CommandFailed, Disproved
@@ -55,9 +55,10 @@ def slurm_group() -> None:
 @click.option("--workload", required=True, help="Its class of work.")
 @click.option("--gpus", required=True, type=click.IntRange(1, 10**9))
 @click.option("--wall-seconds", required=True, type=click.IntRange(1, 10**12))
+@click.option("--account", default="", help="Slurm's account of it.")
 @click.option("--user", default=0, type=click.IntRange(0, 2**32), help="Slurm's number of it.")
 def check_command(
-    *, site: Path, job: str, workload: str, gpus: int, wall_seconds: int, user: int
+    *, site: Path, job: str, workload: str, gpus: int, wall_seconds: int, account: str, user: int
 ) -> None:
     """Say whether a job may wait for its start. The receipt stays unused."""
     desk = open_desk(site, longest_s=AT_SUBMISSION_S)
@@ -74,6 +75,7 @@ def check_command(
             workload=workload,
             wall_seconds=wall_seconds,
         )
+        require_member(desk.site.members, account, admission)
         require_unused(desk.site.register, admission)
     except AdmissionRefused as refused:
         # slurmctld waits for this answer: what is said to the ledger is kept, and sent later.
@@ -261,6 +263,7 @@ def _admit(desk: Desk, job: SlurmJob, text: bytes, kept: Run | None) -> Run:
     at = min(now, earlier.before[0].started_at) if earlier and earlier.before else now
     used = earlier.used_seconds if earlier else 0
     admission = judge(job, text, policy=desk.policy, now=at, valid_hours=hours, used_seconds=used)
+    require_member(desk.site.members, job.account, admission)
     if earlier is not None and earlier.job_id != admission.job_id:
         raise AdmissionRefused(
             Code.R3_MISSING_RECORD,

@@ -37,7 +37,7 @@ from ledger.records.charter import Code
 from ledger.records.deadline import format_time
 from ledger.tlog.note import VerifierKey
 from ledger.tlog.policy import Policy
-from schemas.statements import ExitStatus
+from schemas.statements import ExitStatus, WeightsCheck
 
 SYSTEM: Final = "slurm"
 RECEIPT: Final = ".admission.tlog-proof"
@@ -178,6 +178,11 @@ def open_desk(path: Path, *, longest_s: float = 60.0) -> Desk:
         raise CommandFailed(
             f"{path}: [usage] has to say weights_unchanged, weights_check, h200e.basis and"
             " milli_h200: without them no end of a run can be reported"
+        )
+    if defaults.weights_check is WeightsCheck.READONLY_MOUNT and not site.models:
+        raise CommandFailed(
+            f"{path}: weights_check is readonly_mount, and models is empty: without the folders"
+            " that node_prolog.sh looks at, nobody looks at a mount; name them"
         )
     policy = read_policy(Path(site.policy))
     signer = read_author_key(Path(site.key))

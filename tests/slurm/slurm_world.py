@@ -50,9 +50,13 @@ slurm_bin = "{slurm_bin}"
 slurm_conf = "{conf}"
 patience_s = {patience}
 
+[members]
+lab-one = "deepseek"
+lab_2 = "mistral"
+
 [usage]
 weights_unchanged = true
-weights_check = "readonly_mount"
+weights_check = "oms_root"
 h200e = {{ basis = "one H200 is one H200" }}
 milli_h200 = {{ nvidia_h200 = 1000 }}
 """

@@ -76,7 +76,7 @@ class Hooks:
         text = QUEUE.decode().replace(ULID, job).replace("gpu:h200:2(", f"gpu:h200:{gpus}(")
         printed = json.loads(text)
         record = next(each for each in printed["jobs"] if each["job_id"] == 1)
-        record.update(changed, job_id=number)
+        record.update({"account": "lab-one"} | changed, job_id=number)
         self.queue.write_text(json.dumps({"jobs": [record]}, separators=(",", ":")))
 
 
@@ -96,6 +96,13 @@ def test_a_run_starts_once_its_start_is_logged_and_never_before(hooks: Hooks) ->
     assert "scontrol|update|JobId=1|AdminComment=apsci: Q_quota: The run asks for 3 GPUs" in asked
     assert hooks.ledger.kinds(job) == ["submitted", "admitted", "refused"]
 
+    hooks.given(job, account="lab_2")
+    status, said = hooks.start()
+    assert (status, "account is mistral's, and the receipt" in said) == (1, True)
+    hooks.given(job, account="")
+    status, said = hooks.start()
+    assert (status, "account is no member's" in said) == (1, True)
+
     hooks.given(job)
     hooks.ledger.write_site(away=True)
     status, said = hooks.start()
@@ -103,7 +110,7 @@ def test_a_run_starts_once_its_start_is_logged_and_never_before(hooks: Hooks) ->
     hooks.ledger.write_site()
     assert hooks.end("PENDING") == (0, "")
     assert hooks.start() == (0, "")
-    told = ["submitted", "admitted", "refused", "started"]
+    told = ["submitted", "admitted", "refused", "refused", "started"]
     assert hooks.ledger.kinds(job) == told
     assert hooks.send() == (0, "")
     assert hooks.ledger.kinds(job) == told
@@ -191,6 +198,10 @@ def test_a_clusters_file_that_leads_astray_stops_every_hook(hooks: Hooks) -> Non
     assert open_desk(hooks.ledger.site, longest_s=3).give_up_after_s == 3
     refused(text.replace("weights_unchanged = true\n", ""), "no end of a run can be reported")
     refused(text.replace("milli_h200", "milli_h100"), "usage")
+    looked = text.replace("oms_root", "readonly_mount")
+    refused(looked, "models is empty")
+    odd.write_text('models = ["/models"]\n' + looked)
+    assert open_desk(odd).site.models == ("/models",)
     refused(text.replace("/policy", "/data/keys/authors/orchestrator.key"), "orchestrator.key")
     refused(text.replace("orchestrator.key", "nobody.key"), "nobody.key")
     other = hooks.ledger.folder / "other"

@@ -35,7 +35,7 @@ from ledger.admission.slurm.runs import (
     name_of,
 )
 from ledger.admission.slurm.site import SiteRefused, parse_site
-from ledger.admission.slurm.starting import judge, require_form
+from ledger.admission.slurm.starting import judge, require_form, require_member
 from ledger.admission.slurm.unused import require_unused
 from ledger.cli.slurm_desk import end_of, worth_known
 from ledger.errors import FormatError
@@ -138,6 +138,7 @@ def test_gpus_are_counted_over_nodes_and_kinds_and_the_larger_count_is_held_agai
         {"submit_time": 0},
         {"start_time": None},
         {"comment": 7},
+        {"account": 7},
         {"job_id": 5},
     ],
 )
@@ -305,6 +306,24 @@ def test_a_requeued_run_does_not_get_its_time_again() -> None:
         judge(own, receipt, **given, used_seconds=301)
 
 
+def test_an_account_uses_its_own_members_receipts_and_no_others() -> None:
+    admission = read_admission(paper().receipt(), policy=POLICY)
+    assert admission.author == "deepseek"
+    members = {"lab-one": "deepseek", "lab_2": "mistral"}
+    require_member(members, "lab-one", admission)
+    require_member(None, "", admission)
+    for members_of, account, said in (
+        (members, "lab_2", "account is mistral's, and the receipt of job .* is deepseek's"),
+        (members, "lab-three", "no member's"),
+        (members, "", "no member's"),
+        ({}, "lab-one", "no member's"),
+    ):
+        with pytest.raises(AdmissionRefused, match=said) as refused:
+            require_member(members_of, account, admission)
+        assert refused.value.code is Code.R3_MISSING_RECORD
+    assert find_job(queue(account="lab-one"), 1).account == "lab-one"
+
+
 def test_a_receipt_is_unused_until_the_register_says_so_and_not_where_it_says_nothing(
     tmp_path: Path,
 ) -> None:
@@ -348,6 +367,8 @@ def test_gpus_whose_worth_nobody_knows_are_known_before_a_start() -> None:
         "valid_hours = 0",
         'unknown = "x"',
         'models = ["/x y"]',
+        'members = { "a b" = "deepseek" }',
+        'members = { lab = "Deep Seek" }',
     ],
 )
 def test_a_clusters_file_has_one_meaning_or_none(wrong: str) -> None:

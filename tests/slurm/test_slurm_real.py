@@ -32,7 +32,7 @@ class Site:
     def options(self, job: str, *, gpus: int = 2, minutes: int = 5) -> list[str]:
         """What a member says of an admitted job."""
         return [f"--comment=apsci:{job}", "--wckey=eval_suite", f"--gres=gpu:h200:{gpus}",
-                f"--time={minutes}"]  # fmt: skip
+                f"--time={minutes}", "--account=lab-one"]  # fmt: skip
 
     def show(self, number: str) -> str:
         """What a user sees of a job."""
@@ -79,7 +79,7 @@ def test_an_admitted_job_runs_and_its_start_and_end_are_in_the_log(site: Site) -
     assert public["exit_status"] == "completed"
     assert public["started_at"] == started["statement"]["public"]["started_at"]
     assert public["gpu_seconds"] == 2 * public["wall_seconds"] == public["h200e_seconds"]
-    assert public["weights_check"] == "readonly_mount"
+    assert public["weights_check"] == "oms_root"
 
     status, said = site.sbatch(*site.options(job))
     assert status != 0
@@ -113,8 +113,19 @@ def test_what_the_log_has_not_admitted_is_refused_at_sbatch_and_the_refusal_logg
         "R3_missing_record.*'linear_probe'", options=[good[0], "--wckey=linear_probe", *good[2:]]
     )
     refused("R3_missing_record: a job with GPUs needs", options=[good[0], *good[2:]])
+    refused(
+        "R3_missing_record: .*account is mistral's, .* is deepseek's",
+        options=[*good, "--account=lab_2"],
+    )
+    for account in ("lab-three", f"lab-one'; touch {site.ledger.folder}/owned; '"):
+        refused(
+            "R3_missing_record: .*account is no member's", options=[*good, f"--account={account}"]
+        )
+    refused("R3_missing_record: .*account is no member's", options=good[:4])
     refused("Q_malformed: the tasks of an array", options=[*good, "--array=1-2"])
-    refused("Q_quota: The run asks for 8", options=[*good[:2], "--gpus-per-task=2", "-n4", good[3]])
+    refused(
+        "Q_quota: The run asks for 8", options=[*good[:2], "--gpus-per-task=2", "-n4", *good[3:]]
+    )
     shell = f"--comment=apsci:{job}'; touch {site.ledger.folder}/owned; '"
     refused("R3_missing_record: a job with GPUs needs", options=[shell, *good[1:]])
     assert not (site.ledger.folder / "owned").exists()

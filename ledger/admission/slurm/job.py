@@ -32,6 +32,8 @@ class SlurmJob:
 
     number: int
     comment: str
+    account: str
+    """Empty where the cluster has no accounts."""
     workload: str | None
     gpu_count: int
     gpu_type: str | None
@@ -136,13 +138,20 @@ def _read(record: dict[str, Any], number: int) -> SlurmJob:
         raise ValueError
     kinds = {kind for kind, _ in gpus}
     comment, workload = record.get("comment") or "", record.get("wckey") or ""
+    account = record.get("account") or ""
     submitted_at, started_at = (_number(record[f"{each}_time"]) for each in ("submit", "start"))
     minutes = _number(record["time_limit"])
-    if not submitted_at or not started_at or not isinstance(comment, str):
+    if (
+        not submitted_at
+        or not started_at
+        or not isinstance(comment, str)
+        or not isinstance(account, str)
+    ):
         raise ValueError
     return SlurmJob(
         number=number,
         comment=comment,
+        account=account,
         workload=None if workload in _NO_WCKEY else workload.removeprefix("*"),
         gpu_count=gpu_count,
         gpu_type=kinds.pop() if len(kinds) == 1 else None,

@@ -2,7 +2,7 @@
 --
 -- slurmctld calls this for every submission and holds its locks meanwhile; the check is bounded in
 -- time. Nothing that a user wrote reaches a shell but what a whitelist lets through: 26 characters
--- of a ULID, a lower-case word, digits. What is in doubt is refused. Counts here are the least that
+-- of a ULID, lower-case words, digits. What is in doubt is refused. Counts here are the least that
 -- a job can mean; what it is really given is checked again before it starts, by prolog.sh.
 
 local LEDGER = "@LEDGER@"
@@ -78,10 +78,19 @@ local function why_not(job, uid)
   if minutes == nil then
     return "Q_quota: a job with GPUs needs a time limit (--time)."
   end
+  -- Any other account is of no member; what Slurm makes of it is seen at the start.
+  local account = job.account
+  if account == nil or account == "" then
+    account = job.default_account
+  end
+  account = (account or ""):match("^[a-z0-9_-]+$") or ""
+  if #account > 64 then
+    account = ""
+  end
   local command = string.format(
     "/usr/bin/timeout -k 2 %d '%s' slurm check '%s' --job %s --workload %s --gpus %d"
-      .. " --wall-seconds %d --user %d </dev/null 2>&1",
-    LIMIT_S, LEDGER, SITE, ulid, workload, gpus, minutes * 60, tonumber(uid) or 0)
+      .. " --wall-seconds %d --account=%s --user %d </dev/null 2>&1",
+    LIMIT_S, LEDGER, SITE, ulid, workload, gpus, minutes * 60, account, tonumber(uid) or 0)
   local pipe = io.popen(command, "r")
   local said = pipe and pipe:read("*a") or ""
   if pipe then

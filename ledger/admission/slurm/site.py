@@ -9,11 +9,13 @@ from msgspec import Meta
 
 from ledger.admission.receipt import MAX_VALID_HOURS, VALID_HOURS
 from ledger.errors import LedgerError
-from schemas.values import Wire
+from schemas.values import AuthorName, Wire
 
 MAX_SITE_BYTES: Final = 64 * 2**10
 Place = Annotated[str, Meta(pattern=r"^/[A-Za-z0-9_./-]{1,200}$")]
 """An absolute path of plain characters: it may stand in a shell script as it is."""
+Account = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,64}\Z")]
+"""An account as Slurm spells it."""
 
 
 class SiteRefused(LedgerError):
@@ -39,6 +41,8 @@ class Site(Wire, frozen=True):
     """For how long a start waits for a ledger that does not answer; sbatch waits 5 at most."""
     models: Annotated[tuple[Place, ...], Meta(max_length=64)] = ()
     """Where nodes have models mounted, read-only or nothing starts there."""
+    members: dict[Account, AuthorName] | None = None
+    """Which member's receipts an account may use; None: any account may use anyone's."""
     slurm_bin: Place = "/usr/bin"
     slurm_conf: Place | None = None
     """Where slurm.conf is not in its usual place."""

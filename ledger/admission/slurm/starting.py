@@ -4,6 +4,8 @@ Nothing is fetched here and nothing remembered: the receipt is handed in, the re
 the caller, last of all.
 """
 
+from collections.abc import Mapping
+
 from ledger.admission.receipt import Admission, check_admission
 from ledger.admission.refusal import AdmissionRefused
 from ledger.admission.slurm.job import MINUTE_S, SlurmJob
@@ -35,6 +37,27 @@ def require_form(job: SlurmJob) -> str:
     if job.wall_limit_seconds is None:
         raise AdmissionRefused(Code.Q_QUOTA, "A job with GPUs needs a time limit (--time).")
     return job.job_id
+
+
+def require_member(members: Mapping[str, str] | None, account: str, admission: Admission) -> None:
+    """Raise AdmissionRefused where ``account`` may not use this member's receipts.
+
+    Receipts are public. ``members`` says whose an account may use; None: anyone's.
+    """
+    if members is None:
+        return
+    member = members.get(account)
+    if member is None:
+        raise AdmissionRefused(
+            Code.R3_MISSING_RECORD,
+            "The job's account is no member's on this cluster; submit it with --account.",
+        )
+    if member != admission.author:
+        raise AdmissionRefused(
+            Code.R3_MISSING_RECORD,
+            f"The job's account is {member}'s, and the receipt of job {admission.job_id} is"
+            f" {admission.author}'s.",
+        )
 
 
 def judge(
