@@ -3,16 +3,16 @@
 ``judge`` takes an ``AdmissionReview`` of admission.k8s.io/v1 and gives the answer to it. A pod with
 GPUs needs the receipt of an admission in its annotation ``ledger.apsci/receipt``; it may not take
 more GPUs, together with the other pods of its run, nor say other things of itself than were
-admitted, nor be able to write to a model. Objects that make pods are held to the same by their
-template, so that who creates one is told at once. Nothing is changed in an object, ever. Whatever
-cannot be understood is not allowed.
+admitted, nor run without an end, nor be able to write to a model. Objects that make pods are held
+to the same by their template, so that who creates one is told at once. Nothing is changed in an
+object, ever. Whatever cannot be understood is not allowed.
 
 The run is what controls the pod, as its owner reference says, where one of the cluster's own
 controllers makes the pod; in all other hands an owner reference is a claim, and the run is the pod.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -53,7 +53,13 @@ CONTROLLERS: Final = frozenset(
     }
 )
 """Who makes pods for others: as Kubernetes names its own controllers, with and without accounts."""
+WATCHING: Final = CONTROLLERS | {
+    f"system:serviceaccount:kube-system:{name}"
+    for name in ("pod-garbage-collector", "generic-garbage-collector", "node-controller")
+}
+"""Whose word on how far a pod is counts, beside the nodes': controllers of the cluster itself."""
 NODES: Final = "system:nodes"
+JOB: Final = ("batch/v1", "Job")
 OWNING: Final = frozenset({"Job", "Deployment", "StatefulSet", "ReplicaSet"})
 WHOLE: Final = ("", "ephemeralcontainers", "resize")
 """Subresources of a pod whose updates carry the whole pod."""
@@ -69,7 +75,8 @@ class Cluster:
     """What one cluster believes and remembers.
 
     ``members`` maps namespaces to the members whose jobs run there; empty: any receipt counts in
-    any namespace. ``clock`` gives unix seconds.
+    any namespace. ``host_paths`` are those that pods with GPUs may mount. ``clock`` gives unix
+    seconds.
     """
 
     policy: Policy
@@ -80,6 +87,7 @@ class Cluster:
     further_gpus: frozenset[str] = frozenset()
     controllers: frozenset[str] = CONTROLLERS
     members: Mapping[str, str] = field(default_factory=dict)
+    host_paths: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +134,9 @@ def judge(request: Request, cluster: Cluster) -> Judged:
 def judge_ended(request: Request, cluster: Cluster) -> Judged:
     """Note the end of a pod, where the review proves one; always allows, being no gate.
 
-    A pod has ended when its phase says so, when a node takes its object away, and when it is
-    deleted before it had a node. A deletion that anyone else asks for only begins to end it.
+    A pod has ended when a node or a controller of the cluster says so by its phase, when a node
+    takes its object away, and when it is deleted before it had a node. What anyone else says of its
+    phase proves nothing, and a deletion that anyone else asks for only begins to end it.
     """
     try:
         pod = _ended(request)
@@ -172,17 +181,35 @@ def _judge(request: Request, cluster: Cluster, asked: _Asked) -> None:
         if request.operation == "UPDATE" and _same(pod, _old(request, Pod)):
             return
         asked.run = _run(request, pod.metadata, cluster)
-        _check_pod(request, pod, cluster, asked, pods=1)
+        # A Job's own limit was looked at when the Job was let in, and it ends the Job's pods.
+        by_job = asked.run.startswith("Job/")
+        deadlines = [pod.spec.active_deadline_seconds]
+        _check_pod(request, pod, cluster, asked, pods=1, deadlines=deadlines, limited=by_job)
     elif kind in OWNING and request.sub_resource == "":
         owning = _decode(request.object, Owning)
         if request.operation == "UPDATE":
             old = _old(request, Owning)
-            if owning.spec.pods <= old.spec.pods and _same(owning.spec.template, old.spec.template):
+            if (
+                owning.spec.pods <= old.spec.pods
+                and owning.spec.active_deadline_seconds == old.spec.active_deadline_seconds
+                and _same(owning.spec.template, old.spec.template)
+            ):
                 return
         asked.run = f"{kind}/{owning.metadata.uid or request.uid}"
         if owning.spec.pods:
             template = owning.spec.template
-            _check_pod(request, template, cluster, asked, pods=owning.spec.pods, template=True)
+            deadlines = [template.spec.active_deadline_seconds]
+            if kind == "Job":
+                deadlines.append(owning.spec.active_deadline_seconds)
+            _check_pod(
+                request,
+                template,
+                cluster,
+                asked,
+                pods=owning.spec.pods,
+                deadlines=deadlines,
+                template=True,
+            )
     else:
         raise AdmissionRefused(
             Code.Q_MALFORMED, f"This check does not know objects of the kind {kind!a:.60}."
@@ -196,8 +223,11 @@ def _check_pod(
     asked: _Asked,
     *,
     pods: int,
+    deadlines: Sequence[int | None],
+    limited: bool = False,
     template: bool = False,
 ) -> None:
+    """``limited``: something else than the ``deadlines`` is known to end the pod."""
     gpus = gpus_of(pod.spec, further=cluster.further_gpus) * pods
     if not gpus:
         return
@@ -216,13 +246,29 @@ def _check_pod(
         now=now,
         gpu_count=gpus,
         valid_hours=cluster.valid_hours,
-        wall_seconds=pod.spec.active_deadline_seconds,
+        wall_seconds=min((each for each in deadlines if each is not None), default=None),
     )
-    check_volumes(pod.metadata, pod.spec)
+    if not limited and all(each is None for each in deadlines):
+        raise AdmissionRefused(
+            Code.Q_QUOTA,
+            f"Nothing ends this {request.kind.kind}: with GPUs, start a Pod or a Job with"
+            f" activeDeadlineSeconds of at most {admission.wall_limit_seconds}, which job"
+            f" {admission.job_id} was admitted with; Deployments and the like cannot have one.",
+        )
+    check_volumes(pod.metadata, pod.spec, host_paths=cluster.host_paths)
     if template or request.dry_run:
         return
     if not pod.metadata.uid:
         raise AdmissionRefused(Code.Q_MALFORMED, "The pod has no uid: it cannot be told apart.")
+    if cluster.register.run_of(admission.job_id) is None:
+        # A refusal by what comes after would use the receipt up.
+        cluster.pods.check(
+            admission.job_id,
+            gpus=gpus,
+            admitted=admission.gpu_count,
+            wall_limit_seconds=admission.wall_limit_seconds,
+            at=now,
+        )
     cluster.register.take(admission.job_id, asked.run, now)
     cluster.pods.hold(
         pod.metadata.uid,
@@ -244,7 +290,9 @@ def _run(request: Request, metadata: Metadata, cluster: Cluster) -> str:
     if request.user_info.username in cluster.controllers:
         for each in metadata.owner_references or ():
             if each.controller:
-                return f"{each.kind}/{each.uid}"[:200]
+                # Others than Kubernetes may call an object of theirs a Job.
+                foreign = each.kind == JOB[1] and each.api_version != JOB[0]
+                return f"{'Other' if foreign else ''}{each.kind}/{each.uid}"[:200]
     return f"Pod/{metadata.uid or request.uid}"
 
 
@@ -270,11 +318,14 @@ def _ended(request: Request) -> str | None:
     else:
         return None
     pod = _decode(raw, Pod)
-    over = pod.status.phase in ("Succeeded", "Failed")
+    by_node = NODES in (request.user_info.groups or ())
+    over = pod.status.phase in ("Succeeded", "Failed") and (
+        by_node or request.user_info.username in WATCHING
+    )
     if request.operation == "DELETE":
         options = request.options or {}
         grace = options.get("gracePeriodSeconds")
-        taken_away = NODES in (request.user_info.groups or ()) and grace == 0
+        taken_away = by_node and grace == 0
         over = over or taken_away or not pod.spec.node_name
     return pod.metadata.uid if over and pod.metadata.uid else None
 

@@ -2,15 +2,17 @@
 
 ``read_runs`` takes what ``kubectl get jobs -o json`` prints, ``statements`` makes of each run what
 the orchestrator has to say: ``started``, ``interrupted`` when a Job is suspended, and the ending
-with its usage. The job is the one that the receipt on the pods proves. A pod that a controller made
-is left to its Job. Nothing is estimated: what is not known is not said.
+with its usage. The job is the one that the receipt on the pods proves, and only the run that used
+this receipt up, by the register, is reported under it: receipts are public, and anybody can write
+one on a Job. A pod that a controller made is left to its Job. Nothing is estimated: what is not
+known is not said. ``missing`` says which runs should have been there.
 
 GPUs are those of all pods at once, from the plan. This is run while Jobs run: a suspended Job
 forgets when it started, and a pause that nobody saw counts as running.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -23,8 +25,9 @@ from ledger.admission.kubernetes import Cluster
 from ledger.admission.pod_gpus import gpus_of
 from ledger.admission.pod_shapes import Many, Metadata, Pod, PodSpec, Read, Template
 from ledger.admission.pod_volumes import check_volumes
+from ledger.admission.pods_of_jobs import YOUNG_S
 from ledger.admission.refusal import AdmissionRefused
-from ledger.admission.started import prove, receipt_in
+from ledger.admission.started import check_member, prove, receipt_in
 from ledger.errors import FormatError
 from ledger.records.deadline import format_time
 from schemas.statements import ExitStatus, WeightsCheck
@@ -94,6 +97,10 @@ class _Pod(Read, frozen=True):
 class _Named(Read, frozen=True):
     kind: str = ""
     api_version: str = ""
+
+
+class _Known(_Named, frozen=True):
+    metadata: Metadata = Metadata()
 
 
 class _List(Read, frozen=True):
@@ -166,18 +173,42 @@ def living(text: bytes) -> set[str]:
 def read_runs(text: bytes, cluster: Cluster) -> Iterator[Run | FormatError]:
     """The runs with GPUs in what was printed; what cannot be read is an error in its place.
 
-    Raises FormatError where the whole is no list and no object.
+    A run that has not used the receipt it shows is passed over: nothing of it has started. Raises
+    FormatError where the whole is no list and no object.
     """
     for raw in split(text):
         try:
             run = _run(raw, cluster)
         except AdmissionRefused as refused:
-            yield FormatError(f"its receipt does not say whose run it is: {refused.finding}")
+            yield FormatError(f"whose run an object is cannot be said: {refused.finding}")
         except FormatError as error:
             yield error
         else:
             if run is not None:
                 yield run
+
+
+def missing(text: bytes, cluster: Cluster, ended: Callable[[str], bool]) -> list[FormatError]:
+    """An error for each run that was let in and is not in what was printed, nor has ``ended``.
+
+    ``ended`` says of a uid whether the end of its run was reported. Runs of the last five minutes
+    may not be in the list yet. Raises FormatError and AdmissionRefused.
+    """
+    listed = set()
+    for raw in split(text):
+        try:
+            known: _Known = _decode(raw, _Known)
+        except FormatError:
+            continue  # it has an error of its own
+        listed.add(f"{known.kind}/{known.metadata.uid}")
+    before = cluster.clock() - YOUNG_S
+    return [
+        FormatError(
+            f"the run {run} of job {job_id} was let in at {format_time(at)}, and is not in the list"
+        )
+        for job_id, run, at in cluster.register.runs()
+        if at <= before and run not in listed and not ended(run.rpartition("/")[2])
+    ]
 
 
 def statements(
@@ -280,10 +311,14 @@ def _run(raw: Raw, cluster: Cluster) -> Run | None:
     gpus = gpus_of(template.spec, further=cluster.further_gpus) * pods
     if not gpus:
         return None
-    text = receipt_in((template.metadata.annotations or {}) | (metadata.annotations or {}))
+    # The template's are the pods' own: those of the Job can be changed by whoever has started it.
+    text = receipt_in(template.metadata.annotations or {})
     admission, submitted = prove(text, policy=cluster.policy, valid_hours=cluster.valid_hours)
     if not _UID.fullmatch(metadata.uid):
         raise FormatError("an object without a uid as Kubernetes gives it")
+    if cluster.register.run_of(admission.job_id) != f"{named.kind}/{metadata.uid}":
+        return None
+    check_member(metadata.namespace, admission, cluster.members)
     return Run(
         uid=metadata.uid,
         system=system,
@@ -291,7 +326,7 @@ def _run(raw: Raw, cluster: Cluster) -> Run | None:
         job_id=admission.job_id,
         accelerator=submitted.accelerator,
         gpu_count=gpus,
-        read_only=_is_read_only(template),
+        read_only=_is_read_only(template, cluster),
         started_at=_time(status.start_time),
         suspended_at=_suspended(status),
         ended_at=ended_at,
@@ -299,9 +334,9 @@ def _run(raw: Raw, cluster: Cluster) -> Run | None:
     )
 
 
-def _is_read_only(template: Pod) -> bool:
+def _is_read_only(template: Pod, cluster: Cluster) -> bool:
     try:
-        check_volumes(template.metadata, template.spec)
+        check_volumes(template.metadata, template.spec, host_paths=cluster.host_paths)
     except AdmissionRefused:
         return False
     return True

@@ -79,7 +79,6 @@ class _Status(Read, frozen=True):
 
 
 class _Metadata(Metadata, frozen=True):
-    namespace: str = ""
     resource_version: str | None = None
 
 
@@ -213,7 +212,8 @@ def _decide(workload: Workload, cluster: Cluster, known: dict[str, Any]) -> Deci
         wall_seconds=workload.spec.maximum_execution_time_seconds,
     )
     for template in with_gpus:
-        check_volumes(template.metadata, template.spec)
+        # Which folders of the host are let through, the check before the pods knows.
+        check_volumes(template.metadata, template.spec, host_paths=None)
     return Decided(
         State.READY,
         f"Admitted by the ledger as job {admission.job_id} with {admission.gpu_count} GPUs.",

@@ -91,6 +91,7 @@ class Owner(Read, frozen=True):
 
     kind: str
     uid: str
+    api_version: str = ""
     controller: bool | None = None
 
 
@@ -98,6 +99,7 @@ class Metadata(Read, frozen=True):
     """Who an object is."""
 
     name: str = ""
+    namespace: str = ""
     uid: str = ""
     annotations: dict[str, Text] | None = None
     labels: dict[str, Text] | None = None
@@ -129,6 +131,7 @@ class Template(Read, frozen=True):
     template: Pod
     parallelism: Annotated[int, Meta(ge=0)] | None = None
     replicas: Annotated[int, Meta(ge=0)] | None = None
+    active_deadline_seconds: int | None = None
 
     @property
     def pods(self) -> int:

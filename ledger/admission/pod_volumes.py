@@ -3,7 +3,9 @@
 Every lasting volume of a GPU pod is taken for a model's, and has to be mounted readOnly, unless the
 annotation ``ledger.apsci/output-volume`` names it. The model's own volumes are named too, in
 ``ledger.apsci/model-volume``, and have to be read-only at their source as well. What looks like a
-model by name or claim cannot be an output, nor can a second volume with a model's source.
+model by name or claim cannot be an output, nor can a second volume with a model's source. A path of
+the host is there only where the cluster lists it: through a socket or a device that is mounted
+read-only, the host can be had all the same.
 """
 
 import json
@@ -30,8 +32,14 @@ _NAMES: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _LOOKS: Final = re.compile(r"(?:model|weight)s?(?:[-_.].*)?", re.ASCII)
 
 
-def check_volumes(metadata: Metadata, spec: PodSpec) -> None:
-    """Raise AdmissionRefused where the pod could write to a model, or does not say which it has."""
+def check_volumes(
+    metadata: Metadata, spec: PodSpec, *, host_paths: Collection[str] | None = ()
+) -> None:
+    """Raise AdmissionRefused where the pod could write to a model, or does not say which it has.
+
+    ``host_paths`` are the paths of the host that a pod with GPUs may have, each as it is spelled
+    in the pod; None leaves that to another check.
+    """
     _check_powers(spec)
     models = _named(metadata, MODEL_VOLUMES)
     outputs = _named(metadata, OUTPUT_VOLUMES)
@@ -41,9 +49,10 @@ def check_volumes(metadata: Metadata, spec: PodSpec) -> None:
             f"A pod with GPUs has to name the volumes that hold its model, in the annotation"
             f" {MODEL_VOLUMES}."
         )
-    for name in sorted(models | outputs):
-        if name not in volumes:
-            raise _writable(f"The pod names the volume {name!a}, which it does not have.")
+    if host_paths is not None:
+        _check_host(volumes, host_paths)
+    for name in sorted((models | outputs) - volumes.keys()):
+        raise _writable(f"The pod names the volume {name!a}, which it does not have.")
     for name in sorted(models):
         _check_model(name, *volumes[name])
     sources = {_source(*volumes[name]) for name in models}
@@ -62,6 +71,17 @@ def check_volumes(metadata: Metadata, spec: PodSpec) -> None:
             )
     free = outputs | {name for name, (kind, _) in volumes.items() if kind in SCRATCH}
     _check_mounts(spec, volumes.keys(), free)
+
+
+def _check_host(
+    volumes: Mapping[str, tuple[str, Mapping[str, Any]]], host_paths: Collection[str]
+) -> None:
+    for name, (kind, source) in volumes.items():
+        if kind == HOST and source.get("path") not in host_paths:
+            raise _writable(
+                f"The volume {name[:63]!a} is a path of the host ({HOST}), which this cluster does"
+                " not let pods with GPUs have."
+            )
 
 
 def _check_mounts(spec: PodSpec, known: Collection[str], free: Collection[str]) -> None:

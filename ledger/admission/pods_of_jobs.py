@@ -39,6 +39,21 @@ class PodsOfJobs:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
 
+    def check(
+        self, job_id: str, *, gpus: int, admitted: int, wall_limit_seconds: int, at: int
+    ) -> None:
+        """Raise AdmissionRefused where ``hold`` would, for a pod that is new. Notes nothing."""
+        with self._open() as file:
+            _check_room(
+                file,
+                job_id,
+                pod="",
+                gpus=gpus,
+                admitted=admitted,
+                wall_limit_seconds=wall_limit_seconds,
+                at=at,
+            )
+
     def hold(
         self,
         pod: str,
@@ -57,27 +72,15 @@ class PodsOfJobs:
         where the file cannot be used.
         """
         with self._open() as file:
-            others = 0
-            periods = []
-            for held, since, until in file.execute(
-                "SELECT gpus, held_at, ended_at FROM pods WHERE job_id = ? AND pod != ?",
-                (job_id, pod),
-            ):
-                others += held if until is None else 0
-                periods.append((since, at if until is None else until))
-            used = _together(periods)
-            if used >= wall_limit_seconds:
-                raise AdmissionRefused(
-                    Code.Q_QUOTA,
-                    f"The pods of this run have had {used} seconds; job {job_id} was admitted with"
-                    f" {wall_limit_seconds}.",
-                )
-            if others + gpus > admitted:
-                raise AdmissionRefused(
-                    Code.Q_QUOTA,
-                    f"The pod asks for {gpus} GPUs and other pods of its run hold {others}; job"
-                    f" {job_id} was admitted with {admitted}.",
-                )
+            _check_room(
+                file,
+                job_id,
+                pod=pod,
+                gpus=gpus,
+                admitted=admitted,
+                wall_limit_seconds=wall_limit_seconds,
+                at=at,
+            )
             file.execute(
                 "INSERT INTO pods VALUES (?, ?, ?, ?, ?, NULL)"
                 " ON CONFLICT (pod) DO UPDATE SET gpus = excluded.gpus, job_id = excluded.job_id",
@@ -145,6 +148,39 @@ class PodsOfJobs:
         mode = self._path.lstat().st_mode
         if not stat.S_ISREG(mode) or mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise OSError("it is no regular file, or others than its owner may write it")
+
+
+def _check_room(
+    file: sqlite3.Connection,
+    job_id: str,
+    *,
+    pod: str,
+    gpus: int,
+    admitted: int,
+    wall_limit_seconds: int,
+    at: int,
+) -> None:
+    others = 0
+    periods = []
+    for held, since, until in file.execute(
+        "SELECT gpus, held_at, ended_at FROM pods WHERE job_id = ? AND pod != ?",
+        (job_id, pod),
+    ):
+        others += held if until is None else 0
+        periods.append((since, at if until is None else until))
+    used = _together(periods)
+    if used >= wall_limit_seconds:
+        raise AdmissionRefused(
+            Code.Q_QUOTA,
+            f"The pods of this run have had {used} seconds; job {job_id} was admitted with"
+            f" {wall_limit_seconds}.",
+        )
+    if others + gpus > admitted:
+        raise AdmissionRefused(
+            Code.Q_QUOTA,
+            f"The pod asks for {gpus} GPUs and other pods of its run hold {others}; job"
+            f" {job_id} was admitted with {admitted}.",
+        )
 
 
 def _together(periods: list[tuple[int, int]]) -> int:

@@ -76,6 +76,35 @@ class Register:
                 " one receipt starts one run.",
             )
 
+    def run_of(self, job_id: str) -> str | None:
+        """The run that has the receipt of ``job_id``; None where none has. Raises as ``runs``."""
+        rows = self._read("SELECT job_id, run, taken_at FROM taken WHERE job_id = ?", job_id)
+        return rows[0][1] if rows else None
+
+    def runs(self) -> list[tuple[str, str, int]]:
+        """Every job whose receipt was used, its run, and since when in unix seconds, oldest first.
+
+        Raises AdmissionRefused where the file cannot be read or trusted.
+        """
+        return self._read("SELECT job_id, run, taken_at FROM taken ORDER BY taken_at, job_id")
+
+    def _read(self, query: str, *given: str) -> list[tuple[str, str, int]]:
+        try:
+            with _alone:
+                self._make()
+                with closing(
+                    sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+                ) as file:
+                    for each in _TABLES:
+                        file.execute(each)
+                    return file.execute(query, given).fetchall()
+        except (sqlite3.Error, OSError) as error:
+            raise AdmissionRefused(
+                Code.R3_MISSING_RECORD,
+                "The register of used receipts on this cluster cannot be read"
+                f" ({_reason(error)}), so no run can be started with a receipt.",
+            ) from None
+
     def _make(self) -> None:
         with suppress(FileExistsError):
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))

@@ -30,8 +30,25 @@ AGAIN: Final = frozenset({429, 502, 503, 504})
 """Statuses that promise nothing and mean: later."""
 
 
+PROBLEM: Final = "application/problem+json"
+PROBLEMS: Final = "/en/docs/problems/"
+FOR_GOOD: Final = frozenset(
+    f"{PROBLEMS}{slug}"
+    for slug in (
+        "malformed", "value-refused", "opening-refused", "proof-refused", "signature-refused",
+        "author-unknown", "conflict", "egress-refused", "artifact-refused", "quarantined",
+        "out-of-order", "too-large",
+    )
+)  # fmt: skip
+"""Types of the ledger's own problems that say no to what was sent, and not to how or when."""
+
+
 class Refused(CommandFailed):
-    """The ledger said no, for good: nothing was logged."""
+    """The answer was no: by the ledger, or by somebody on the way to it."""
+
+
+class RefusedForGood(Refused):
+    """The ledger itself said no to what was sent: nothing was logged, and nothing will be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +164,8 @@ class Client:
                 raise CommandFailed(f"{self.url} answered with {len(answer.content)} bytes")
             return answer
         refusal = Refused if 400 <= answer.status_code < 500 else CommandFailed
+        if _is_for_good(answer):
+            refusal = RefusedForGood
         raise refusal(f"{self.url} refused: {_problem_text(answer)}")
 
 
@@ -202,6 +221,18 @@ def is_local(host: str) -> bool:
 def _retry_after(answer: httpx.Response) -> float:
     text = answer.headers.get("Retry-After", "")
     return min(float(text), LONGEST_PAUSE_S) if text.isascii() and text.isdigit() else 0.0
+
+
+def _is_for_good(answer: httpx.Response) -> bool:
+    """Whether it is the ledger that says no: a proxy on the way has statuses of its own."""
+    media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media_type != PROBLEM or not 400 <= answer.status_code < 500:
+        return False
+    try:
+        problem = msgspec.json.decode(answer.content, type=Problem)
+    except msgspec.MsgspecError:
+        return False
+    return problem.type in FOR_GOOD and problem.status == answer.status_code
 
 
 def _problem_text(answer: httpx.Response) -> str:

@@ -15,15 +15,17 @@ from ledger.admission.kubernetes_endings import (
     Run,
     Usage,
     living,
+    missing,
     read_runs,
     statements,
 )
 from ledger.admission.pods_of_jobs import YOUNG_S, PodsOfJobs
+from ledger.admission.refusal import AdmissionRefused
 from ledger.admission.register import Register
 from ledger.assembly.house import system_clock
 from ledger.cli.common import CommandFailed, read_bytes, read_text
 from ledger.cli.receipts import read_policy
-from ledger.cli.reporting import Saying, saying_options
+from ledger.cli.reporting import Saying, host_path_option, members_of, saying_options
 from ledger.cli.webhook_admitting import PODS
 from ledger.errors import FormatError
 from ledger.importers.drafts import Defaults, parse_defaults
@@ -43,6 +45,14 @@ STDIN: Final = "-"
     help="A tlog-policy: the log and the witnesses that this cluster believes.",
 )
 @click.option(
+    "--register",
+    "register_file",
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The register of `ledger admit-webhook`: which run used which receipt.",
+)
+@click.option(
     "--defaults",
     "defaults_file",
     required=True,
@@ -58,22 +68,34 @@ STDIN: Final = "-"
     multiple=True,
     help="A further resource that is a GPU; may be given again.",
 )
+@click.option(
+    "--namespace",
+    "namespaces",
+    metavar="NAMESPACE=MEMBER",
+    multiple=True,
+    help="As the webhook has it: a run elsewhere than at its member's is not reported.",
+)
+@host_path_option
 @saying_options
 def report_jobs_command(
     *,
     file: str,
     policy_file: Path,
+    register_file: Path,
     defaults_file: Path,
     gpu_resources: tuple[str, ...],
+    namespaces: tuple[str, ...],
+    host_paths: tuple[str, ...],
     **saying: Any,  # noqa: ANN401 - the options of ``saying_options``
 ) -> None:
     """Post what the Jobs in FILE (- is standard input) say of their runs, each thing once.
 
-    FILE is what `kubectl get jobs --all-namespaces -o json` prints, or one Job, or pods that no
-    controller made. Run it every minute: it knows from the outbox what was said before, and sends
-    again what the ledger has not answered.
+    FILE is what `kubectl get jobs,pods --all-namespaces -o json` prints. Run it every minute: it
+    knows from the outbox what was said before, and sends again what the ledger has not answered.
+    Only the run that used a receipt is reported under it.
 
-    Exits with 0 when all is said and answered.
+    Exits with 0 when all is said and answered, and with 2 while a run that was let in is not in
+    FILE and its end was not reported.
     """
     policy = read_policy(policy_file)
     defaults = parse_defaults(read_text(defaults_file))
@@ -82,18 +104,28 @@ def report_jobs_command(
         raise CommandFailed("--ledger, --author-key and --outbox: all three are needed")
     cluster = Cluster(
         policy=policy,
-        # What has started is not judged again: neither file is ever opened.
-        register=Register("/nonexistent/register"),
-        pods=PodsOfJobs("/nonexistent/pods"),
+        register=Register(register_file),
+        pods=PodsOfJobs(register_file.with_name(register_file.name + PODS)),
         clock=system_clock,
         further_gpus=frozenset(gpu_resources),
+        members=members_of(namespaces),
+        host_paths=frozenset(host_paths),
     )
+    if not register_file.is_file():
+        raise CommandFailed(f"there is no register of a webhook at {register_file}")
+    outbox = poster.reporter.outbox
+    try:
+        text = _read(file)
+        runs = list(read_runs(text, cluster))
+        gone = missing(text, cluster, lambda uid: outbox.find(f"{uid}-ended") is not None)
+    except (FormatError, AdmissionRefused) as error:
+        raise CommandFailed(f"{file}: {error}") from None
     troubles = 0
-    for run in _runs(file, cluster):
+    for run in [*runs, *gone]:
         if isinstance(run, FormatError):
             found: list[dict[str, Any] | FormatError] = [run]
         else:
-            said = poster.reporter.outbox.keys(f"{run.uid}-")
+            said = outbox.keys(f"{run.uid}-")
             found = list(statements(run, said, _usage(run, defaults)))
         for each in found:
             if isinstance(each, FormatError):
@@ -136,13 +168,6 @@ def admit_pods_command(*, file: str, register_file: Path) -> None:
     for each in gone:
         click.echo(f"gone: {each}")
     click.echo(f"{len(gone)} pods are gone that were let in over {YOUNG_S} s ago", err=True)
-
-
-def _runs(file: str, cluster: Cluster) -> list[Run | FormatError]:
-    try:
-        return list(read_runs(_read(file), cluster))
-    except FormatError as error:
-        raise CommandFailed(f"{file}: {error}") from None
 
 
 def _usage(run: Run, defaults: Defaults) -> Usage | None:

@@ -13,7 +13,7 @@ import click
 from ledger.admission.outbox import NotTaken, Outbox, Send, Sent
 from ledger.admission.reporting import Reporter
 from ledger.assembly.house import system_clock
-from ledger.cli.client import Client, Refused
+from ledger.cli.client import Client, RefusedForGood
 from ledger.cli.common import CommandFailed, read_author_key
 from ledger.tlog.note import ED25519, Signer, VerifierKey
 from ledger.tlog.policy import Policy
@@ -28,7 +28,7 @@ def sender(client: Client, log_key: VerifierKey) -> Send:
     def send(body: bytes) -> bytes:
         try:
             return client.post(body, log_key=log_key).proof
-        except Refused as error:
+        except RefusedForGood as error:
             raise NotTaken(str(error)) from None
 
     return send
@@ -101,6 +101,16 @@ def saying_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+host_path_option: Final = click.option(
+    "--host-path",
+    "host_paths",
+    metavar="PATH",
+    multiple=True,
+    help="A path of the host that pods with GPUs may mount read-only; may be given again.",
+)
+"""The option ``--host-path`` of a command."""
 
 
 def members_of(namespaces: tuple[str, ...]) -> dict[str, str]:

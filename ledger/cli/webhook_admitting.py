@@ -31,7 +31,7 @@ from ledger.assembly.house import system_clock
 from ledger.cli.admitting import Whole
 from ledger.cli.common import CommandFailed, start_log
 from ledger.cli.receipts import read_policy
-from ledger.cli.reporting import Saying, members_of, saying_options, sender
+from ledger.cli.reporting import Saying, host_path_option, members_of, saying_options, sender
 from ledger.cli.running import READY_CHECK_S, end_with, free_address
 from ledger.errors import LedgerError
 
@@ -106,6 +106,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     multiple=True,
     help="Whose jobs a namespace runs. Given once, no other namespace has GPUs.",
 )
+@host_path_option
 @saying_options
 def admit_webhook_command(
     *,
@@ -119,6 +120,7 @@ def admit_webhook_command(
     gpu_resources: tuple[str, ...],
     controllers: tuple[str, ...],
     namespaces: tuple[str, ...],
+    host_paths: tuple[str, ...],
     url: str | None,
     author_key: Path | None,
     outbox: Path | None,
@@ -139,6 +141,7 @@ def admit_webhook_command(
         "gpu_resources": gpu_resources,
         "controllers": controllers,
         "members": members_of(namespaces),
+        "host_paths": host_paths,
         "url": url,
         "author_key": None if author_key is None else str(author_key.absolute()),
         "outbox": None if outbox is None else str(outbox.absolute()),
@@ -196,6 +199,7 @@ class _Parts:
             further_gpus=frozenset(options["gpu_resources"]),
             controllers=CONTROLLERS | set(options["controllers"]),
             members=options["members"],
+            host_paths=frozenset(options["host_paths"]),
         )
         paths = {
             name: None if options[name] is None else Path(options[name])
@@ -222,6 +226,9 @@ def _post(saying: Saying, wake: threading.Event) -> None:
             sent = saying.reporter.outbox.work(send)
         except LedgerError as error:
             log.error("refusals are not posted: %s", error)  # noqa: TRY400 - it says it all
+        except Exception as error:  # noqa: BLE001 - a thread that ends would end all posting
+            # Whatever it is, the next round may do better; its words could show what is sent.
+            log.error("refusals are not posted: %s", type(error).__name__)  # noqa: TRY400 - no trace
         else:
             for each in sent.refused:
                 log.error("the ledger does not take %s: %s", each.key, each.trouble)

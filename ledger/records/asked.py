@@ -37,10 +37,14 @@ def parse_asked(body: bytes) -> SubmissionAsked:
             parse_float=_whole,
             parse_constant=_refuse,
         )
+        # JSON can spell half a character, and no text is one.
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
         raise FormatError(f"not JSON: {error.msg} (character {error.pos})") from None
     except UnicodeDecodeError as error:
         raise FormatError(f"not UTF-8 (byte {error.start})") from None
+    except UnicodeEncodeError:
+        raise FormatError("a surrogate stands alone, which is no character") from None
     except RecursionError:
         raise FormatError("nested too deep") from None
     except ValueError:

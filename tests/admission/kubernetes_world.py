@@ -85,6 +85,7 @@ def spec(*containers: client.V1Container, **more: Any) -> client.V1PodSpec:
         "containers": list(containers) or [container()],
         "volumes": [claim()],
         "restart_policy": "Never",
+        "active_deadline_seconds": 3_600,
     }
     return client.V1PodSpec(**(given | more))
 

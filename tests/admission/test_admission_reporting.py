@@ -1,10 +1,13 @@
 """What the orchestrator says reaches a real log once, whatever happens on the way."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+from admission_world import POLICY
 from kit import NOON, SIGNERS, Clock, log, make_ledger, submitted, ulid
 
 from ledger.admission.outbox import (
@@ -17,6 +20,8 @@ from ledger.admission.outbox import (
 )
 from ledger.admission.reporting import PUBLIC_FINDINGS, Refusal, Reporter, report
 from ledger.assembly import Ledger
+from ledger.cli.client import Client
+from ledger.cli.reporting import sender
 from ledger.errors import LedgerError, LogUnavailable
 from ledger.records.charter import Code
 from ledger.records.entry import Entry, parse_entry
@@ -171,6 +176,49 @@ def test_what_the_ledger_refuses_for_good_is_not_sent_again(line: Line, reporter
     assert refused.trouble
     assert report(reporter, line, other).refused == ()
     assert len(line.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "media_type", "problem", "state"),
+    [
+        (409, "application/problem+json", "out-of-order", State.REFUSED),
+        (422, "application/problem+json; charset=utf-8", "value-refused", State.REFUSED),
+        (403, "application/problem+json", "author-unknown", State.REFUSED),
+        # Proxies and firewalls, a wrong address, and a status that is not the problem's own.
+        (403, "text/html", "author-unknown", State.WAITING),
+        (403, "application/json", "author-unknown", State.WAITING),
+        (404, "application/problem+json", "not-found", State.WAITING),
+        (405, "application/problem+json", "method-not-allowed", State.WAITING),
+        (403, "application/problem+json", "about:blank", State.WAITING),
+        (407, "application/problem+json", "", State.WAITING),
+        (500, "application/problem+json", "value-refused", State.WAITING),
+    ],
+)
+def test_only_the_ledger_itself_can_refuse_a_statement_for_good(
+    outbox: Outbox, status: int, media_type: str, problem: str, state: State
+) -> None:
+    content = json.dumps(
+        {
+            "type": f"/en/docs/problems/{problem}",
+            "title": "No",
+            "status": status if status != 500 else 422,
+            "detail": "no",
+        }
+    )
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, headers={"Content-Type": media_type}, content=content)
+
+    outbox.put("k", b"body", about="job")
+    client = Client(
+        "http://ledger.example", transport=httpx.MockTransport(answer), give_up_after_s=0
+    )
+    with client:
+        sent = outbox.work(sender(client, POLICY.logs[0].key))
+    kept = outbox.find("k")
+    assert kept is not None
+    assert kept.state is state
+    assert sent.waiting == (state is State.WAITING)
 
 
 def test_one_statement_that_never_gets_through_holds_up_its_own_job_alone(

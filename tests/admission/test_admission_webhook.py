@@ -14,8 +14,11 @@ import pytest
 from admission_world import policy_text
 from certificates import Authority
 from cli_world import SUBMISSION, Shell, free_port, process
-from kubernetes_world import annotations, container, job, pod, review, spec
+from kubernetes_world import JOB_CONTROLLER, annotations, container, job, owner, pod, review, spec
 
+from ledger.assembly.house import system_clock
+from ledger.cli import kubernetes_reporting
+from ledger.cli.webhook_admitting import _post
 from ledger.settings import load_settings
 from ledger.tlog.checkpoint import open_checkpoint
 from ledger.tlog.note import parse_vkey
@@ -83,8 +86,9 @@ def test_a_cluster_starts_what_the_log_admitted_and_the_log_hears_of_the_rest(
         with httpx.Client(base_url=base, verify=trusted, timeout=60) as client:
             assert client.get("/healthz").text == "ok\n"
             # Fewer GPUs than admitted; the receipt as the ledger gives it.
-            good = pod(said=annotations(receipt))
-            assert post(client, good) == {"allowed": True}
+            made = job(said=annotations(receipt))
+            good = pod(said=annotations(receipt), owners=[owner(made["metadata"]["uid"])])
+            assert post(client, good, user=JOB_CONTROLLER) == {"allowed": True}
             none = post(client, pod(said=annotations(None)))
             assert none["allowed"] is False
             assert none["status"]["message"].startswith("ledger.apsci: R3_missing_record: A start")
@@ -124,30 +128,39 @@ def test_a_cluster_starts_what_the_log_admitted_and_the_log_hears_of_the_rest(
         open_checkpoint(parse_proof(each.read_bytes()).checkpoint, [parse_vkey(vkey)])
 
     # The same outbox tells the log how the run went, once.
-    made = job(said=annotations(receipt))
+    copied = job(said=annotations(receipt))
+    copied["status"] = {"startTime": "2026-11-21T11:00:00Z"}
     made["status"] = {"startTime": "2026-11-21T12:00:00Z"}
-    served.write("jobs.json", json.dumps({"kind": "List", "items": [made]}))
+    served.write("jobs.json", json.dumps({"kind": "List", "items": [copied, made]}))
     served.write("worth.toml", '[h200e]\nbasis = "h200e/1"\n[milli_h200]\nnvidia_h200 = 1000\n')
     report = [
-        "report-jobs", "jobs.json", "--policy", "policy", "--defaults", "worth.toml", "--ledger",
+        "report-jobs", "jobs.json", "--policy", "policy", "--register", "register.db",
+        "--namespace", "deepseek=deepseek", "--defaults", "worth.toml", "--ledger",
         load_settings().public_url, "--author-key", served.author("orchestrator"),
         "--outbox", "outbox",
     ]  # fmt: skip
     assert served.ok(*report) == f"started: {admitted}\n"
     assert served.ok(*report) == ""
+    served.write("jobs.json", json.dumps({"kind": "List", "items": [copied]}))
+    with pytest.MonkeyPatch.context() as later:
+        later.setattr(kubernetes_reporting, "system_clock", lambda: system_clock() + 300)
+        lost = served(*report)
+        assert lost.status == 2
+        assert f"not reported: the run Job/{made['metadata']['uid']} of job {admitted}" in lost.err
     made["status"] |= {
         "completionTime": "2026-11-21T12:30:00Z",
         "conditions": [{"type": "Complete", "status": "True"}],
     }
     served.write("jobs.json", json.dumps(made))
     assert served.ok(*report) == f"completed: {admitted}\n"
+    served(*report[:4], "--register", "nowhere.db", *report[6:]).refused("there is no register")
     state = get(f"/api/v1/jobs/{admitted}").json()["data"]
     assert state["job"]["state"] == "completed"
     del made["spec"]["template"]["metadata"]["annotations"]["ledger.apsci/receipt"]
     served.write("jobs.json", json.dumps(made))
     said_last = served(*report)
     assert said_last.status == 2
-    assert "not reported: its receipt does not say whose run it is" in said_last.err
+    assert "not reported: whose run an object is cannot be said: " in said_last.err
 
 
 def serial(port: int, trusted: ssl.SSLContext) -> str:
@@ -242,3 +255,36 @@ def test_the_key_of_another_log_cannot_speak_for_this_cluster(alone: Shell, tmp_
         "admit-webhook", "--policy", "policy", "--register", "r.db", "--cert", cert, "--key", key,
         "--ledger", "http://127.0.0.1:1", "--author-key", "o.key", "--outbox", "outbox",
     ).refused("is for the log other.example/log, which the policy lacks")  # fmt: skip
+
+
+def test_a_fault_in_posting_does_not_end_the_posting(caplog: pytest.LogCaptureFixture) -> None:
+    class Over(BaseException):
+        """What ends a thread that nothing else ends."""
+
+    class Broken:
+        rounds = 0
+
+        def __getattr__(self, _: str) -> Any:
+            return self
+
+        def client(self, *, give_up_after_s: float) -> "Broken":
+            assert give_up_after_s == 0
+            return self
+
+        def work(self, _: object) -> Any:
+            self.rounds += 1
+            if self.rounds == 3:
+                raise Over
+            raise RuntimeError("SEALED-CANARY")
+
+        def wait(self, _: float) -> None:
+            """No time passes."""
+
+        def clear(self) -> None:
+            """Nothing was said."""
+
+    broken = Broken()
+    with pytest.raises(Over):
+        _post(broken, broken)  # type: ignore[arg-type]
+    assert broken.rounds == 3
+    assert caplog.messages == ["refusals are not posted: RuntimeError"] * 2

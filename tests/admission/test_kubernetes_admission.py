@@ -33,6 +33,7 @@ from ledger.admission.kubernetes import Cluster, Judged, judge, judge_ended, par
 from ledger.errors import FormatError
 from ledger.records.charter import Code
 
+NODES = ("system:nodes",)
 SIDECAR = {"restart_policy": "Always"}
 _ASKED = (
     b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1",'
@@ -177,6 +178,57 @@ def test_more_time_than_was_admitted_is_refused(here: Cluster) -> None:
     allowed(here, pod(spec(active_deadline_seconds=7_200)))
 
 
+ENDLESS = {"active_deadline_seconds": None}
+
+
+def with_limit(made: dict[str, Any], seconds: int | None) -> dict[str, Any]:
+    return made | {"spec": made["spec"] | {"activeDeadlineSeconds": seconds}}
+
+
+def test_a_pod_with_gpus_that_nothing_ends_is_refused(here: Cluster) -> None:
+    message = refused(here, pod(spec(**ENDLESS)), Code.Q_QUOTA)
+    assert "activeDeadlineSeconds of at most 7200" in message
+    allowed(here, pod(spec(container(None), **ENDLESS), said={}))
+    allowed(here, pod())
+
+
+@pytest.mark.parametrize("kind", ["ReplicaSet", "StatefulSet", "DaemonSet"])
+def test_the_pods_of_an_endless_controller_have_no_gpus(here: Cluster, kind: str) -> None:
+    made = pod(spec(**ENDLESS), owners=[owner(uid(), kind=kind)])
+    refused(here, made, Code.Q_QUOTA, user=JOB_CONTROLLER)
+    if kind != "DaemonSet":
+        plan = {"replicas": 1, "template": job(1, spec(**ENDLESS))["spec"]["template"]}
+        # A limit that stands where only a Job has one is none.
+        plan["activeDeadlineSeconds"] = 60
+        message = refused(
+            here, job() | {"apiVersion": "apps/v1", "kind": kind, "spec": plan}, Code.Q_QUOTA
+        )
+        assert f"Nothing ends this {kind}" in message
+
+
+def test_the_limit_of_a_job_ends_its_pods_and_cannot_be_taken_away(here: Cluster) -> None:
+    endless = job(1, spec(**ENDLESS))
+    refused(here, endless, Code.Q_QUOTA)
+    refused(here, with_limit(endless, 7_201), Code.Q_QUOTA)
+    limited = with_limit(endless, 7_200)
+    allowed(here, limited)
+    refused(here, endless, Code.Q_QUOTA, old=limited, operation="UPDATE")
+    refused(here, with_limit(endless, 7_201), Code.Q_QUOTA, old=limited, operation="UPDATE")
+    owners = [owner(limited["metadata"]["uid"])]
+    # Who is no controller of the cluster can only claim that a Job ends the pod.
+    refused(here, pod(spec(**ENDLESS), owners=owners), Code.Q_QUOTA)
+    allowed(here, pod(spec(**ENDLESS), owners=owners), user=JOB_CONTROLLER)
+
+
+def test_a_job_of_another_maker_is_not_taken_for_one_that_was_looked_at(tmp_path: Path) -> None:
+    mine = "system:serviceaccount:batch:controller"
+    here = cluster(tmp_path, controllers=frozenset({mine}))
+    theirs = owner(uid())
+    theirs.api_version = "batch.example/v1"
+    refused(here, pod(spec(**ENDLESS), owners=[theirs]), Code.Q_QUOTA, user=mine)
+    allowed(here, pod(owners=[theirs]), user=mine)
+
+
 @pytest.mark.parametrize(
     ("main", "init", "count"),
     [
@@ -275,7 +327,7 @@ def test_a_pod_that_has_ended_gives_its_gpus_back_to_its_run(here: Cluster) -> N
     again = pod(owners=owners)
     refused(here, again, Code.Q_QUOTA, user=JOB_CONTROLLER)
     over = first | {"status": {"phase": "Failed"}}
-    ended(here, over, old=first, operation="UPDATE", sub_resource="status")
+    ended(here, over, old=first, operation="UPDATE", sub_resource="status", groups=NODES)
     allowed(here, again, user=JOB_CONTROLLER)
 
 
@@ -295,7 +347,7 @@ def test_a_run_that_has_had_its_time_starts_no_further_pod_and_pauses_do_not_cou
         here.clock.now = begun + periods[0]
         for each in pods:
             over = each | {"status": {"phase": "Failed"}}
-            ended(here, over, old=each, operation="UPDATE", sub_resource="status")
+            ended(here, over, old=each, operation="UPDATE", sub_resource="status", groups=NODES)
         here.clock.now += 40_000
     last = pod(owners=owners)
     allowed(here, last, user=JOB_CONTROLLER)
@@ -303,9 +355,35 @@ def test_a_run_that_has_had_its_time_starts_no_further_pod_and_pauses_do_not_cou
     again = pod(spec(container(0)), owners=owners)
     allowed(here, again, user=JOB_CONTROLLER)
     over = last | {"status": {"phase": "Failed"}}
-    ended(here, over, old=last, operation="UPDATE", sub_resource="status")
+    ended(here, over, old=last, operation="UPDATE", sub_resource="status", groups=NODES)
     message = refused(here, pod(owners=owners), Code.Q_QUOTA, user=JOB_CONTROLLER)
     assert "have had 7200 seconds" in message
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+@pytest.mark.parametrize(
+    ("who", "believed"),
+    [
+        ({}, False),
+        ({"user": "system:serviceaccount:deepseek:job-controller"}, False),
+        ({"groups": ("system:serviceaccounts", "system:serviceaccounts:kube-system")}, False),
+        ({"groups": NODES}, True),
+        ({"user": "system:serviceaccount:kube-system:pod-garbage-collector"}, True),
+        ({"user": JOB_CONTROLLER}, True),
+    ],
+)
+def test_that_a_pod_has_ended_is_believed_of_the_cluster_alone(
+    here: Cluster, phase: str, who: dict[str, Any], *, believed: bool
+) -> None:
+    owners = [owner(uid())]
+    first = pod(owners=owners)
+    allowed(here, first, user=JOB_CONTROLLER)
+    over = first | {"status": {"phase": phase}}
+    ended(here, over, old=first, operation="UPDATE", sub_resource="status", **who)
+    if believed:
+        allowed(here, pod(owners=owners), user=JOB_CONTROLLER)
+    else:
+        refused(here, pod(owners=owners), Code.Q_QUOTA, user=JOB_CONTROLLER)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +394,8 @@ def test_a_run_that_has_had_its_time_starts_no_further_pod_and_pauses_do_not_cou
         ("Running", "n1", "system:nodes", 30, False),
         ("Running", "n1", "system:nodes", 0, True),
         ("Running", "n1", "system:nodes", None, False),
-        ("Succeeded", "n1", "system:authenticated", None, True),
+        ("Succeeded", "n1", "system:authenticated", None, False),
+        ("Succeeded", "n1", "system:nodes", None, True),
         ("Pending", None, "system:authenticated", None, True),
     ],
 )
@@ -370,6 +449,27 @@ def test_a_register_that_cannot_be_used_starts_nothing(here: Cluster, tmp_path: 
 def test_a_list_of_pods_that_cannot_be_used_starts_nothing(here: Cluster, tmp_path: Path) -> None:
     (tmp_path / "register.db.pods").mkdir()
     refused(here, pod(), Code.R3_MISSING_RECORD)
+
+
+def test_a_list_of_pods_that_cannot_be_used_uses_no_receipt_up(
+    here: Cluster, tmp_path: Path
+) -> None:
+    (tmp_path / "register.db.pods").mkdir()
+    refused(here, pod(), Code.R3_MISSING_RECORD)
+    (tmp_path / "register.db.pods").rmdir()
+    allowed(here, pod())
+
+
+def test_a_path_of_the_host_is_what_the_operator_lets_through(tmp_path: Path) -> None:
+    mount = client.V1VolumeMount(name="host", mount_path="/run/x", read_only=True)
+    weights = client.V1VolumeMount(name="weights", mount_path="/model", read_only=True)
+    source = client.V1HostPathVolumeSource(path="/run/containerd/containerd.sock")
+    plan = spec(
+        container(volume_mounts=[weights, mount]),
+        volumes=[claim(), client.V1Volume(name="host", host_path=source)],
+    )
+    assert "hostPath" in refused(cluster(tmp_path), pod(plan), Code.R1_WEIGHT_DELTA)
+    allowed(cluster(tmp_path, host_paths=frozenset({source.path})), pod(plan))
 
 
 def test_the_receipt_of_somebody_else_does_not_name_them_in_what_the_log_hears(

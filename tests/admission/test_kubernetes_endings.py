@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from admission_world import JOB, paper
 from cli_world import Shell
-from kit import SIGNERS, Clock, check_whole_log, log, make_ledger, submitted
+from kit import SIGNERS, Clock, check_whole_log, log, make_ledger, submitted, ulid
 from kubernetes import client
 from kubernetes_world import annotations, cluster, container, job, owner, plain, pod, spec
 
 from ledger.admission.kubernetes import Cluster
-from ledger.admission.kubernetes_endings import Run, Usage, living, read_runs, statements
+from ledger.admission.kubernetes_endings import Run, Usage, living, missing, read_runs, statements
 from ledger.admission.outbox import Outbox
 from ledger.admission.reporting import Reporter
 from ledger.assembly import Ledger
@@ -37,7 +37,8 @@ class Cron:
         self._reporter = Reporter(outbox, SIGNERS["orchestrator"], Clock())
 
     def __call__(self, thing: dict[str, Any]) -> list[str]:
-        """Report what is shown; the kinds that the log has of it now."""
+        """Report what is shown, as the run that it is; the kinds that the log has of it now."""
+        start(self._here, thing)
         for run in read_runs(json.dumps(thing).encode(), self._here):
             assert isinstance(run, Run), run
             said = self._reporter.outbox.keys(f"{run.uid}-")
@@ -93,7 +94,17 @@ def at(thing: dict[str, Any], **status: Any) -> dict[str, Any]:
     return thing | {"status": plain(client.V1JobStatus(**status))}
 
 
+def start(here: Cluster, thing: dict[str, Any], *, job_id: str = JOB) -> None:
+    """As the webhook does when it lets the first pod in."""
+    here.register.take(job_id, f"{thing['kind']}/{thing['metadata']['uid']}", here.clock())
+
+
+def runs(here: Cluster, *things: dict[str, Any]) -> list[Run | FormatError]:
+    return list(read_runs(json.dumps({"kind": "List", "items": things}).encode(), here))
+
+
 def seen(here: Cluster, thing: dict[str, Any]) -> Run:
+    start(here, thing)
     (run,) = read_runs(json.dumps(thing).encode(), here)
     assert isinstance(run, Run), run
     return run
@@ -217,15 +228,65 @@ def test_how_a_pod_ended_is_taken_from_its_phase_and_reasons(
 
 
 def test_a_list_is_read_object_by_object_and_one_bad_one_stops_no_other(here: Cluster) -> None:
-    items = [
-        job(),
+    first = job()
+    start(here, first)
+    found = runs(
+        here,
+        first,
         job() | {"spec": {"template": {}, "parallelism": "two"}},
         job(plan=spec(container(0))),
         {"apiVersion": "v1", "kind": "Service"},
-        job(),
-    ]
-    found = list(read_runs(json.dumps({"kind": "List", "items": items}).encode(), here))
+        first,
+    )
     assert [type(each) for each in found] == [Run, FormatError, FormatError, Run]
+
+
+def test_a_job_with_the_receipt_of_another_run_is_not_reported(here: Cluster) -> None:
+    mine, copied, lone = job(), job(), pod()
+    assert runs(here, mine, copied, lone) == []
+    start(here, mine)
+    (run,) = runs(here, copied, mine, lone)
+    assert isinstance(run, Run)
+    assert run.uid == mine["metadata"]["uid"]
+    # A uid is believed of the kind that it was given to.
+    posing = lone | {"metadata": lone["metadata"] | {"uid": run.uid}}
+    assert runs(here, posing) == []
+
+
+def test_the_receipt_is_the_one_on_the_pods_and_not_the_one_on_the_job(here: Cluster) -> None:
+    thing = job(said=annotations(None))
+    thing["metadata"]["annotations"] = annotations()
+    start(here, thing)
+    (error,) = runs(here, thing)
+    assert "needs the receipt" in str(error)
+    other = job()
+    other["metadata"]["annotations"] = annotations("nonsense")
+    assert runs(here, other) == []
+
+
+def test_a_run_in_the_namespace_of_another_member_is_not_reported(tmp_path: Path) -> None:
+    there = cluster(tmp_path, members={"deepseek": "zhipu"})
+    thing = job()
+    start(there, thing)
+    (error,) = runs(there, thing)
+    assert isinstance(error, FormatError)
+    assert "for the member zhipu" in str(error)
+    assert isinstance(runs(cluster(tmp_path, members={"deepseek": "deepseek"}), thing)[0], Run)
+
+
+def test_a_run_that_was_let_in_and_is_not_listed_is_missed_until_its_end_is_reported(
+    here: Cluster,
+) -> None:
+    gone, there = job(), pod()
+    start(here, gone)
+    start(here, there, job_id=ulid(2))
+    listed = json.dumps({"kind": "List", "items": [there, {"kind": 7}]}).encode()
+    ended = {gone["metadata"]["uid"]}
+    assert missing(listed, here, lambda _: False) == []
+    here.clock.now += 300  # type: ignore[attr-defined]
+    (error,) = missing(listed, here, lambda _: False)
+    assert f"the run Job/{gone['metadata']['uid']} of job {JOB} was let in" in str(error)
+    assert missing(listed, here, ended.__contains__) == []
 
 
 def test_a_job_without_a_true_receipt_is_not_reported(here: Cluster) -> None:
@@ -248,8 +309,9 @@ def test_what_is_not_known_of_a_run_is_not_made_up(here: Cluster) -> None:
 
 
 def test_weights_are_said_to_be_unchanged_only_where_nothing_could_write(here: Cluster) -> None:
-    assert seen(here, job()).read_only
-    loose = job()
+    tight = job()
+    assert seen(here, tight).read_only
+    loose = tight
     loose["spec"]["template"]["spec"]["containers"][0]["volumeMounts"][0]["readOnly"] = False
     assert not seen(here, loose).read_only
 

@@ -12,16 +12,24 @@ from ledger.admission.pod_volumes import check_volumes
 from ledger.admission.refusal import AdmissionRefused
 from ledger.records.charter import Code
 
+LISTED = frozenset({"/dev/infiniband"})
 
-def check(plan: client.V1PodSpec | dict[str, Any], **said: str) -> None:
+
+def check(
+    plan: client.V1PodSpec | dict[str, Any],
+    *,
+    host_paths: frozenset[str] = frozenset(),
+    **said: str,
+) -> None:
     shown = plan if isinstance(plan, dict) else plain(plan)
     metadata = Metadata(annotations=annotations(None, **said))
-    check_volumes(metadata, msgspec.json.decode(msgspec.json.encode(shown), type=PodSpec))
+    read = msgspec.json.decode(msgspec.json.encode(shown), type=PodSpec)
+    check_volumes(metadata, read, host_paths=host_paths)
 
 
-def refused(plan: client.V1PodSpec | dict[str, Any], **said: str) -> str:
+def refused(plan: client.V1PodSpec | dict[str, Any], **more: Any) -> str:
     with pytest.raises(AdmissionRefused) as caught:
-        check(plan, **said)
+        check(plan, **more)
     assert caught.value.code is Code.R1_WEIGHT_DELTA
     return caught.value.finding
 
@@ -106,7 +114,8 @@ def test_a_model_that_is_writable_at_its_source_is_refused(flag: bool | None) ->
     ],
 )
 def test_a_model_in_a_volume_that_nobody_keeps_read_only_is_refused(kind: dict[str, Any]) -> None:
-    assert "of the kind" in refused(spec(volumes=[volume("weights", **kind)]))
+    plan = spec(volumes=[volume("weights", **kind)])
+    assert "of the kind" in refused(plan, host_paths=frozenset({"/models"}))
 
 
 def test_a_model_as_a_block_device_is_refused() -> None:
@@ -181,12 +190,25 @@ def test_an_output_cannot_lead_to_where_the_model_is(
     assert "cannot be an output" in refused(plan, output_volume="out")
 
 
-def test_a_folder_of_the_host_is_read_only_or_not_there() -> None:
-    host = volume("host", host_path=client.V1HostPathVolumeSource(path="/dev/infiniband"))
-    refused(with_output(host))
-    assert "folder of the host" in refused(with_output(host), output_volume="host")
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/run/containerd/containerd.sock", "/dev/infiniband/..", "/dev", "/dev/infiniband/"],
+)
+def test_a_path_of_the_host_that_is_not_listed_is_refused_even_read_only(path: str) -> None:
+    host = volume("host", host_path=client.V1HostPathVolumeSource(path=path))
     read = container(volume_mounts=[mount("weights", ro=True), mount("host", ro=True)])
-    check(spec(read, volumes=[claim(), host]))
+    plan = spec(read, volumes=[claim(), host])
+    assert "hostPath" in refused(plan)
+    assert "hostPath" in refused(plan, host_paths=LISTED)
+
+
+def test_a_folder_of_the_host_that_is_listed_is_read_only_all_the_same() -> None:
+    host = volume("host", host_path=client.V1HostPathVolumeSource(path="/dev/infiniband"))
+    assert "can write" in refused(with_output(host), host_paths=LISTED)
+    said = refused(with_output(host), host_paths=LISTED, output_volume="host")
+    assert "folder of the host" in said
+    read = container(volume_mounts=[mount("weights", ro=True), mount("host", ro=True)])
+    check(spec(read, volumes=[claim(), host]), host_paths=LISTED)
 
 
 @pytest.mark.parametrize(
