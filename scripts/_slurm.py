@@ -31,7 +31,12 @@ MISSING = "SLURM_MISSING"
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "squeue", "scontrol", "sinfo")
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 PLACES = os.pathsep.join(("/usr/sbin", "/usr/bin", "/sbin", "/bin"))
+SERVICES = {"slurmctld": "slurmctld", "slurmd": "slurmd", "munged": "munge"}
+"""The services that the packages bring, by their programs."""
+INIT = Path("/run/systemd/system")
+"""It is there where systemd runs."""
 INSTALL_S = 180.0
+APT_STOP_S = 60.0
 COMMAND_S = 200.0
 IDLE_S = 120.0
 STOP_S = 20.0
@@ -112,9 +117,11 @@ class Cluster:
         raise SlurmMissing(" / ".join([f"its node is not idle: {said[-200:]}", *logs]))
 
     def stop(self) -> None:
-        """End all of it."""
+        """End all of it, the steps of jobs that still run too."""
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            self.run("scancel", "--state=PENDING")
             self.run("scancel", "--state=RUNNING")
+        self._await_steps()
         for each in reversed(self._running):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(each.pid, signal.SIGTERM)
@@ -126,6 +133,33 @@ class Cluster:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(each.pid, signal.SIGKILL)
                 each.wait()
+        for step in self._await_steps():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(step, signal.SIGKILL)
+
+    def _await_steps(self) -> "list[int]":
+        """Wait for the end of this cluster's slurmstepd; the processes that are left in the end."""
+        until = time.monotonic() + STOP_S
+        while (left := self._steps()) and time.monotonic() < until:
+            time.sleep(0.1)
+        return left
+
+    def _steps(self) -> "list[int]":
+        """The processes slurmstepd that have a file of this cluster's folder open."""
+        found = []
+        for process in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if process.name.isdigit() and (process / "comm").read_text() == "slurmstepd\n":
+                    links = [process / "cwd", *(process / "fd").iterdir()]
+                    if any(self._is_own(each) for each in links):
+                        found.append(int(process.name))
+        return found
+
+    def _is_own(self, link: Path) -> bool:
+        with contextlib.suppress(OSError):
+            place = link.readlink()
+            return place == self.folder or self.folder in place.parents
+        return False
 
     @staticmethod
     def _last_line(log: Path) -> str:
@@ -240,11 +274,15 @@ def _await(path: Path) -> None:
 
 
 def _free_ports(count: int) -> "list[int]":
+    """Ports that nobody listens on, below those that the system gives away by itself."""
     with contextlib.ExitStack() as open_:
-        probes = [open_.enter_context(socket.socket()) for _ in range(count)]
-        for each in probes:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in probes]
+        ports: list[int] = []
+        while len(ports) < count:
+            probe, port = open_.enter_context(socket.socket()), 10_000 + secrets.randbelow(20_000)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                ports.append(port)
+        return ports
 
 
 def _path(name: str) -> "str | None":
@@ -262,22 +300,65 @@ def _install() -> None:
     install = [apt, "-y", "-qq", "--no-install-recommends", "install", *PACKAGES]
     sys.stderr.write(f"apt-get install {' '.join(PACKAGES)} ...\n")
     sys.stderr.flush()
+    services = [SERVICES[each] for each in absent() if each in SERVICES]
     until = time.monotonic() + INSTALL_S
     for command in (install, [apt, "-qq", "update"], install):
         try:
-            subprocess.run(
-                command,
-                env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=max(1.0, until - time.monotonic()),
-                check=False,
-            )
+            _run_apt(command, max(1.0, until - time.monotonic()))
         except (OSError, subprocess.TimeoutExpired) as error:
             raise SlurmMissing(f"{missing} not installed, and apt-get: {error}") from None
         if not absent():
+            _disable(services)
             return
     raise SlurmMissing(
         f"{', '.join(absent())} not installed, and apt-get has no such packages here"
     )
+
+
+def _run_apt(command: "list[str]", limit_s: float) -> None:
+    """Run apt-get; after ``limit_s`` it and what it has started are asked to end, and waited for.
+
+    They are a session of their own, so that no dpkg goes on behind. Raises TimeoutExpired.
+    """
+    apt = subprocess.Popen(
+        command,
+        env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        apt.wait(limit_s)
+    except BaseException:
+        _end_group(apt)
+        raise
+
+
+def _end_group(leader: "subprocess.Popen[bytes]") -> None:
+    """SIGTERM to a whole process group; what has not ended a minute later is killed."""
+    until = time.monotonic() + APT_STOP_S
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader.pid, signal.SIGTERM)
+        while time.monotonic() < until:
+            leader.poll()
+            os.killpg(leader.pid, 0)
+            time.sleep(0.1)
+        os.killpg(leader.pid, signal.SIGKILL)
+    leader.wait()
+
+
+def _disable(services: "list[str]") -> None:
+    """Stop what the packages have just started: these tests start their own. Needs systemd."""
+    systemctl = _path("systemctl")
+    if not services or systemctl is None or not INIT.is_dir():
+        return
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(
+            [systemctl, "disable", "--now", *services],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=COMMAND_S,
+            check=False,
+        )

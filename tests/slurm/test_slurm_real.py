@@ -9,6 +9,9 @@ from slurm_world import LedgerWorld, _slurm, eventually, served
 
 Cluster = _slurm.Cluster
 
+# Each worker that gets one of these tests starts a ledger and a Slurm of its own.
+pytestmark = pytest.mark.timeout(900)
+
 
 @dataclass
 class Site:
