@@ -129,6 +129,8 @@ def _seen_from(folder: Path, name: str, value: object) -> object:
         return value
     if name in {"data_dir", "key_dir", "policy", "webhooks"}:
         return str(folder / Path(value).expanduser())
+    if name == "mirror" and "://" not in value:
+        return str(folder / Path(value).expanduser())
     sqlite = sqlite_file(value) if name == "database_url" else None
     return f"{SQLITE}{folder / sqlite}" if sqlite and sqlite.name != ":memory:" else value
 
