@@ -50,6 +50,10 @@ class House(Protocol):
         """The door by which artifacts come in and out."""
         ...
 
+    def check_ready(self) -> None:
+        """Look at database, schema, writer and newest checkpoint. Raises NotReady: says which."""
+        ...
+
     def close(self) -> None:
         """Let go of everything."""
         ...

@@ -15,7 +15,7 @@ from typing import Final
 from litestar.exceptions import MethodNotAllowedException
 
 from ledger.errors import NotFound
-from web import artifacts, bulk_files, log_files, static_files, writing
+from web import artifacts, bulk_files, log_files, probes, static_files, writing
 from web.answer import (
     FOREVER,
     REVALIDATE,
@@ -38,6 +38,7 @@ from web.files.jobs_csv import JobsCsv
 from web.i18n import LANGUAGES
 from web.log_files import LogFiles
 from web.newest import Newest
+from web.probes import Probes
 from web.query import ParameterRefused, integer, parse_query
 from web.rates import RateLimits
 from web.schema_files import ADDRESS, SchemaFiles
@@ -111,7 +112,11 @@ def policy_of(path: str) -> str:
 
 def is_machine(path: str) -> bool:
     """Whether an address speaks to programs: open to every origin, its problems are JSON."""
-    return path.startswith(MACHINE) or path.endswith((".json", ".proof", ".csv", ".bib"))
+    return (
+        path in probes.ADDRESSES
+        or path.startswith(MACHINE)
+        or path.endswith((".json", ".proof", ".csv", ".bib"))
+    )
 
 
 ProblemAnswer = Callable[[Scope, BaseException], Answer]
@@ -145,6 +150,7 @@ class Front:
         self._log: LogFiles | None = None
         self._bulk: BulkFiles | None = None
         self._artifacts: Artifacts | None = None
+        self._probes: Probes | None = None
         self._lists = JobsCsv()
         self._schemas = SchemaFiles(public_url=public_url)
 
@@ -155,6 +161,7 @@ class Front:
         self._log = LogFiles(house, self._newest)
         self._bulk = BulkFiles(house)
         self._artifacts = Artifacts(house, self._newest)
+        self._probes = Probes(house)
 
     def close(self) -> None:
         """Let the house go, when the server stops."""
@@ -163,6 +170,8 @@ class Front:
             self._artifacts.close()
         if self._newest is not None:
             self._newest.close()
+        if self._probes is not None:
+            self._probes.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass on what is not one."""
@@ -176,6 +185,10 @@ class Front:
             found = await self._guarded(scope, self._write(scope, receive))
             common = (*self._common(path), *self._rates.headers(scope))
             await found.send(send, common, head=method == "HEAD")
+        elif path in probes.ADDRESSES:
+            assert self._probes is not None
+            found = await self._guarded(scope, self._probes.answer(scope))
+            await found.send(send, self._common(path), head=method == "HEAD")
         elif (place := artifacts.place_of(path)) is not None:
             await self._artifact(scope, receive, send, place)
         elif method in {"GET", "HEAD"}:

@@ -11,6 +11,7 @@ from ledger.artifacts import Door, Shelf, open_objects
 from ledger.assembly.bulk import BulkFiles
 from ledger.assembly.desk import Answers, Desk
 from ledger.assembly.questions import Questions, SignalsFound
+from ledger.assembly.readiness import check_ready
 from ledger.assembly.standard import begin_with, read_standard, witnessing_of
 from ledger.embargo import Embargo
 from ledger.errors import LogUnavailable, NotFound
@@ -94,6 +95,11 @@ class Ledger:
     def bulk_dir(self) -> Path:
         """Where bulk files are made and served from."""
         return self.settings.export_dir
+
+    def check_ready(self) -> None:
+        """Raise NotReady where this process should get no requests; see ``readiness``."""
+        writer = self._writing.sequencer if self._writing else None
+        check_ready(self.store, writer, now=self.clock())
 
     def signals_at(self, size: int) -> SignalsFound | None:
         """The questions that count at a tree size; see ``Questions.at``."""

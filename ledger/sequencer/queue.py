@@ -92,6 +92,11 @@ class Queue(Generic[R]):
         """How many works wait."""
         return self._records
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._closed is not None
+
     def put(self, works: Sequence[Work]) -> Ticket[R]:
         """Queue a group. Raises Overloaded where it does not fit, LogUnavailable once closed."""
         ticket: Ticket[R] = Ticket(works)

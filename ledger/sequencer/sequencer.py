@@ -127,6 +127,11 @@ class Sequencer:
         """How many works wait to be sequenced."""
         return self._queue.records
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether what is submitted now would be looked at."""
+        return self._thread.is_alive() and not self._queue.is_closed
+
     def start(self) -> None:
         """Check signer against database, sign what a crash left unsigned, and begin.
 

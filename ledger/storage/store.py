@@ -196,6 +196,11 @@ class Store:
         """Bring the schema up to date; (revision before, revision after)."""
         return migrations.migrate(self.engine)
 
+    def is_current(self) -> bool:
+        """Whether the schema is the one of this program: neither older nor newer."""
+        with _translated():
+            return migrations.revision(self.engine) == migrations.newest_revision()
+
     def is_empty(self) -> bool:
         """Whether this database holds no ledger yet, migrated or not."""
         if migrations.revision(self.engine) is None:
