@@ -50,6 +50,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "report-jobs": "kubernetes_reporting:report_jobs_command",
     "fsck": "repairing:fsck",
     "rebuild": "repairing:rebuild_command",
+    "backup": "backing_up:backup_command",
     "recover": "recovering:recover_command",
     "artifact": "artifacts:artifact_group",
     "export": "exporting:export_command",

@@ -57,6 +57,7 @@ def test_every_command_of_the_design_is_there() -> None:
                 "webhooks",
                 "fsck",
                 "rebuild",
+                "backup",
                 "recover",
                 "receipt",
                 "admit-check",
