@@ -17,6 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
+from ledger.errors import LogUnavailable
 from ledger.storage.engine import is_sqlite
 from ledger.storage.refold import refold
 
@@ -59,7 +60,8 @@ def _config() -> Config:
 
 def _newest(config: Config) -> str:
     found = ScriptDirectory.from_config(config).get_current_head()
-    assert found is not None
+    if found is None:
+        raise LogUnavailable(f"no migrations can be read in {MIGRATIONS}: look at the disk")
     return found
 
 
