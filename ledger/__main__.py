@@ -52,6 +52,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "rebuild": "repairing:rebuild_command",
     "backup": "backing_up:backup_command",
     "recover": "recovering:recover_command",
+    "roles": "roles:roles_command",
     "artifact": "artifacts:artifact_group",
     "export": "exporting:export_command",
     "mirror": "mirroring:mirror_command",

@@ -59,6 +59,7 @@ def test_every_command_of_the_design_is_there() -> None:
                 "rebuild",
                 "backup",
                 "recover",
+                "roles",
                 "receipt",
                 "admit-check",
                 "admit-pods",
