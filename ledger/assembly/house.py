@@ -10,6 +10,7 @@ from ledger import keys
 from ledger.artifacts import Door, Shelf, open_objects
 from ledger.assembly.bulk import BulkFiles
 from ledger.assembly.desk import Answers, Desk
+from ledger.assembly.metrics import Counting, Metrics
 from ledger.assembly.questions import Questions, SignalsFound
 from ledger.assembly.readiness import check_ready
 from ledger.assembly.standard import begin_with, read_standard, witnessing_of
@@ -66,6 +67,15 @@ class Ledger:
             if writer and self.standard is not None:
                 begin_with(self.store, self.standard)
             self.shelf = Shelf(self.store, None)
+            self.metrics: Metrics | None = None
+            if writer and settings.metrics is not None:
+                self.metrics = Metrics(
+                    self.store,
+                    self.reader,
+                    folder=settings.data_dir / "metrics",
+                    token=settings.metrics,
+                    clock=clock,
+                )
             self._writing = _Writing(self, verify_signatures=verify_signatures) if writer else None
         except BaseException:
             self.store.close()
@@ -137,6 +147,8 @@ class Ledger:
         """Finish what is under way, then let go of everything."""
         if self._writing is not None:
             self._writing.stop()
+        if self.metrics is not None:
+            self.metrics.close()
         self.store.close()
 
     @property
@@ -171,6 +183,7 @@ class _Writing:
             clock=ledger.clock,
             queue_records=ledger.settings.queue_records,
             queue_bytes=ledger.settings.queue_bytes,
+            watch=Counting(ledger.metrics.board) if ledger.metrics is not None else None,
         )
         self.intake = Intake(ledger.store, vault, verify_signatures=verify_signatures)
         self.embargo = Embargo(

@@ -201,6 +201,13 @@ class Settings(BaseSettings):
         doc="Whether checkpoints bear a second line, by the ML-DSA-44 key that `ledger keys mldsa`"
         " makes; its public half is then at /log/vkey-mldsa44.",
     )
+    metrics: Path | None = _setting(
+        None,
+        spelt="none",
+        allowed="a file's path",
+        doc="A file with the token, of 24 characters or more, for which /metrics tells Prometheus"
+        " how this ledger is doing; for anybody else, and without it, there is no such address.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info",
         allowed="debug, info, warning or error",
@@ -268,7 +275,7 @@ class Settings(BaseSettings):
             raise ValueError("it is no such time")
         return value
 
-    @field_validator("data_dir", "key_dir", "export_dir", "policy", "webhooks")
+    @field_validator("data_dir", "key_dir", "export_dir", "policy", "webhooks", "metrics")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         try:
