@@ -235,7 +235,10 @@ class Store:
                 transaction.commit()
             except SQLAlchemyError as error:
                 connection.invalidate()
-                raise OutcomeUnknown(f"the commit failed: {type(error).__name__}") from None
+                how = type(error).__name__
+                raise OutcomeUnknown(
+                    f"the commit failed ({how}): nothing is promised, send it again"
+                ) from None
 
     @contextmanager
     def publishing(self) -> Iterator[Publishing]:
