@@ -50,6 +50,7 @@ class Ledger:
         self.settings = settings
         self.clock = clock
         self.store = Store(settings.database_url)
+        self.metrics: Metrics | None = None
         try:
             if writer:
                 self.store.acquire_writer()
@@ -67,7 +68,6 @@ class Ledger:
             if writer and self.standard is not None:
                 begin_with(self.store, self.standard)
             self.shelf = Shelf(self.store, None)
-            self.metrics: Metrics | None = None
             if writer and settings.metrics is not None:
                 self.metrics = Metrics(
                     self.store,
@@ -78,6 +78,8 @@ class Ledger:
                 )
             self._writing = _Writing(self, verify_signatures=verify_signatures) if writer else None
         except BaseException:
+            if self.metrics is not None:
+                self.metrics.close()
             self.store.close()
             raise
 
