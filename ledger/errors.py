@@ -19,6 +19,7 @@ LedgerError
 ├── LogUnavailable        the writer has stopped: storage or signer refuses; says what to do
 │   ├── WriterLocked      another process holds the SQLite writer lock
 │   └── ForkRefused       signing would contradict what the signer remembers
+├── NotReady              a part of this process that does not do its work now; says which
 ├── Misbehaviour          somebody lied; ``evidence`` holds the bytes that prove it
 └── SettingsError         a setting that is missing, unknown or out of range
 
@@ -118,6 +119,12 @@ class WriterLocked(LogUnavailable):
 
 class ForkRefused(LogUnavailable):
     """Signing would contradict a checkpoint that the signer has signed before."""
+
+
+class NotReady(LedgerError):
+    """This process should get no requests now; the message is for everybody and says why."""
+
+    retry_after_s = 5
 
 
 class Misbehaviour(LedgerError):

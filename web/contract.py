@@ -57,6 +57,7 @@ TEXT: Final = "text/plain"
 ANY: Final = "application/octet-stream"
 """Of files: each has its own, which the list of sets names."""
 BULK: Final = "/bulk"
+ROOT: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,11 @@ class Operation:
         return self.base == BULK
 
     @property
+    def is_probe(self) -> bool:
+        """Whether it is about the process and not about the ledger: never kept, no parameter."""
+        return self.base == ROOT
+
+    @property
     def query(self) -> tuple[Parameter, ...]:
         """Its query parameters but ``at``, which every one has."""
         if not self.rows:
@@ -111,6 +117,7 @@ GROUPS: Final[Mapping[str, str]] = {
     "words": noted("Words and codes"),
     "bulk": noted("Bulk files"),
     "writing": noted("Sending statements"),
+    "operating": noted("Whether the server is well"),
 }
 """The parts of the contract in their order, and what they are called."""
 
@@ -395,14 +402,30 @@ DOOR: Final = (
 """The addresses of the artifact store's door."""
 
 
+PROBES: Final = (
+    Operation(
+        "/healthz", "showHealth", "operating",
+        noted("`ok`: the process answers; nothing else is looked at"),
+        None, media=TEXT, base=ROOT,
+    ),
+    Operation(
+        "/readyz", "showReadiness", "operating",
+        noted("`ready`, or 503 and which part is not: database, schema, writer, checkpoint"),
+        None, media=TEXT, base=ROOT,
+    ),
+)  # fmt: skip
+"""What load balancers and supervisors ask."""
+
+
 def operations_of(group: str) -> tuple[Operation, ...]:
     """What a part of the contract holds."""
-    return tuple(each for each in (*OPERATIONS, *DOOR, *FILES) if each.group == group)
+    return tuple(each for each in (*OPERATIONS, *DOOR, *FILES, *PROBES) if each.group == group)
 
 
 def all_parameters(operation: Operation) -> tuple[tuple[str, Parameter], ...]:
     """Every parameter of an operation with where it stands: ``path`` or ``query``."""
-    has_size = operation.method == "get" and not operation.is_file and not operation.heads
+    of_a_tree = not (operation.is_file or operation.is_probe or operation.heads)
+    has_size = operation.method == "get" and of_a_tree
     reading = (*operation.query, AT) if has_size else ()
     return (
         *(("path", each) for each in operation.places),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from ledger.artifacts import Door, Shelf
+from ledger.assembly.metrics import Metrics
 from ledger.assembly.questions import SignalsFound
 from ledger.errors import LedgerError
 from ledger.reader import Reader, View
@@ -24,6 +25,9 @@ class House(Protocol):
     vkey: str
     mldsa_vkey: str | None
     """The key of the second line of checkpoints, where they have one."""
+
+    metrics: Metrics | None
+    """What a scraper is told, where there is one."""
 
     @property
     def bulk_dir(self) -> Path:
@@ -48,6 +52,10 @@ class House(Protocol):
     @property
     def artifacts(self) -> Door:
         """The door by which artifacts come in and out."""
+        ...
+
+    def check_ready(self) -> None:
+        """Look at database, schema, writer and newest checkpoint. Raises NotReady: says which."""
         ...
 
     def close(self) -> None:

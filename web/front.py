@@ -10,12 +10,13 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from litestar.exceptions import MethodNotAllowedException
 
 from ledger.errors import NotFound
-from web import artifacts, bulk_files, log_files, static_files, writing
+from web import artifacts, bulk_files, log_files, probes, scrapes, static_files, writing
 from web.answer import (
     FOREVER,
     REVALIDATE,
@@ -38,9 +39,11 @@ from web.files.jobs_csv import JobsCsv
 from web.i18n import LANGUAGES
 from web.log_files import LogFiles
 from web.newest import Newest
+from web.probes import Probes
 from web.query import ParameterRefused, integer, parse_query
 from web.rates import RateLimits
 from web.schema_files import ADDRESS, SchemaFiles
+from web.scrapes import Scrapes
 from web.static_files import StaticFiles, build_digest
 from web.telling.codings import BEST, IDENTITY, PREFERRED, VARIES, Coder, accepted, tag_in
 
@@ -117,7 +120,11 @@ def policy_of(path: str) -> str:
 
 def is_machine(path: str) -> bool:
     """Whether an address speaks to programs: open to every origin, its problems are JSON."""
-    return path.startswith(MACHINE) or path.endswith((".json", ".proof", ".csv", ".bib"))
+    return (
+        path in probes.ADDRESSES
+        or path.startswith(MACHINE)
+        or path.endswith((".json", ".proof", ".csv", ".bib"))
+    )
 
 
 ProblemAnswer = Callable[[Scope, BaseException], Answer]
@@ -151,6 +158,8 @@ class Front:
         self._log: LogFiles | None = None
         self._bulk: BulkFiles | None = None
         self._artifacts: Artifacts | None = None
+        self._probes: Probes | None = None
+        self._scrapes: Scrapes | None = None
         self._lists = JobsCsv()
         self._schemas = SchemaFiles(public_url=public_url)
 
@@ -161,6 +170,8 @@ class Front:
         self._log = LogFiles(house, self._newest)
         self._bulk = BulkFiles(house)
         self._artifacts = Artifacts(house, self._newest)
+        self._probes = Probes(house)
+        self._scrapes = Scrapes(house.metrics) if house.metrics is not None else None
 
     def close(self) -> None:
         """Let the house go, when the server stops."""
@@ -169,12 +180,20 @@ class Front:
             self._artifacts.close()
         if self._newest is not None:
             self._newest.close()
+        if self._probes is not None:
+            self._probes.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass on what is not one."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._scrapes is None:
+            await self._answer(scope, receive, send)
+        else:
+            await self._scrapes.counted(scope, send, partial(self._answer, scope, receive))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
         if method == "OPTIONS" and is_machine(path):
             await Answer(204, (), b"").send(send, [*self._common(path), *PREFLIGHT])
@@ -182,6 +201,13 @@ class Front:
             found = await self._guarded(scope, self._write(scope, receive))
             common = (*self._common(path), *self._rates.headers(scope))
             await found.send(send, common, head=method == "HEAD")
+        elif path in probes.ADDRESSES:
+            assert self._probes is not None
+            found = await self._guarded(scope, self._probes.answer(scope))
+            await found.send(send, self._common(path), head=method == "HEAD")
+        elif path == scrapes.ADDRESS and self._scrapes is not None:
+            found = await self._guarded(scope, self._scrape(scope, self._scrapes))
+            await found.send(send, self._common(path), head=method == "HEAD")
         elif (place := artifacts.place_of(path)) is not None:
             await self._artifact(scope, receive, send, place)
         elif method in {"GET", "HEAD"}:
@@ -209,6 +235,10 @@ class Front:
             # Whoever signs for an author is limited by the queue alone: a cluster sends in bursts.
             self._rates.give_back(scope)
         return found
+
+    async def _scrape(self, scope: Scope, asked_of: Scrapes) -> Answer:
+        self._rates.take(scope)
+        return await asked_of.answer(scope)
 
     async def _artifact(
         self, scope: Scope, receive: Receive, send: Send, place: artifacts.Place

@@ -22,6 +22,7 @@ from web.contract import (
     JSON,
     NDJSON,
     OPERATIONS,
+    PROBES,
     Operation,
     all_parameters,
 )
@@ -48,6 +49,10 @@ WRITING: Final[dict[str, tuple[int, ...]]] = {
     "submitStatement": (400, 403, 409, 413, 422, 429, 503),
     "submitBatch": (400, 413, 429, 503),
     "checkSubmission": (400, 403, 413, 422, 429, 503),
+}
+OF_PROBES: Final[dict[str, tuple[int, ...]]] = {
+    "showHealth": (200, 400),
+    "showReadiness": (200, 400, 503),
 }
 ENTERS: Final = frozenset({"submitStatement", "submitBatch"})
 """What is posted there becomes an entry."""
@@ -114,6 +119,7 @@ _MEANINGS: Final = {
 }
 
 
+_NOT_READY: Final = "The process should get no requests now; `detail` says why."
 _TEXT: Final[Json] = {"type": "string"}
 # OpenAPI 3.1: bytes as they are have a media type, and no schema that could say more.
 _BYTES: Final[Json] = {}
@@ -126,7 +132,7 @@ def encoded(public_url: str) -> bytes:
 
 def document(public_url: str) -> Json:
     """The document; every reference in it leads to its own components."""
-    every = (*OPERATIONS, *DOOR, *FILES)
+    every = (*OPERATIONS, *DOOR, *FILES, *PROBES)
     types = [each.gives for each in every if each.gives not in {None, str}]
     types += [each.asks for each in every if each.method == "post"]
     types += [posting.LineAnswer, posting.LineProblem]
@@ -161,6 +167,8 @@ def statuses(operation: Operation) -> tuple[int, ...]:
     """Every status that an operation answers with."""
     if operation.is_file:
         return OF_FILES[operation.name]
+    if operation.is_probe:
+        return OF_PROBES[operation.name]
     if operation.heads:
         return AT_THE_DOOR[operation.name]
     if operation.method == "get":
@@ -224,7 +232,8 @@ def _parameter(parameter: Parameter, place: str, operation: Operation) -> Json:
 
 
 def _response(each: Operation, status: int) -> Json:
-    made: Json = {"description": _MEANINGS[status], "headers": _header_refs(_headers(each, status))}
+    meaning = _NOT_READY if each.is_probe and status == 503 else _MEANINGS[status]
+    made: Json = {"description": meaning, "headers": _header_refs(_headers(each, status))}
     if status in {302, 304, 416}:
         return made
     if status >= 400:
@@ -271,6 +280,8 @@ def _headers(each: Operation, status: int) -> Iterable[str]:
     yield "Ledger-Tree-Size"
     if status in {429, 503}:
         yield "Retry-After"
+    if each.is_probe:
+        return
     if each.heads:
         yield from _headers_at_the_door(each, status)
     elif each.method == "post":

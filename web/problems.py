@@ -23,6 +23,7 @@ from ledger.errors import (
     LedgerError,
     LogUnavailable,
     NotFound,
+    NotReady,
     OutOfOrder,
     Overloaded,
     ProofError,
@@ -258,6 +259,16 @@ KINDS: Final = {
             ),
         ),
         Kind(
+            "not-ready",
+            503,
+            noted("This server is not ready"),
+            noted(
+                "A server answers `/readyz` so where it should get no requests now: its database,"
+                " its schema, its writer or its newest checkpoint is not as it must be."
+            ),
+            noted("`detail` says which. Whatever sends requests here sends them elsewhere."),
+        ),
+        Kind(
             "bad-request",
             400,
             noted("The request cannot be read"),
@@ -296,6 +307,7 @@ _ERRORS: Final[tuple[tuple[type[LedgerError], str], ...]] = (
     (RateExceeded, "too-many-requests"),
     (Overloaded, "overloaded"),
     (LogUnavailable, "unavailable"),
+    (NotReady, "not-ready"),
 )
 _STATUSES: Final = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 
@@ -343,7 +355,7 @@ def _expected(error: LedgerError, slug: str) -> Problem:
         return _problem(slug, detail, field=error.field)
     if isinstance(error, TooLarge):
         return _problem(slug, detail, limit=error.limit, size=error.size)
-    if isinstance(error, Overloaded | RateExceeded):
+    if isinstance(error, Overloaded | RateExceeded | NotReady):
         return _problem(slug, detail, retry_after=error.retry_after_s)
     return _problem(slug, detail)
 

@@ -10,7 +10,9 @@ from ledger import keys
 from ledger.artifacts import Door, Shelf, open_objects
 from ledger.assembly.bulk import BulkFiles
 from ledger.assembly.desk import Answers, Desk
+from ledger.assembly.metrics import Counting, Metrics
 from ledger.assembly.questions import Questions, SignalsFound
+from ledger.assembly.readiness import check_ready
 from ledger.assembly.standard import begin_with, read_standard, witnessing_of
 from ledger.embargo import Embargo
 from ledger.errors import LogUnavailable, NotFound
@@ -48,6 +50,7 @@ class Ledger:
         self.settings = settings
         self.clock = clock
         self.store = Store(settings.database_url)
+        self.metrics: Metrics | None = None
         try:
             if writer:
                 self.store.acquire_writer()
@@ -65,8 +68,18 @@ class Ledger:
             if writer and self.standard is not None:
                 begin_with(self.store, self.standard)
             self.shelf = Shelf(self.store, None)
+            if writer and settings.metrics is not None:
+                self.metrics = Metrics(
+                    self.store,
+                    self.reader,
+                    folder=settings.data_dir / "metrics",
+                    token=settings.metrics,
+                    clock=clock,
+                )
             self._writing = _Writing(self, verify_signatures=verify_signatures) if writer else None
         except BaseException:
+            if self.metrics is not None:
+                self.metrics.close()
             self.store.close()
             raise
 
@@ -94,6 +107,11 @@ class Ledger:
     def bulk_dir(self) -> Path:
         """Where bulk files are made and served from."""
         return self.settings.export_dir
+
+    def check_ready(self) -> None:
+        """Raise NotReady where this process should get no requests; see ``readiness``."""
+        writer = self._writing.sequencer if self._writing else None
+        check_ready(self.store, writer, now=self.clock())
 
     def signals_at(self, size: int) -> SignalsFound | None:
         """The questions that count at a tree size; see ``Questions.at``."""
@@ -131,6 +149,8 @@ class Ledger:
         """Finish what is under way, then let go of everything."""
         if self._writing is not None:
             self._writing.stop()
+        if self.metrics is not None:
+            self.metrics.close()
         self.store.close()
 
     @property
@@ -166,6 +186,7 @@ class _Writing:
             queue_records=ledger.settings.queue_records,
             queue_bytes=ledger.settings.queue_bytes,
             sealed_weights=lambda reads, index: sealed_weights(reads, vault, index),
+            watch=Counting(ledger.metrics.board) if ledger.metrics is not None else None,
         )
         self.intake = Intake(ledger.store, vault, verify_signatures=verify_signatures)
         self.embargo = Embargo(

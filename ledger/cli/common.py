@@ -57,9 +57,20 @@ def open_for_reading(settings: Settings) -> Ledger:
 
 
 def open_for_writing(settings: Settings) -> Ledger:
-    """The ledger with its keys. Raises WriterLocked where a server has it on SQLite."""
+    """The ledger with its keys. Raises WriterLocked where a server has it on SQLite.
+
+    Raises ForkRefused where the mirror or a witness holds a newer history, or another one.
+    """
+    from ledger.assembly.elsewhere import require_newest  # noqa: PLC0415 - brings an S3 client along
+
     require_database(settings)
-    return Ledger(settings)
+    ledger = Ledger(settings)
+    try:
+        require_newest(ledger)
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
 
 
 def require_database(settings: Settings) -> None:

@@ -57,7 +57,7 @@ def fsck(context: click.Context, *, second_opinion: bool, quick: bool, moment: s
     # Before the database is read: what the signer has signed by now, the database had before.
     remembered = recall(settings)
     findings = Findings(_show)
-    vault = _vault(settings)
+    vault = vault_of(settings)
     store = open_store(settings)
     progress = Progress("checking")
     try:
@@ -153,7 +153,8 @@ def _show(finding: Finding) -> None:
     click.echo(str(finding))
 
 
-def _vault(settings: Settings) -> Vault | None:
+def vault_of(settings: Settings) -> Vault | None:
+    """What opens openings; None, and a line that says why, where its key is not here."""
     path = settings.key_dir / keys.OPENINGS_KEY
     try:
         return Vault(keys.read_openings_key(path), random=os.urandom)

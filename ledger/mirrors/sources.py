@@ -6,7 +6,7 @@ Nothing that comes from here is believed: ``ledger.client.tree`` and ``pull`` ch
 from pathlib import Path
 from typing import Final
 
-from ledger.client.door import Door
+from ledger.client.door import GIVE_UP_AFTER_S, Door
 from ledger.client.tree import Files
 from ledger.errors import LogUnavailable, NotFound, TooLarge
 
@@ -38,13 +38,13 @@ class FolderFiles:
         """Nothing stays open."""
 
 
-def files_at(place: str) -> Door | FolderFiles:
+def files_at(place: str, *, give_up_after_s: float = GIVE_UP_AFTER_S) -> Door | FolderFiles:
     """The files of the ledger or mirror at ``place``: an address, or a folder's path.
 
     Raises ValueRefused for an address that is none, NotFound for a folder that is not there.
     """
     if "://" in place:
-        return Door(place.rstrip("/").removesuffix(PREFIX))
+        return Door(place.rstrip("/").removesuffix(PREFIX), give_up_after_s=give_up_after_s)
     root = Path(place)
     if not root.is_dir():
         raise NotFound(f"{place[:200]} is neither an http:// or https:// address nor a folder")

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from ledger.records.wire import prepare
 from schemas.values import Artifact, DigestSet, Metric, Prompts, ResourceDescriptor
 
 T = TypeVar("T")
@@ -70,6 +71,7 @@ def _taken(fields: Fields, path: str, form: type[T]) -> T | None:
     value = fields.get(path)
     if value is None:
         return None
+    prepare(form)
     try:
         return msgspec.convert(value, form)
     except msgspec.ValidationError:

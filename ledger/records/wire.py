@@ -4,6 +4,7 @@ This module never says what a value was where the value may be a sealed one.
 """
 
 import re
+import threading
 from typing import TypeVar
 
 import msgspec
@@ -18,6 +19,23 @@ _AT = re.compile(r"(?P<reason>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
 
+_prepared: set[object] = set()
+_preparing = threading.Lock()
+
+
+def prepare(shape: object) -> None:
+    """Have msgspec learn what ``shape`` is made of, in one thread at a time.
+
+    It learns that upon first use, and running Python it lets other threads in: one that uses the
+    same shape meanwhile finds it half learnt, and the process dies of a segmentation fault. Whoever
+    converts to a shape in threads calls this first; it costs nothing after the first time.
+    """
+    if shape in _prepared:
+        return
+    with _preparing:
+        msgspec.json.Decoder(shape)
+        _prepared.add(shape)
+
 
 def convert(value: object, shape: type[T], *, at: str, sealed: bool = False) -> T:
     """Return ``value``, decoded JSON found at the path ``at``, as ``shape``.
@@ -26,6 +44,7 @@ def convert(value: object, shape: type[T], *, at: str, sealed: bool = False) -> 
 
     Raises ValueRefused naming the field, e.g. ``statement.public.gpu_count``.
     """
+    prepare(shape)
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:

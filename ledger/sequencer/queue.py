@@ -8,6 +8,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Generic, TypeVar
 
 from ledger.errors import LedgerError, LogUnavailable, Overloaded
@@ -18,6 +19,9 @@ from ledger.sequencer.known import Work
 log = logging.getLogger(__name__)
 
 R = TypeVar("R")
+
+Told = Callable[[int, int], None]
+"""Is told how many works wait now, and of how many bytes."""
 
 _finishing = threading.Lock()
 """Held for the moment in which a ticket becomes done, by all tickets in turn."""
@@ -30,11 +34,12 @@ class Ticket(Generic[R]):
     of every client needs one.
     """
 
-    __slots__ = ("_callbacks", "_open", "_results", "size", "works")
+    __slots__ = ("_callbacks", "_open", "_results", "since", "size", "works")
 
     def __init__(self, works: Sequence[Work]) -> None:
         self.works = works
         self.size = sum(map(_size, works))
+        self.since = monotonic()
         self._results: list[R | LedgerError] | None = None
         self._callbacks: list[Callable[[Ticket[R]], None]] = []
         self._open = threading.Lock()
@@ -76,7 +81,8 @@ class Ticket(Generic[R]):
 class Queue(Generic[R]):
     """First in, first out, and a stop that wakes everyone."""
 
-    def __init__(self, *, max_records: int, max_bytes: int) -> None:
+    def __init__(self, *, max_records: int, max_bytes: int, told: Told | None = None) -> None:
+        self._told = told
         self._max_records = max_records
         self._max_bytes = max_bytes
         self._tickets: deque[Ticket[R]] = deque()
@@ -91,6 +97,11 @@ class Queue(Generic[R]):
     def records(self) -> int:
         """How many works wait."""
         return self._records
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._closed is not None
 
     def put(self, works: Sequence[Work]) -> Ticket[R]:
         """Queue a group. Raises Overloaded where it does not fit, LogUnavailable once closed."""
@@ -110,6 +121,8 @@ class Queue(Generic[R]):
             self._tickets.append(ticket)
             self._records += len(works)
             self._bytes += ticket.size
+            if self._told is not None:
+                self._told(self._records, self._bytes)
             if len(self._tickets) >= self._awaited:
                 self._ready.notify()
         return ticket
@@ -139,6 +152,8 @@ class Queue(Generic[R]):
                 self._bytes -= ticket.size
             self._records -= records
             self._last_taken = len(taken)
+            if self._told is not None:
+                self._told(self._records, self._bytes)
             return taken
 
     def close(self, reason: LogUnavailable) -> None:

@@ -21,11 +21,12 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from time import monotonic
+from typing import Final, Protocol
 
 from msgspec import Struct
 
-from ledger.errors import ForkRefused, LedgerError, LogUnavailable
+from ledger.errors import EgressRefused, ForkRefused, LedgerError, LogUnavailable
 from ledger.records.charters import Charters
 from ledger.sequencer.known import Known, Work, touched, weighed
 from ledger.sequencer.meter import lets_out, read_meter
@@ -103,6 +104,16 @@ class _Rules:
     charters: Charters
 
 
+class Watch(Protocol):
+    """Is told how the writer is getting on; it must not wait, and nothing it raises is caught."""
+
+    def queued(self, records: int, size: int) -> None:
+        """So many works of so many bytes wait now."""
+
+    def logged(self, records: int, waited_s: list[float], *, refused: int) -> None:
+        """A batch is done: how long each caller waited, and how many debits were refused."""
+
+
 class Sequencer:
     """The writer of one log in this process. ``start`` before the first ``submit``."""
 
@@ -115,11 +126,17 @@ class Sequencer:
         queue_records: int,
         queue_bytes: int,
         sealed_weights: Callable[[Snapshot, int], bytes | None] = lambda _reads, _index: None,
+        watch: Watch | None = None,
     ) -> None:
         self._store = store
         self._signer = signer
         self._clock = clock
-        self._queue: Queue[Logged] = Queue(max_records=queue_records, max_bytes=queue_bytes)
+        self._watch = watch
+        self._queue: Queue[Logged] = Queue(
+            max_records=queue_records,
+            max_bytes=queue_bytes,
+            told=watch.queued if watch is not None else None,
+        )
         self._rules: _Rules | None = None
         self._sealed_weights = sealed_weights
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
@@ -128,6 +145,11 @@ class Sequencer:
     def waiting(self) -> int:
         """How many works wait to be sequenced."""
         return self._queue.records
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether what is submitted now would be looked at."""
+        return self._thread.is_alive() and not self._queue.is_closed
 
     def start(self) -> None:
         """Check signer against database, sign what a crash left unsigned, and begin.
@@ -189,6 +211,11 @@ class Sequencer:
                 signed = self._sign(pen, laid.extension, laid.batch)
                 batch = SignedBatch(laid.extension, laid.batch.entries, signed)
         results = [_logged(placed, batch) for placed in laid.placed]
+        if self._watch is not None:
+            now = monotonic()
+            refused = sum(isinstance(each, EgressRefused) for each in results)
+            waited_s = [now - ticket.since for ticket in tickets]
+            self._watch.logged(len(works), waited_s, refused=refused)
         start = 0
         for ticket in tickets:
             stop = start + len(ticket.works)

@@ -158,6 +158,13 @@ class Settings(BaseSettings):
         doc="When the embargo worker makes bulk files of the newest tree, once a day; none: only"
         " `ledger export` makes them.",
     )
+    mirror: str | None = _setting(
+        None,
+        spelt="none",
+        allowed="an http:// or https:// address, or a folder's path",
+        doc="A mirror of this log. `ledger serve`, `worker` and `publish-due` ask it first, and"
+        " refuse to begin where it holds more than the database, or another history.",
+    )
     policy: Path | None = _setting(
         None,
         spelt="none",
@@ -193,6 +200,13 @@ class Settings(BaseSettings):
         allowed="true or false",
         doc="Whether checkpoints bear a second line, by the ML-DSA-44 key that `ledger keys mldsa`"
         " makes; its public half is then at /log/vkey-mldsa44.",
+    )
+    metrics: Path | None = _setting(
+        None,
+        spelt="none",
+        allowed="a file's path",
+        doc="A file with the token, of 24 characters or more, for which /metrics tells Prometheus"
+        " how this ledger is doing; for anybody else, and without it, there is no such address.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info",
@@ -261,7 +275,7 @@ class Settings(BaseSettings):
             raise ValueError("it is no such time")
         return value
 
-    @field_validator("data_dir", "key_dir", "export_dir", "policy", "webhooks")
+    @field_validator("data_dir", "key_dir", "export_dir", "policy", "webhooks", "metrics")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         try:
@@ -277,6 +291,15 @@ class Settings(BaseSettings):
         if re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?", value):
             return value
         raise ValueError("it is no such address")
+
+    @field_validator("mirror")
+    @classmethod
+    def _folder_or_address(cls, value: str | None) -> str | None:
+        if value is None or re.fullmatch(r"https?://[!-?A-~]{1,500}", value):
+            return value
+        if "://" in value:
+            raise ValueError("it is no such address")
+        return str(Path(value).expanduser().absolute())
 
     @field_validator("database_url")
     @classmethod

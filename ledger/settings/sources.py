@@ -127,7 +127,9 @@ def _read(file: Path, problems: list[str]) -> dict[str, Any]:
 def _seen_from(folder: Path, name: str, value: object) -> object:
     if not isinstance(value, str) or not value:
         return value
-    if name in {"data_dir", "key_dir", "policy", "webhooks"}:
+    if name in {"data_dir", "key_dir", "policy", "webhooks", "metrics"}:
+        return str(folder / Path(value).expanduser())
+    if name == "mirror" and "://" not in value:
         return str(folder / Path(value).expanduser())
     sqlite = sqlite_file(value) if name == "database_url" else None
     return f"{SQLITE}{folder / sqlite}" if sqlite and sqlite.name != ":memory:" else value

@@ -97,7 +97,10 @@ class WriterLock:
     """
 
     def __init__(self, database: Path) -> None:
-        self._path = database.with_name(database.name + ".writer")
+        # By its own name, whatever link it was reached by: SQLite follows links, and so would a
+        # second writer.
+        file = database.resolve()
+        self._path = file.with_name(file.name + ".writer")
         self._descriptor: int | None = None
 
     def acquire(self) -> None:

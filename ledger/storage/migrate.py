@@ -7,6 +7,7 @@ the projections afterwards is what the entries say.
 """
 
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
+from ledger.errors import LogUnavailable
 from ledger.storage.engine import is_sqlite
 from ledger.storage.refold import refold
 
@@ -35,10 +37,8 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
 
 
 def _migrate(engine: Engine) -> tuple[str | None, str]:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    newest = ScriptDirectory.from_config(config).get_current_head()
-    assert newest is not None
+    config = _config()
+    newest = _newest(config)
     with engine.connect().execution_options(ledger_writes=True) as connection, connection.begin():
         if not is_sqlite(engine):
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
@@ -50,6 +50,25 @@ def _migrate(engine: Engine) -> tuple[str | None, str]:
             if config.attributes.get("refold") and holds_a_log:
                 refold(connection)
     return before, newest
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _newest(config: Config) -> str:
+    found = ScriptDirectory.from_config(config).get_current_head()
+    if found is None:
+        raise LogUnavailable(f"no migrations can be read in {MIGRATIONS}: look at the disk")
+    return found
+
+
+@cache
+def newest_revision() -> str:
+    """The revision that this program brings databases to."""
+    return _newest(_config())
 
 
 def revision(engine: Engine) -> str | None:

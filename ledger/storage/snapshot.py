@@ -244,6 +244,11 @@ class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
             query = query.where(EMBARGOES.c.publish_by <= due_until)
         return self._integer(query) or 0
 
+    def egress_since(self, day: int) -> int:
+        """Bytes that all members let out on ``day`` (since 1970) and later, within 30 days."""
+        query = "SELECT COALESCE(SUM(used_bytes), 0) FROM egress_days WHERE day >= ?"
+        return int(self._driver.fetch(query, (day,))[0][0])
+
     def sealings(self, start: int, stop: int) -> list[tuple[int, int]]:
         """(index, ``publish_by``) of the sealed entries from ``start`` up to ``stop``, in order."""
         return self._driver.fetch(

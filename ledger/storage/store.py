@@ -196,6 +196,11 @@ class Store:
         """Bring the schema up to date; (revision before, revision after)."""
         return migrations.migrate(self.engine)
 
+    def is_current(self) -> bool:
+        """Whether the schema is the one of this program: neither older nor newer."""
+        with _translated():
+            return migrations.revision(self.engine) == migrations.newest_revision()
+
     def is_empty(self) -> bool:
         """Whether this database holds no ledger yet, migrated or not."""
         if migrations.revision(self.engine) is None:
@@ -230,7 +235,10 @@ class Store:
                 transaction.commit()
             except SQLAlchemyError as error:
                 connection.invalidate()
-                raise OutcomeUnknown(f"the commit failed: {type(error).__name__}") from None
+                how = type(error).__name__
+                raise OutcomeUnknown(
+                    f"the commit failed ({how}): nothing is promised, send it again"
+                ) from None
 
     @contextmanager
     def publishing(self) -> Iterator[Publishing]:

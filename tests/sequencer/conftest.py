@@ -53,7 +53,7 @@ def grown(
         shutil.copytree(source.data_dir, folder)
         url = f"sqlite:///{folder / 'ledger.db'}"
         if engine == "postgresql":
-            mine = f"{name}_copy"
+            mine = f"{name}_{folder.name.replace('-', '_')}"
             _execute(postgresql_server, f"CREATE DATABASE {mine} TEMPLATE {name}")
             copies.append(mine)
             url = postgresql_server.replace("@/postgres?", f"@/{mine}?")

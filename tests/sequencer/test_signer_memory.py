@@ -203,8 +203,12 @@ def test_a_database_restored_from_an_old_backup_does_not_fork_the_log(
     kit.check_whole_log(new, acknowledged=given)
 
 
-def test_two_ledgers_on_one_key_do_not_fork_the_log(grown: Callable[[str, int], Settings]) -> None:
-    ours, theirs = grown("sqlite", 20), grown("sqlite", 20)
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_two_ledgers_on_one_key_do_not_fork_the_log(
+    grown: Callable[[str, int], Settings], engine: str
+) -> None:
+    """As after a split brain: two databases that were one, and both are written."""
+    ours, theirs = grown(engine, 20), grown(engine, 20)
     theirs = theirs.model_copy(update={"key_dir": ours.key_dir})
     one, two = Ledger(ours, clock=kit.Clock()), Ledger(theirs, clock=kit.Clock())
     given = kit.log(one, kit.egress(kit.ulid(1), 10**6))

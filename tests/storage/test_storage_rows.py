@@ -238,6 +238,20 @@ def test_the_second_of_two_processes_on_sqlite_is_refused(sqlite_url: str, tmp_p
     ledger.close()
 
 
+def test_a_link_to_the_database_is_no_way_around_the_first_writer(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    settings = kit.make_ledger(sqlite_url, tmp_path)
+    ledger = Ledger(settings)
+    assert settings.sqlite_file is not None
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(settings.sqlite_file)
+    with pytest.raises(WriterLocked, match=f"pid {os.getpid()}"):
+        Ledger(settings.model_copy(update={"database_url": f"sqlite:///{link}"}))
+    ledger.close()
+
+
 def test_a_folder_that_takes_no_lock_is_named(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/nowhere/ledger.db")
     with pytest.raises(LogUnavailable, match="No such file"):

@@ -192,6 +192,11 @@ def bulk(world: World) -> list[str]:
     return ["/bulk/index.json", *(file.path for each in listed.sets for file in each.files)]
 
 
+def probes() -> list[str]:
+    """Addresses that speak of the process: they are of no tree and have no entity tag."""
+    return ["/healthz", "/readyz"]
+
+
 def files(world: World) -> list[str]:
     """Addresses of the log's own files."""
     size = world.reader.tree_size()

@@ -1,7 +1,7 @@
 import pytest
 from browser import Browser
 from ledger_world import World
-from site_map import answers, files, pages
+from site_map import answers, files, pages, probes
 
 from ledger.reader import Reader
 from web.front import policy_of
@@ -26,7 +26,15 @@ def test_every_address_answers_with_the_headers_that_all_have(site: Browser, wor
 
 
 def test_head_has_the_headers_of_get_and_no_body(site: Browser, world: World) -> None:
-    for target in (*pages(world), *answers(world), *files(world), "/", "/en/nothing", "/api/v1/x"):
+    for target in (
+        *pages(world),
+        *answers(world),
+        *files(world),
+        *probes(),
+        "/",
+        "/en/nothing",
+        "/api/v1/x",
+    ):
         get, head = site.get(target), site.request("HEAD", target)
         assert head.status == get.status
         assert head.body == b""

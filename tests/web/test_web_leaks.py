@@ -8,7 +8,7 @@ from html import escape
 
 from browser import Browser
 from ledger_world import World, words_of
-from site_map import answers, bulk, files, pages
+from site_map import answers, bulk, files, pages, probes
 
 ODD = (
     "at",
@@ -44,7 +44,7 @@ def _forbidden(world: World, jobs: list[str]) -> list[bytes]:
 
 
 def _everything(world: World, site: Browser) -> list[bytes]:
-    targets = [*pages(world), *answers(world), *files(world), *bulk(world)]
+    targets = [*pages(world), *answers(world), *files(world), *bulk(world), *probes()]
     targets += [
         prefix + job + suffix
         for job in world.jobs.values()

@@ -1,0 +1,128 @@
+"""What a scraper is told: what all processes counted, and what the database says right now.
+
+Only who has the token of ``LEDGER_METRICS`` is told. The token and not the address decides: behind
+a proxy every client comes from the same machine, and how many bytes wait in the queue is the length
+of what one lab has just sealed.
+"""
+
+import hmac
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from ledger import keys
+from ledger.errors import LedgerError, SettingsError
+from ledger.metering import Board, families
+from ledger.metering.exposition import Sample, expose, expose_gauge
+from ledger.reader import Reader
+from ledger.records.deadline import parse_time
+from ledger.storage.store import Store
+
+SHORTEST_TOKEN: Final = 24
+SCHEME: Final = b"Bearer "
+
+
+class Metrics:
+    """The numbers of one ledger. ``clock`` gives Unix seconds."""
+
+    def __init__(
+        self, store: Store, reader: Reader, *, folder: Path, token: Path, clock: Callable[[], int]
+    ) -> None:
+        """Begin to count. Raises SettingsError for a token that is too short, KeyFileError."""
+        self._expected = SCHEME + keys.read_secret(token).encode("ascii")
+        if len(self._expected) < len(SCHEME) + SHORTEST_TOKEN:
+            raise SettingsError(
+                f"LEDGER_METRICS: the token in {token} is shorter than {SHORTEST_TOKEN} characters"
+            )
+        self._store = store
+        self._reader = reader
+        self._clock = clock
+        self.board = Board(folder)
+
+    def close(self) -> None:
+        """Stop counting."""
+        self.board.close()
+
+    def allows(self, authorization: bytes) -> bool:
+        """Whether an ``Authorization`` header bears the token."""
+        return hmac.compare_digest(authorization, self._expected)
+
+    def text(self) -> str:
+        """Everything, as text. Without its database a process still says what it counted."""
+        try:
+            looked_up = "".join(self._looked_up())
+        except LedgerError:
+            looked_up = expose_gauge("ledger_database_up", _UP, [({}, 0)])
+        return expose(self.board.families, self.board.totals()) + looked_up
+
+    def _looked_up(self) -> Iterator[str]:
+        now = self._clock()
+        with self._store.snapshot() as reads:
+            head, newest = reads.head(), reads.newest_checkpoint()
+            published = self._reader.publication.shown(reads)
+            deadline = reads.next_deadline()
+            overdue = reads.count_sealed(size=head.size, due_until=now)
+            out = reads.egress_since(now // 86_400 - 29)
+            witnessing = self._reader.publication.witnessing(reads)
+        signed = published if newest is None else newest
+        yield expose_gauge("ledger_database_up", _UP, [({}, 1)])
+        for name, meaning, value in (
+            ("ledger_tree_size", "Entries in the log.", head.size),
+            ("ledger_signed_size", "Size of the newest signed checkpoint.", signed.size),
+            ("ledger_published_size", "Size of the tree that the site shows.", published.size),
+            (
+                "ledger_checkpoint_age_seconds",
+                "Seconds since the last entry of the newest signed checkpoint.",
+                max(0, now - signed.logged_at),
+            ),
+            ("ledger_overdue", "Sealed records whose deadline has passed.", overdue),
+            ("ledger_egress_30d_bytes", "Bytes that left in the last 30 days.", out),
+            (
+                "ledger_worker_lag_seconds",
+                "How long the oldest record that is due has waited to be opened.",
+                max(0, now - deadline) if deadline is not None else 0,
+            ),
+        ):
+            yield expose_gauge(name, meaning, [({}, value)])
+        next_one: list[Sample] = [] if deadline is None else [({}, deadline)]
+        yield expose_gauge(
+            "ledger_next_deadline_seconds", "The next deadline, Unix time.", next_one
+        )
+        witnesses = witnessing.witnesses if witnessing is not None else ()
+        yield expose_gauge(
+            "ledger_witness_lag_entries",
+            "Entries that a witness has not cosigned yet.",
+            [({"witness": each.name}, max(0, signed.size - each.size)) for each in witnesses],
+        )
+        yield expose_gauge(
+            "ledger_witness_age_seconds",
+            "Seconds since a witness last cosigned; absent before it ever did.",
+            [
+                ({"witness": each.name}, max(0, now - parse_time(each.cosigned_at)))
+                for each in witnesses
+                if each.cosigned_at is not None
+            ],
+        )
+
+
+class Counting:
+    """What the sequencer tells of its queue and its batches, on a board."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def queued(self, records: int, size: int) -> None:
+        """So many works of so many bytes wait now."""
+        self._board.set(families.QUEUE_RECORDS, records)
+        self._board.set(families.QUEUE_BYTES, size)
+
+    def logged(self, records: int, waited_s: list[float], *, refused: int) -> None:
+        """A batch is done: how long each caller waited, and how many debits were refused."""
+        self._board.observe(families.BATCH, records)
+        for each in waited_s:
+            self._board.observe(families.PROOF, each)
+        for _ in range(refused):
+            self._board.add(families.EGRESS_REFUSED)
+
+
+_UP: Final = "1 where the database answers, 0 where it does not."
