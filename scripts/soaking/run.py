@@ -51,7 +51,7 @@ def _kill(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
         report = killing.run_rounds(
             engine, folder=place, rounds=rounds, seed=options.seed, tell=tell
         )
-        found.append(dataclasses.asdict(report))
+        found.append(told(report))
     return found
 
 
@@ -60,7 +60,15 @@ def _syscalls(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]
         _say(f"{report.tried:,} of {report.planned:,} faults, {report.seconds:,.0f} s")
 
     report = syscalls.run_faults(folder, size=options.size, every=options.every, tell=tell)
-    return [dataclasses.asdict(report)]
+    return [told(report)]
+
+
+def told(report: killing.Report | syscalls.Report) -> dict[str, Any]:
+    """A report as JSON has it (``dataclasses.asdict`` would count a Counter's pairs anew)."""
+    found = {each.name: getattr(report, each.name) for each in dataclasses.fields(report)}
+    return {
+        name: dict(value) if isinstance(value, dict) else value for name, value in found.items()
+    }
 
 
 def _shown(value: object) -> str:

@@ -1,10 +1,12 @@
 """What ``scripts/soak syscalls`` needs that is not ours, and how it counts."""
 
 import argparse
+import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from soaking import run, syscalls
+from soaking import killing, run, syscalls
 
 
 def test_without_strace_it_says_in_one_line_how_to_get_it(
@@ -30,3 +32,11 @@ def test_calls_are_counted_by_the_thread_that_makes_most_of_them(tmp_path: Path)
         "utf-8",
     )
     assert syscalls._counted(trace) == {"openat": 1, "fdatasync": 2}
+
+
+def test_a_report_is_the_same_as_json() -> None:
+    report = killing.Report("sqlite", 7, rounds=3, deaths=Counter(child=2, parent=1))
+    told = json.loads(json.dumps(run.told(report)))
+    assert told["deaths"] == {"child": 2, "parent": 1}
+    assert told["rounds"] == 3
+    assert run._shown(told["deaths"]) == "child 2, parent 1"
