@@ -59,7 +59,7 @@ LATIN = {
     *("pickle", "safetensors", "zip"),
     # schedulers, and what they call things
     *("KiB", "Kubernetes", "Kueue", "Model", "Pod", "Signing", "Slurm", "TLS", "webhook"),
-    *("Deployment", "Job", "JobSet", "ReplicaSet", "StatefulSet", "Workload"),
+    *("DaemonSet", "Deployment", "Job", "JobSet", "ReplicaSet", "StatefulSet", "Workload"),
     # formats of other trades
     *("CycloneDX", "Python", "in-toto"),
     # of the page that verifies: endings of files, and a specification
