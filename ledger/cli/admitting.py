@@ -16,58 +16,25 @@ import click
 
 from ledger.admission.receipt import (
     MAX_RECEIPT_BYTES,
-    MAX_VALID_HOURS,
-    VALID_HOURS,
     Admission,
     check_admission,
 )
 from ledger.admission.refusal import AdmissionRefused
 from ledger.admission.register import Register
 from ledger.assembly.house import system_clock
+from ledger.cli.cluster_options import POLICY, VALID_FOR, Whole
 from ledger.cli.common import CommandFailed, Disproved
 from ledger.cli.receipts import read_policy
-from ledger.errors import FormatError
 from ledger.records.deadline import format_time
-from ledger.tlog.spelling import decode_size
 
 STDIN: Final = "-"
 REFUSED: Final = 1
 _ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
 
 
-class Whole(click.ParamType[int]):
-    """A whole number from ``least`` on in ASCII digits: ``int`` takes ``+5``, ``1_000``, ``٣``."""
-
-    name = "whole number"
-
-    def __init__(self, *, least: int, most: int = 2**53 - 1) -> None:
-        self._least, self._most = least, most
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """The number. Fails for any other spelling, and outside of the range."""
-        if isinstance(value, int):
-            return value
-        try:
-            number = decode_size(str(value), what="it")
-        except FormatError:
-            number = -1
-        if not self._least <= number <= self._most:
-            self.fail(f"a whole number from {self._least} to {self._most} is needed", param, ctx)
-        return number
-
-
 @click.command("admit-check", short_help="Whether a receipt lets a run start.")
 @click.argument("receipt", metavar="RECEIPT")
-@click.option(
-    "--policy",
-    "policy_file",
-    required=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A tlog-policy: the log and the witnesses that this cluster believes.",
-)
+@POLICY
 @click.option(
     "--gpus", required=True, metavar="N", type=Whole(least=1), help="The GPUs that the run takes."
 )
@@ -76,14 +43,7 @@ class Whole(click.ParamType[int]):
 @click.option(
     "--wall-seconds", metavar="N", type=Whole(least=1), help="The time that the run asks for."
 )
-@click.option(
-    "--valid-hours",
-    metavar="N",
-    default=VALID_HOURS,
-    show_default=True,
-    type=Whole(least=1, most=MAX_VALID_HOURS),
-    help="For how long after the decision a run may start.",
-)
+@VALID_FOR
 @click.option(
     "--register",
     "register_file",

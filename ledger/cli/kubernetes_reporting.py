@@ -23,6 +23,7 @@ from ledger.admission.pods_of_jobs import YOUNG_S, PodsOfJobs
 from ledger.admission.refusal import AdmissionRefused
 from ledger.admission.register import Register
 from ledger.assembly.house import system_clock
+from ledger.cli.cluster_options import GPU_RESOURCES, NAMESPACES, POLICY
 from ledger.cli.common import CommandFailed, read_bytes, read_text
 from ledger.cli.receipts import read_policy
 from ledger.cli.reporting import Saying, host_path_option, members_of, saying_options
@@ -36,14 +37,7 @@ STDIN: Final = "-"
 
 @click.command("report-jobs", short_help="Post how Kubernetes Jobs started and ended.")
 @click.argument("file", metavar="FILE|-")
-@click.option(
-    "--policy",
-    "policy_file",
-    required=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A tlog-policy: the log and the witnesses that this cluster believes.",
-)
+@POLICY
 @click.option(
     "--register",
     "register_file",
@@ -61,20 +55,8 @@ STDIN: Final = "-"
     help="A TOML file with h200e.basis and milli_h200, what GPUs are worth; as for import-jobs."
     " weights_unchanged and weights_check, where the volumes do not show it.",
 )
-@click.option(
-    "--gpu-resource",
-    "gpu_resources",
-    metavar="NAME",
-    multiple=True,
-    help="A further resource that is a GPU; may be given again.",
-)
-@click.option(
-    "--namespace",
-    "namespaces",
-    metavar="NAMESPACE=MEMBER",
-    multiple=True,
-    help="As the webhook has it: a run elsewhere than at its member's is not reported.",
-)
+@GPU_RESOURCES
+@NAMESPACES
 @host_path_option
 @saying_options
 def report_jobs_command(

@@ -13,10 +13,9 @@ import click
 from ledger.admission import kueue
 from ledger.admission.kubernetes import Cluster
 from ledger.admission.pods_of_jobs import PodsOfJobs
-from ledger.admission.receipt import MAX_VALID_HOURS, VALID_HOURS
 from ledger.admission.register import Register
 from ledger.assembly.house import system_clock
-from ledger.cli.admitting import Whole
+from ledger.cli.cluster_options import GPU_RESOURCES, NAMESPACES, POLICY, VALID_FOR
 from ledger.cli.common import CommandFailed, read_bytes
 from ledger.cli.receipts import read_policy
 from ledger.cli.reporting import Saying, members_of, saying_options
@@ -27,39 +26,13 @@ STDIN: Final = "-"
 
 @click.command("admit-workload", short_help="Tell Kueue whether a Workload may start.")
 @click.argument("file", metavar="FILE|-")
-@click.option(
-    "--policy",
-    "policy_file",
-    required=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A tlog-policy: the log and the witnesses that this cluster believes.",
-)
+@POLICY
 @click.option(
     "--check", required=True, metavar="NAME", help="The AdmissionCheck that this answers."
 )
-@click.option(
-    "--valid-hours",
-    metavar="N",
-    default=VALID_HOURS,
-    show_default=True,
-    type=Whole(least=1, most=MAX_VALID_HOURS),
-    help="For how long after the decision a workload may start.",
-)
-@click.option(
-    "--gpu-resource",
-    "gpu_resources",
-    metavar="NAME",
-    multiple=True,
-    help="A further resource that is a GPU; may be given again.",
-)
-@click.option(
-    "--namespace",
-    "namespaces",
-    metavar="NAMESPACE=MEMBER",
-    multiple=True,
-    help="Whose jobs a namespace runs. Given once, no other namespace has GPUs.",
-)
+@VALID_FOR
+@GPU_RESOURCES
+@NAMESPACES
 @click.option(
     "--merge",
     is_flag=True,

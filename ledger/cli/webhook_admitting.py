@@ -24,11 +24,10 @@ from granian.server.common import AbstractServer
 
 from ledger.admission.kubernetes import CONTROLLERS, Cluster
 from ledger.admission.pods_of_jobs import PodsOfJobs
-from ledger.admission.receipt import MAX_VALID_HOURS, VALID_HOURS
 from ledger.admission.register import Register
 from ledger.admission.webhook import WebhookApp
 from ledger.assembly.house import system_clock
-from ledger.cli.admitting import Whole
+from ledger.cli.cluster_options import FILE, GPU_RESOURCES, NAMESPACES, POLICY, VALID_FOR
 from ledger.cli.common import CommandFailed, start_log
 from ledger.cli.receipts import read_policy
 from ledger.cli.reporting import Saying, host_path_option, members_of, saying_options, sender
@@ -42,32 +41,23 @@ PODS: Final = ".pods"
 
 log = logging.getLogger(__name__)
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
-
 
 @click.command("admit-webhook", short_help="Let Kubernetes start pods with a receipt alone.")
-@click.option(
-    "--policy",
-    "policy_file",
-    required=True,
-    metavar="FILE",
-    type=_FILE,
-    help="A tlog-policy: the log and the witnesses that this cluster believes.",
-)
+@POLICY
 @click.option(
     "--register",
     "register_file",
     required=True,
     metavar="FILE",
-    type=_FILE,
+    type=FILE,
     help="Where used receipts are written down; FILE.pods beside it has their pods.",
 )
-@click.option("--cert", required=True, metavar="PEM", type=_FILE, help="The server's certificate.")
-@click.option("--key", required=True, metavar="PEM", type=_FILE, help="Its private key.")
+@click.option("--cert", required=True, metavar="PEM", type=FILE, help="The server's certificate.")
+@click.option("--key", required=True, metavar="PEM", type=FILE, help="Its private key.")
 @click.option(
     "--client-ca",
     metavar="PEM",
-    type=_FILE,
+    type=FILE,
     help="Answer only who has a certificate of this CA: the API server.",
 )
 @click.option(
@@ -77,21 +67,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     show_default=True,
     help="The address to listen on.",
 )
-@click.option(
-    "--valid-hours",
-    metavar="N",
-    default=VALID_HOURS,
-    show_default=True,
-    type=Whole(least=1, most=MAX_VALID_HOURS),
-    help="For how long after the decision a pod may start.",
-)
-@click.option(
-    "--gpu-resource",
-    "gpu_resources",
-    metavar="NAME",
-    multiple=True,
-    help="A further resource that is a GPU; may be given again.",
-)
+@VALID_FOR
+@GPU_RESOURCES
 @click.option(
     "--controller",
     "controllers",
@@ -99,13 +76,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     multiple=True,
     help="A further user whose owner references are believed, beside Kubernetes' own.",
 )
-@click.option(
-    "--namespace",
-    "namespaces",
-    metavar="NAMESPACE=MEMBER",
-    multiple=True,
-    help="Whose jobs a namespace runs. Given once, no other namespace has GPUs.",
-)
+@NAMESPACES
 @host_path_option
 @saying_options
 def admit_webhook_command(
