@@ -50,10 +50,6 @@ class Charters:
         """Where ``version``, which is one of these, stands among ``versions``."""
         return self.versions.index(version)
 
-    def at(self, index: int) -> Version | None:
-        """The version of the entry at ``index``; None where it is none."""
-        return next((each for each in self.versions if each.index == index), None)
-
     def after(self, public: CharterVersion, *, index: int, logged_at: int) -> "Charters":
         """These versions and the one that the entry at ``index`` sets.
 

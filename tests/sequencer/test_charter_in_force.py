@@ -15,14 +15,17 @@ from ledger.errors import (
     LedgerError,
     NotEndorsed,
     OutOfOrder,
+    Quarantined,
     SignatureError,
     ValueRefused,
 )
+from ledger.fsck import Findings, check
 from ledger.records.amending import endorsed
 from ledger.records.charter import default_charter, parse_charter
 from ledger.records.deadline import DAY_S, format_time
 from ledger.records.entry import parse_entry
 from ledger.records.proposal import NO_TAGS
+from ledger.sequencer.plan import Plan
 from ledger.settings import Settings
 from ledger.tlog.note import Signer
 from ledger.vault import Vault
@@ -97,6 +100,21 @@ def make_council(ledger: Ledger, clock: kit.Clock, *, threshold: int) -> int:
         name = key.name.rsplit("/", 1)[-1]
         kit.log(ledger, kit.registry("add", name, key, role="council"))
     return kit.log(ledger, change(clock, council_threshold=threshold))[0].accepted.index
+
+
+def first_ledger(database_url: str, folder: Path, clock: kit.Clock) -> Settings:
+    """A ledger that began under the first version of the charter's shape."""
+    rules = default_charter().to_dict()
+    first = {key: rules[key] for key in FIRST_RULES} | {"version": "charter/1"}
+    settings = Settings(data_dir=folder, database_url=database_url)
+    assembly.create(
+        settings,
+        origin=kit.ORIGIN,
+        authors=kit.AUTHORS,
+        clock=clock,
+        charter=parse_charter(first),
+    )
+    return settings
 
 
 def test_a_charter_counts_from_the_second_that_it_names(ledger: Ledger, clock: kit.Clock) -> None:
@@ -332,16 +350,7 @@ def test_weights_that_were_sealed_before_there_were_tags_are_compared_too(
 def test_a_majority_that_the_first_charters_ask_for_holds_for_the_council_too(
     database_url: str, tmp_path: Path, clock: kit.Clock
 ) -> None:
-    rules = default_charter().to_dict()
-    first = {key: rules[key] for key in FIRST_RULES} | {"version": "charter/1"}
-    settings = Settings(data_dir=tmp_path, database_url=database_url)
-    assembly.create(
-        settings,
-        origin=kit.ORIGIN,
-        authors=kit.AUTHORS,
-        clock=clock,
-        charter=parse_charter(first),
-    )
+    settings = first_ledger(database_url, tmp_path, clock)
     old = Ledger(settings, clock=clock)
     try:
         kit.log(old, kit.registry("add", "council-2", SECOND, role="council"))
@@ -361,3 +370,28 @@ def test_a_council_keeps_the_seats_that_a_charter_yet_to_come_asks_for(
     kit.log(ledger, change(clock, replaces=at, after_s=3600, council_threshold=3))
     out = kit.registry("retire", "council-3", THIRD, role="council")
     assert type(kit.refusal(ledger.submit(out))) is Conflict
+
+
+def test_an_ending_from_before_there_were_findings_quarantines_and_breaks_no_rule(
+    database_url: str, tmp_path: Path, clock: kit.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = first_ledger(database_url, tmp_path, clock)
+    old = Ledger(settings, clock=clock)
+    try:
+        kit.log(old, kit.submitted(ONE), kit.started(ONE))
+        with monkeypatch.context() as patch:
+            patch.setattr(Plan, "_check_weights", lambda *_: None)
+            kit.log(old, kit.ended(ONE, weights_unchanged=False))
+        public = {
+            "artifact_id": TWO,
+            "artifact_class": "document",
+            "egress_bytes": 1,
+            "artifact_count": 1,
+        }
+        taken = kit.say("gateway", "egress", "artifact-write/1", public, ONE)
+        assert type(kit.refusal(old.submit(taken))) is Quarantined
+        found: list[object] = []
+        check(old.store, Findings(found.append), now=clock(), vault=None, remembered=None)
+        assert found == []
+    finally:
+        old.close()
