@@ -259,6 +259,20 @@ def test_a_log_of_before_there_were_findings_owes_none(changed: bool, tmp_path: 
     assert verdict.codes == (set() if changed else {"weights-changed"})
 
 
+def test_nothing_is_owed_for_runs_that_ended_before_the_first_finding(tmp_path: Path) -> None:
+    """Their digests open when the log has long begun to find."""
+    log = RuledHistory()
+    log.genesis()
+    ended(log, before=BEFORE, after=AFTER)
+    log.find(log.end_with(log.running(), "terminated_by_policy", weights_unchanged=False))
+    late = ended(log, before=BEFORE, after=AFTER)
+    log.pass_time(91 * DAY_S)
+    verdict = judge(log, tmp_path)
+    assert verdict.codes == {"weights-changed", "missing-finding"}
+    assert verdict.entries("missing-finding") == [late]
+    assert len(verdict.entries("weights-changed")) == 2  # the disclosures of both
+
+
 def test_a_ledger_that_has_found_something_owes_every_finding_since(tmp_path: Path) -> None:
     log = RuledHistory()
     log.genesis()
