@@ -25,10 +25,14 @@ from ledger.tlog.standard import Standard
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What the signer's memory holds: a note, nothing yet, or a reason why it cannot be read."""
+    """What the signer's memory holds: a note, nothing yet, or a reason why it cannot be read.
+
+    ``published`` are the notes in it that were seen published.
+    """
 
     note: bytes | None
     trouble: str | None = None
+    published: tuple[bytes, ...] = ()
 
     def checkpoint(self) -> Checkpoint | None:
         """The remembered checkpoint, its signature not verified."""
@@ -42,7 +46,7 @@ def recall(settings: Settings) -> Remembered:
         return Remembered(None, f"there is no {path} here")
     try:
         with SignerMemory(path).locked() as memory:
-            return Remembered(memory.recall())
+            return Remembered(memory.recall(), published=tuple(memory.published()))
     except LedgerError as error:
         return Remembered(None, str(error))
 

@@ -67,6 +67,7 @@ def fsck(context: click.Context, *, second_opinion: bool, quick: bool, moment: s
             now=now,
             vault=vault,
             remembered=remembered.note,
+            published=remembered.published,
             quick=quick,
             progress=progress,
         )

@@ -5,7 +5,7 @@ are folded a second time into a temporary file.
 """
 
 from collections.abc import Callable, Collection
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,8 +29,8 @@ from ledger.storage.projections import Fact, fact_of
 from ledger.storage.shadow import Difference, Shadow, shadow
 from ledger.storage.shapes import Head, StoredEntry
 from ledger.storage.store import Store
-from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
-from ledger.tlog.note import VerifierKey, parse_vkey
+from ledger.tlog.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from ledger.tlog.note import VerifierKey, parse_note, parse_vkey
 from ledger.vault import Vault
 
 AT_ONCE: Final = 1_024
@@ -55,14 +55,16 @@ def check(
     now: int,
     vault: Vault | None,
     remembered: bytes | None,
+    published: Collection[bytes] = (),
     quick: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Checked:
     """Hold everything that is stored against what the entries give.
 
     ``now`` are Unix seconds. ``vault`` opens openings; without it they are only counted.
-    ``remembered`` is the note that the signer signed last, read *before* this call. ``quick``
-    leaves out author signatures, all checkpoint signatures but the last, openings and projections.
+    ``remembered`` is the note that the signer signed last, and ``published`` those which it saw
+    published, both read *before* this call. ``quick`` leaves out author signatures, all checkpoint
+    signatures but the last, openings and projections.
 
     Raises StorageFailed where the database cannot be read at all.
     """
@@ -72,7 +74,7 @@ def check(
         walk = _Walk(reads, findings, result, second, vault=vault, remembered=remembered)
         walk.run(progress)
         _check_surroundings(reads, findings, result.size, now=now, quick=quick)
-    _check_published(store, findings, result, walk.last_signed)
+    _check_published(store, findings, result, walk.last_signed, published)
     return result
 
 
@@ -292,24 +294,49 @@ def _check_surroundings(
 
 
 def _check_published(
-    store: Store, findings: Findings, result: Checked, signed: Checkpoint | None
+    store: Store,
+    findings: Findings,
+    result: Checked,
+    signed: Checkpoint | None,
+    seen: Collection[bytes],
 ) -> None:
-    """The newest note is published, unless it is only just being made."""
-    if result.published == result.size:
-        return
-    behind = result.size - (result.published or 0)
-    if signed is None or signed.size < result.size:
-        result.notes.append(
-            f"{behind} entries are stored and not signed yet: a server signs them when it starts"
-        )
-        return
+    """The newest note is published, unless it is only just being made, or a crash came between.
+
+    What the signer has ``seen`` published is missing for no such reason: its row is lost.
+    """
+    size = result.size
     with store.snapshot() as later:
-        if later.checkpoint(result.size) is None:
-            findings.add(
-                "checkpoint missing",
-                f"the signer has signed size {result.size}, and no such checkpoint is published",
-                "start a server once: it publishes what the signer remembers",
+        lost = [each for each in _sizes(seen) if each <= size and later.checkpoint(each) is None]
+        is_published = result.published == size or later.checkpoint(size) is not None
+    if not lost:
+        if is_published:
+            return
+        if signed is None or signed.size < size:
+            result.notes.append(
+                f"{size - (result.published or 0)} entries are stored and not signed yet: a server "
+                f"signs them when it starts"
             )
+            return
+        if (signed.size, signed.root) == (size, result.root):
+            result.notes.append(
+                f"size {size} is signed and not published yet: a server publishes it, from the "
+                f"signer's memory, when it starts"
+            )
+            return
+    findings.add(
+        "checkpoint missing",
+        f"the signer signed size {max(lost, default=size)}, and no such checkpoint is published",
+        "start a server once: it publishes what the signer remembers",
+    )
+
+
+def _sizes(notes: Collection[bytes]) -> list[int]:
+    """The sizes that notes speak of; what is none of this log's is a finding of its own."""
+    found = []
+    for note in notes:
+        with suppress(FormatError):
+            found.append(parse_checkpoint(parse_note(note).text).size)
+    return found
 
 
 def _moment(seconds: int) -> str:

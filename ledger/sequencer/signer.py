@@ -11,7 +11,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -51,7 +51,8 @@ class SignerMemory:
     """The last note that was signed, in a file of two slots of which one is always whole.
 
     A slot: SHA-256 of the rest, the note's length (4 bytes, big-endian), the note, zeros. A write
-    goes to the older slot, so a crash in the middle of it leaves the newer one.
+    goes to the older slot, so a crash in the middle of it leaves the newer one. Behind the slots:
+    SHA-256 of the last note that was published too, for ``ledger fsck`` alone.
     """
 
     def __init__(self, path: Path) -> None:
@@ -109,6 +110,20 @@ class OpenMemory:
         newest = self._newest()
         return newest[1] if newest else None
 
+    def published(self) -> list[bytes]:
+        """Which of the remembered notes was seen published: it has to be in the database."""
+        mark = os.pread(self._descriptor, _DIGEST_BYTES, 2 * SLOT_BYTES)
+        return [note for *_, note in self._slots()[0] if hashlib.sha256(note).digest() == mark]
+
+    def settle(self, note: bytes) -> None:
+        """Keep in mind that ``note`` is published.
+
+        Not waited for on disk, and left out where it cannot be written: a note without its mark
+        is one that the next start may publish again.
+        """
+        with suppress(OSError):
+            os.pwrite(self._descriptor, hashlib.sha256(note).digest(), 2 * SLOT_BYTES)
+
     def remember(self, note: bytes, *, size: int) -> None:
         """Put ``note`` in the older slot and synchronise it to disk."""
         newest = self._newest()
@@ -122,6 +137,21 @@ class OpenMemory:
         os.fdatasync(self._descriptor)
 
     def _newest(self) -> tuple[int, bytes] | None:
+        whole, empty = self._slots()
+        if not whole:
+            # One torn slot beside an empty one is a first write that a crash cut short: nothing
+            # was ever signed. Anything else was whole once.
+            if empty:
+                return None
+            raise LogUnavailable(
+                "both slots of the signer's memory are damaged: restore the file from where the "
+                "key's backup is; without it nothing is signed"
+            )
+        _, slot, note = max(whole)
+        return slot, note
+
+    def _slots(self) -> tuple[list[tuple[int, int, bytes]], int]:
+        """(size, slot, note) of each slot that is whole, and how many are empty."""
         data = os.pread(self._descriptor, 2 * SLOT_BYTES, 0)
         whole: list[tuple[int, int, bytes]] = []
         empty = 0
@@ -134,17 +164,7 @@ class OpenMemory:
                 empty += 1
             elif hashlib.sha256(rest[: _LENGTH_BYTES + length]).digest() == digest:
                 whole.append((int.from_bytes(body[:8], "big"), slot, body[8:]))
-        if not whole:
-            # One torn slot beside an empty one is a first write that a crash cut short: nothing
-            # was ever signed. Anything else was whole once.
-            if empty:
-                return None
-            raise LogUnavailable(
-                "both slots of the signer's memory are damaged: restore the file from where the "
-                "key's backup is; without it nothing is signed"
-            )
-        _, slot, note = max(whole)
-        return slot, note
+        return whole, empty
 
 
 def _write_whole(descriptor: int, data: bytes, offset: int) -> None:
@@ -181,13 +201,18 @@ class CheckpointSigner:
 
     @contextmanager
     def exclusive(self) -> Iterator["Pen"]:
-        """The right to sign, held against every other writer on this machine."""
+        """The right to sign, held against every other writer on this machine.
+
+        Whoever signs publishes it before the block ends, or lets an error end it.
+        """
         with self._memory.locked() as memory:
             last = self._read(memory.recall())
             pen = Pen(self._keys, memory, last, clock=self._clock, synced=self._synced)
             yield pen
             self._last = pen.last
             self._synced = pen.synced
+            if pen.signed is not None:
+                memory.settle(pen.signed.note)
 
     def _read(self, note: bytes | None) -> Signed | None:
         if note is None:
@@ -236,6 +261,7 @@ class Pen:
         self._memory = memory
         self.last = last
         self.synced = synced
+        self.signed: Signed | None = None
 
     def sign(self, *, size: int, root: bytes, prove: Prover) -> Signed:
         """The signed checkpoint of ``size`` and ``root``; the remembered one if it is the same.
@@ -249,12 +275,13 @@ class Pen:
                 if self.synced != self.last.note:
                     self._memory.remember(self.last.note, size=size)
                     self.synced = self.last.note
+                self.signed = self.last
                 return self.last
             self._check_extends(last, size=size, root=root, prove=prove)
         checkpoint = Checkpoint(self._keys[0].name, size, root)
         note = sign_note(format_checkpoint(checkpoint), self._keys, time_s=self._clock())
         self._memory.remember(note, size=size)
-        self.last = Signed(checkpoint, note)
+        self.last = self.signed = Signed(checkpoint, note)
         self.synced = note
         return self.last
 

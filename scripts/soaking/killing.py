@@ -77,11 +77,11 @@ def run_rounds(
             server = Server(settings, nursery, log=log)
             for death in deaths:
                 _load_and_kill(crowd, server, postgres, death, dice)
-                published = judge.fsck(dead=True)
+                published = judge.fsck()
                 server = Server(settings, nursery, log=log)
                 if not published:
                     report.unpublished += 1
-                    judge.fsck()
+                    judge.is_mended()
                 judge.verify(server.address)
                 report.entries = judge.keeps(crowd.kept)
                 report.rounds += 1

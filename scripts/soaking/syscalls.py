@@ -117,13 +117,13 @@ def _try(
     report.endings[how] += 1
     quick = report.size > QUICK_ABOVE
     judge = Judge(settings, nursery, vkey=vkey, log=_log(settings), quick=quick)
-    if not judge.fsck(dead=True):
+    if not judge.fsck():
         report.unpublished += 1
     judge.keeps(kept)
     again, status = _run(nursery, settings, None)
     if status != 0:
         raise Broken(f"the next start did not go on: {last_lines(_log(settings))}")
-    judge.fsck()
+    judge.is_mended()
     judge.keeps([*kept, *again])
     report.receipts += len(kept)
 

@@ -99,7 +99,7 @@ class World:
         """What the check finds, with the keys of this copy."""
         found: list[Finding] = []
         with SignerMemory(self.settings.key_dir / keys.SIGNER_MEMORY).locked() as memory:
-            remembered = memory.recall()
+            remembered, published = memory.recall(), memory.published()
         locked_with = keys.read_openings_key(self.settings.key_dir / keys.OPENINGS_KEY)
         with self.store() as store:
             result = check(
@@ -108,6 +108,7 @@ class World:
                 now=self.now if now is None else now,
                 vault=Vault(locked_with, random=bytes) if with_key else None,
                 remembered=remembered,
+                published=published,
                 quick=quick,
             )
         return found, result

@@ -14,7 +14,7 @@ from ledger.records.deadline import DAY_S
 from ledger.records.entry import parse_entry, statement_entry
 from ledger.records.statement import decode_signed
 from ledger.sequencer.signer import SignerMemory
-from ledger.storage.store import StorageFailed
+from ledger.storage.store import Publishing, StorageFailed
 from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.note import COSIGNATURE, generate_key
 from ledger.tlog.tiles import TILE_BYTES
@@ -190,6 +190,45 @@ def test_a_damaged_checkpoint_root_and_time_are_found(world: World) -> None:
 def test_a_newest_checkpoint_that_is_gone_is_found(world: World) -> None:
     world.damage("DELETE FROM checkpoints WHERE size > 5")
     assert world.sorts() == {"checkpoint missing": None}
+
+
+def test_a_death_between_signing_and_publishing_is_no_damage(world: World) -> None:
+    size = _die_before_publishing(world)
+    found, result = world.fsck()
+    assert found == []
+    assert len(result.notes) == 1
+    assert result.notes[0].startswith(f"size {size} is signed and not published yet: ")
+    Ledger(world.settings, clock=kit.Clock(world.now)).close()
+    found, result = world.fsck()
+    assert (found, result.notes, result.published) == ([], [], size)
+
+
+def test_such_a_death_hides_no_checkpoint_that_is_gone(world: World) -> None:
+    size = _die_before_publishing(world)
+    world.damage(f"DELETE FROM checkpoints WHERE size = {size - 1}")
+    assert world.sorts() == {"checkpoint missing": None}
+
+
+def test_such_a_death_hides_no_other_tree(world: World) -> None:
+    _die_before_publishing(world)
+    root = world.blob("SELECT root FROM log_head")
+    world.damage("UPDATE log_head SET root = :root", root=flipped(root, 0))
+    assert {"head root", "checkpoint missing"} <= world.sorts().keys()
+
+
+def _die_before_publishing(world: World) -> int:
+    """Log one entry whose note is signed, and never published; the size of that note."""
+    ledger = Ledger(world.settings, clock=kit.Clock(world.now))
+
+    def fail(*_: object) -> None:
+        raise LogUnavailable("the disk is gone")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Publishing, "publish", fail)
+        assert isinstance(kit.refusal(ledger.submit(kit.egress(SEALED, 10_000))), LogUnavailable)
+    size = ledger.reader.tree_size() + 1
+    ledger.close()
+    return size
 
 
 def test_a_checkpoint_ahead_of_the_log_is_found(world: World) -> None:
