@@ -4,8 +4,9 @@ The keys follow from the authors' names, so that a statement made once can be lo
 ledgers; they protect nothing and belong to no ledger that anybody relies on.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import sha256
+from itertools import count
 from typing import Final
 
 from ledger.records.authoring import author_statement
@@ -45,6 +46,12 @@ def authors() -> list[Author]:
         Author(name=name, role=role, title=f"{name} (measurement)", vkey=_key(name)[1])
         for name, role in _ROLES.items()
     ]
+
+
+def random_bytes(series: str) -> Callable[[int], bytes]:
+    """Makes the bytes of a measured log's keys: the same ones for the same series."""
+    numbers = count()
+    return lambda length: sha256(f"{series}/random/{next(numbers)}".encode()).digest()[:length]
 
 
 def job_id(series: str, number: int, *, made_at_s: int) -> str:

@@ -96,9 +96,10 @@ class Places:
         """A new PostgreSQL database for a yardstick; None on SQLite."""
         return self._database(f"scratch_{name}") if self._url else None
 
-    def discard(self, settings: Settings) -> None:
-        """Remove a kept ledger."""
-        shutil.rmtree(settings.data_dir, ignore_errors=True)
+    def discard(self, settings: Settings, *others: Path) -> None:
+        """Remove a kept ledger, and what lies beside it."""
+        for folder in (settings.data_dir, *others):
+            shutil.rmtree(folder, ignore_errors=True)
         if self._url:
             self._execute(f"DROP DATABASE IF EXISTS {_database_name(settings.data_dir.name)}")
 

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 from benchmarks import history, logs
-from benchmarks.logs import DAY_S, EMBARGO_S, Recipe, kept_log
+from benchmarks.logs import kept_log
 from benchmarks.places import CannotMeasure, Places
 from benchmarks.progress import Counter
+from benchmarks.recipe import DAY_S, EMBARGO_S, Recipe
 
 from ledger.assembly import Ledger
 from ledger.records.statement import decode_signed
@@ -66,7 +67,6 @@ def test_an_interrupted_build_goes_on_and_ends_with_the_very_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Interrupted in each of its phases: logging, opening, logging again."""
-    monkeypatch.setattr(logs, "JOBS_AT_ONCE", 5)
     stops = [40, 130, 190, 10_000]
     tell = Counter.at
 
@@ -79,9 +79,9 @@ def test_an_interrupted_build_goes_on_and_ends_with_the_very_size(
     with Places(tmp_path, None).opened() as places:
         while len(stops) > 1:
             with pytest.raises(Interrupted):
-                kept_log(places, 303)
+                kept_log(places, 303, jobs_at_once=5, part_jobs=10)
             del stops[0]
-        kept = kept_log(places, 303)
+        kept = kept_log(places, 303, jobs_at_once=5, part_jobs=10)
         ledger = Ledger(kept.settings, writer=False)
         try:
             with ledger.reader.at() as view:
@@ -95,7 +95,7 @@ def test_an_interrupted_build_goes_on_and_ends_with_the_very_size(
         assert jobs == kept.recipe.jobs
         assert shown.disclosed == 2 * kept.recipe.opened_jobs
         assert shown.overdue_count == 0
-        assert kept_log(places, 303).recipe == kept.recipe
+        assert kept_log(places, 303, jobs_at_once=5).recipe == kept.recipe
 
 
 def test_a_log_of_another_recipe_is_built_anew(tmp_path: Path) -> None:
