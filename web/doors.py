@@ -5,14 +5,17 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from ledger.artifacts import Door, Shelf
+from ledger.assembly.desk import Asking, Settled
 from ledger.assembly.metrics import Metrics
 from ledger.assembly.questions import SignalsFound
 from ledger.errors import LedgerError
 from ledger.reader import Reader, View
 from schemas.posting import Receipted
+
+T = TypeVar("T", bound=Asking)
 
 
 class House(Protocol):
@@ -40,6 +43,10 @@ class House(Protocol):
 
     def submit(self, body: bytes) -> Future[Receipted]:
         """Queue one statement. Its future raises LedgerErrors."""
+        ...
+
+    def enter(self, body: bytes, asking: T, settle: Callable[[Settled[T]], None], /) -> None:
+        """Queue one statement; ``settle`` is told of it, with others, from another thread."""
         ...
 
     def submit_batch(self, lines: Sequence[bytes]) -> Future[list[Receipted | LedgerError]]:

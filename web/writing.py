@@ -6,11 +6,13 @@ loop. ``check`` alone writes nothing: it says what would become of a submission.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
 
+from ledger.assembly.desk import Settled
 from ledger.errors import FormatError, LedgerError, TooLarge
 from ledger.records.asked import MAX_ASKED, parse_asked
 from schemas.checking import SubmissionAsked, SubmissionJudged
@@ -25,6 +27,9 @@ MAX_BATCH_BYTES: Final = 32 * 2**20
 MAX_BATCH_LINES: Final = 1_000
 NDJSON: Final = "application/x-ndjson"
 CHECK: Final = f"{BASE}/check"
+_IS_JSON: Final = (b"content-type", JSON.encode())
+_ENTRIES: Final = f"{BASE}/entries/".encode()
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Disconnected(Exception):
@@ -74,14 +79,44 @@ def split_lines(body: bytes) -> list[bytes]:
 async def _submit(scope: Scope, receive: Receive, house: House) -> Answer:
     """Log one signed statement: 201 where this made the entry, 200 where an earlier one had."""
     body = await read_body(scope, receive, limit=MAX_SINGLE_BYTES)
-    receipted = await asyncio.wrap_future(house.submit(body))
+    waiting = _Waiting()
+    house.enter(body, waiting, _settle)
+    receipted = await waiting
     accepted = receipted.accepted
-    return answer(
+    return Answer(
         _status(receipted),
-        msgspec.json.encode(accepted),
-        JSON,
-        location=f"{BASE}/entries/{accepted.index}",
+        (_IS_JSON, (b"location", b"%b%d" % (_ENTRIES, accepted.index))),
+        _encode(accepted),
     )
+
+
+class _Waiting(asyncio.Future[Receipted]):
+    """One request that waits for the answer to its statement."""
+
+    def is_wanted(self) -> bool:
+        """Whether its client has not gone."""
+        return not self.cancelled()
+
+
+def _settle(settled: Settled[_Waiting]) -> None:
+    """Wake those who wait for their statements: all of one event loop in one go."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Waiting, Receipted | BaseException]]] = {}
+    for each in settled:
+        by_loop.setdefault(each[0].get_loop(), []).append(each)
+    for loop, found in by_loop.items():
+        # In a loop that is closed nobody waits any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_wake, found)
+
+
+def _wake(settled: Settled[_Waiting]) -> None:
+    for future, found in settled:
+        if future.done():
+            continue
+        if isinstance(found, BaseException):
+            future.set_exception(found)
+        else:
+            future.set_result(found)
 
 
 async def _submit_batch(scope: Scope, receive: Receive, house: House) -> Answer:

@@ -1,15 +1,20 @@
 """Where posted statements come in: checked by intake, logged by the sequencer, answered.
 
-``log`` does it in the caller's thread; ``submit`` and ``submit_batch`` are for an event loop, which
-must not wait, and check in a small pool. What waits for its check is bounded here as what waits for
-the log is bounded in the sequencer: signatures are the slowest step, so here a flood gathers.
+``log`` does it in the caller's thread; the others are for an event loop, which must not wait, and
+check in a small pool. Statements that come one by one go on together: a checker takes what has
+gathered while it was busy, and they are sequenced and answered as one group, though each by itself.
+A long batch is checked by all checkers at once.
+
+What waits for its check is bounded here as what waits for the log is bounded in the sequencer:
+signatures are the slowest step, so here a flood gathers.
 """
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from ledger.assembly.receipts import receipted
 from ledger.errors import LedgerError, LogUnavailable, Overloaded
@@ -20,11 +25,26 @@ from ledger.sequencer.sequencer import Logged, Sequencer
 from ledger.storage.store import Store
 from schemas.posting import Receipted
 
-T = TypeVar("T")
+
+class Asking(Protocol):
+    """Who waits for what becomes of one statement."""
+
+    def is_wanted(self) -> bool:
+        """Whether it still waits; asked once, as the check begins, and from then on it does."""
+        ...
+
+
+T = TypeVar("T", bound=Asking)
 Answers = list[Receipted | LedgerError]
+Settled = Sequence[tuple[T, Receipted | BaseException]]
+"""Who asked, and what became of it; what is no LedgerError is a mistake of ours."""
 
 CHECKERS: Final = max(2, os.cpu_count() or 2)
 """Threads that check statements; libsodium lets them run beside each other."""
+TOGETHER: Final = 256
+"""Statements that one checker takes at once at most: the first of them waits for the last."""
+PART: Final = 16
+"""Of a batch, a checker gets no fewer statements than these."""
 
 
 class Desk:
@@ -47,6 +67,8 @@ class Desk:
         self._max_bytes = max_bytes
         self._records = 0
         self._bytes = 0
+        self._gathered: deque[_Asked] = deque()
+        self._checking = 0
         self._closed = False
         self._lock = threading.Lock()
 
@@ -61,43 +83,50 @@ class Desk:
             return [each for each in checked if isinstance(each, LedgerError)]
         return self._answers(checked, self._sequencer.submit(proposals).result())
 
+    def enter(self, body: bytes, asking: T, settle: Callable[[Settled[T]], None], /) -> None:
+        """Check and log one statement, and never wait.
+
+        ``settle`` is told what became of it, beside others that were asked for with the same
+        ``settle``: from another thread, or from this one where there is no room. It must not wait
+        either.
+        """
+        with self._lock:
+            refusal = self._refusal(1, len(body))
+            if refusal is None:
+                self._records += 1
+                self._bytes += len(body)
+                self._gathered.append((body, asking, settle))
+                if self._checking < CHECKERS:
+                    self._checking += 1
+                    self._pool.submit(self._check_gathered)
+        if refusal is not None:
+            settle([(asking, refusal)])
+
     def submit(self, body: bytes) -> "Future[Receipted]":
         """Check and log one statement; the future fails with what refuses it."""
-        answer: Future[Receipted] = Future()
-
-        def settle(answers: Answers) -> None:
-            if isinstance(answers[0], LedgerError):
-                answer.set_exception(answers[0])
-            else:
-                answer.set_result(answers[0])
-
-        self._enter([body], answer, settle)
+        answer = _Answer()
+        self.enter(body, answer, _settle_futures)
         return answer
 
     def submit_batch(self, bodies: Sequence[bytes]) -> "Future[Answers]":
-        """Check and log many; each has its own answer, and a bad one harms no other."""
-        answer: Future[Answers] = Future()
-        self._enter(bodies, answer, answer.set_result)
-        return answer
+        """Check and log many, in order; each has its own answer, and a bad one harms no other."""
+        batch = _Batch(bodies)
+        with self._lock:
+            refusal = self._refusal(len(bodies), batch.size)
+            if refusal is None:
+                self._records += len(bodies)
+                self._bytes += batch.size
+                for part in batch.parts:
+                    self._pool.submit(self._check_part, batch, part)
+        if refusal is not None:
+            batch.answer.set_exception(refusal)
+        return batch.answer
 
     def close(self) -> None:
         """Let no one in any more, and finish the checks that wait."""
         with self._lock:
             self._closed = True
         self._pool.shutdown(wait=True)
-
-    def _enter(
-        self, bodies: Sequence[bytes], answer: "Future[T]", settle: Callable[[Answers], None]
-    ) -> None:
-        records, size = len(bodies), sum(map(len, bodies))
-        with self._lock:
-            refusal = self._refusal(records, size)
-            if refusal is None:
-                self._records += records
-                self._bytes += size
-                self._pool.submit(self._follow, bodies, size, answer, settle)
-        if refusal is not None:
-            answer.set_exception(refusal)
 
     def _refusal(self, records: int, size: int) -> LedgerError | None:
         if self._closed:
@@ -117,36 +146,81 @@ class Desk:
             self._records -= records
             self._bytes -= size
 
-    def _follow(
-        self,
-        bodies: Sequence[bytes],
-        size: int,
-        answer: "Future[T]",
-        settle: Callable[[Answers], None],
-    ) -> None:
-        """Check every body, have the good ones sequenced, and settle once all are answered."""
+    def _check_gathered(self) -> None:
+        """Check what has gathered, until nothing has."""
+        while True:
+            with self._lock:
+                waiting = len(self._gathered)
+                if not waiting:
+                    self._checking -= 1
+                    return
+                # The other checkers are to find something too.
+                count = min(TOGETHER, max(1, -(-waiting // CHECKERS)))
+                group = [self._gathered.popleft() for _ in range(count)]
+            self._follow(group)
+
+    def _follow(self, taken: "Sequence[_Asked]") -> None:
+        """Check every statement of a group, have the good ones sequenced, and settle them all."""
+        group = [each for each in taken if each[1].is_wanted()]
         try:
-            if not answer.set_running_or_notify_cancel():
-                return
-            checked = [self._check(body) for body in bodies]
+            checked = [self._check(body) for body, _, _ in group]
             proposals = [each for each in checked if isinstance(each, Proposal)]
-            if not proposals:
-                settle([each for each in checked if isinstance(each, LedgerError)])
-                return
-            ticket = self._sequencer.submit(proposals)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller hears of it
-            answer.set_exception(error)
+            ticket = self._sequencer.submit(proposals) if proposals else None
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the callers hear of it
+            _settle(group, [error] * len(group))
             return
         finally:
-            self._leave(len(bodies), size)
+            self._leave(len(taken), sum(len(body) for body, _, _ in taken))
+        if ticket is None:
+            _settle(group, [each for each in checked if isinstance(each, LedgerError)])
+            return
+
+        def answered(done: Ticket[Logged]) -> None:
+            answers: Sequence[Receipted | BaseException]
+            try:
+                answers = self._answers(checked, done.result())
+            except BaseException as error:  # noqa: BLE001 - as above
+                answers = [error] * len(group)
+            _settle(group, answers)
+
+        ticket.add_done_callback(answered)
+
+    def _check_part(self, batch: "_Batch", part: slice) -> None:
+        """Check a part of a batch; who finishes the last one has the good ones sequenced."""
+        try:
+            for n in range(*part.indices(len(batch.bodies))):
+                batch.checked[n] = self._check(batch.bodies[n])
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller hears of it
+            batch.error = error
+        with self._lock:
+            batch.missing -= 1
+            if batch.missing:
+                return
+        try:
+            self._sequence_batch(batch)
+        except BaseException as error:  # noqa: BLE001 - as above
+            batch.answer.set_exception(error)
+        finally:
+            self._leave(len(batch.bodies), batch.size)
+
+    def _sequence_batch(self, batch: "_Batch") -> None:
+        if not batch.answer.set_running_or_notify_cancel():
+            return
+        if batch.error is not None:
+            raise batch.error
+        checked = batch.checked
+        proposals = [each for each in checked if isinstance(each, Proposal)]
+        if not proposals:
+            batch.answer.set_result([each for each in checked if isinstance(each, LedgerError)])
+            return
 
         def answered(done: Ticket[Logged]) -> None:
             try:
-                settle(self._answers(checked, done.result()))
+                batch.answer.set_result(self._answers(checked, done.result()))
             except BaseException as error:  # noqa: BLE001 - as above
-                answer.set_exception(error)
+                batch.answer.set_exception(error)
 
-        ticket.add_done_callback(answered)
+        self._sequencer.submit(proposals).add_done_callback(answered)
 
     def _check(self, body: bytes) -> Proposal | LedgerError:
         try:
@@ -172,3 +246,50 @@ class Desk:
             return receipted(logged, self._store)
         except LedgerError as error:
             return error
+
+
+_Asked = tuple[bytes, Asking, Callable[[Settled[Any]], None]]
+
+
+class _Batch:
+    """What came together and is answered together; its parts are checked beside each other."""
+
+    def __init__(self, bodies: Sequence[bytes]) -> None:
+        self.bodies = bodies
+        self.size = sum(map(len, bodies))
+        self.answer: Future[Answers] = Future()
+        # Every place is filled before the last part is done.
+        self.checked: list[Proposal | LedgerError] = [_NOT_YET] * len(bodies)
+        self.error: BaseException | None = None
+        length = max(PART, -(-len(bodies) // CHECKERS))
+        starts = range(0, max(1, len(bodies)), length)
+        self.parts = [slice(start, start + length) for start in starts]
+        self.missing = len(self.parts)
+
+
+_NOT_YET: Final = LogUnavailable("not checked")
+
+
+def _settle(group: Sequence[_Asked], answers: Sequence[Receipted | BaseException]) -> None:
+    """Tell everyone; who gave the same ``settle`` is told together."""
+    told: dict[Callable[[Settled[Any]], None], list[tuple[Any, Receipted | BaseException]]] = {}
+    for (_, asking, settle), answer in zip(group, answers, strict=True):
+        told.setdefault(settle, []).append((asking, answer))
+    for settle, settled in told.items():
+        settle(settled)
+
+
+class _Answer(Future[Receipted]):
+    """The answer that one caller waits for."""
+
+    def is_wanted(self) -> bool:
+        """Whether nobody has cancelled it; from here on nobody can."""
+        return self.set_running_or_notify_cancel()
+
+
+def _settle_futures(settled: Settled[_Answer]) -> None:
+    for future, answer in settled:
+        if isinstance(answer, BaseException):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)

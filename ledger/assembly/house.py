@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import TypeVar
 
 from ledger import keys
 from ledger.artifacts import Door, Shelf, open_objects
 from ledger.assembly.bulk import BulkFiles
-from ledger.assembly.desk import Answers, Desk
+from ledger.assembly.desk import Answers, Asking, Desk, Settled
 from ledger.assembly.metrics import Counting, Metrics
 from ledger.assembly.questions import Questions, SignalsFound
 from ledger.assembly.readiness import check_ready
@@ -26,6 +27,8 @@ from ledger.tlog.note import Signer
 from ledger.vault import Vault, sealed_weights
 from ledger.witnessing import Witnessing
 from schemas.posting import Receipted
+
+T = TypeVar("T", bound=Asking)
 
 
 def system_clock() -> int:
@@ -135,6 +138,10 @@ class Ledger:
     def submit(self, body: bytes) -> "Future[Receipted]":
         """Check and log one posted statement without waiting; see ``Desk.submit``."""
         return self._writer.desk.submit(body)
+
+    def enter(self, body: bytes, asking: T, settle: Callable[[Settled[T]], None], /) -> None:
+        """Check and log one posted statement and be told, with others; see ``Desk.enter``."""
+        self._writer.desk.enter(body, asking, settle)
 
     def submit_batch(self, bodies: Sequence[bytes]) -> "Future[Answers]":
         """Check and log many without waiting; see ``Desk.submit_batch``."""

@@ -1,11 +1,12 @@
 import json
-from concurrent.futures import Future
+from collections.abc import Callable
 
 import pytest
 from browser import Browser
 from ledger_world import World
 
 from ledger.assembly import Ledger
+from ledger.assembly.desk import Settled
 from ledger.errors import LedgerError, LogUnavailable, Overloaded
 from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.note import parse_vkey
@@ -143,12 +144,12 @@ def test_a_ledger_that_cannot_answer_says_when_to_come_back(
     slug: str,
     seconds: str,
 ) -> None:
-    def refuse(_self: Ledger, _body: object) -> object:
-        refused: Future[object] = Future()
-        refused.set_exception(error)
-        return refused
+    def refuse(
+        _self: Ledger, _body: bytes, asking: object, settle: Callable[[Settled[object]], None]
+    ) -> None:
+        settle([(asking, error)])
 
-    monkeypatch.setattr(Ledger, "submit", refuse)
+    monkeypatch.setattr(Ledger, "enter", refuse)
     reply = shop.request("POST", ONE, chunks=[b"{}"])
     assert reply.status == 503
     assert reply.headers["retry-after"] == seconds
