@@ -109,7 +109,7 @@ def test_the_judge_of_a_long_log_sees_what_is_not_as_it_was(tmp_path: Path) -> N
             "UPDATE log_head SET root = x'00'": Broken,
             "DELETE FROM tiles": Broken,
             "UPDATE tiles SET root = x'00'": Broken,
-            "UPDATE checkpoints SET root = x'00' WHERE size = 254": Broken,
+            "UPDATE checkpoints SET root = x'00' WHERE size = 255": Broken,
         }.items()
     ):
         with pytest.raises(how):
