@@ -19,6 +19,7 @@ LedgerError
 ├── LogUnavailable        the writer has stopped: storage or signer refuses; says what to do
 │   ├── WriterLocked      another process holds the SQLite writer lock
 │   └── ForkRefused       signing would contradict what the signer remembers
+│       └── SecondHistory this log's key has signed what this database lacks (``note``)
 ├── NotReady              a part of this process that does not do its work now; says which
 ├── Misbehaviour          somebody lied; ``evidence`` holds the bytes that prove it
 └── SettingsError         a setting that is missing, unknown or out of range
@@ -119,6 +120,17 @@ class WriterLocked(LogUnavailable):
 
 class ForkRefused(LogUnavailable):
     """Signing would contradict a checkpoint that the signer has signed before."""
+
+
+class SecondHistory(ForkRefused):
+    """The log's key has signed a tree that this database does not hold; ``note`` proves it.
+
+    The message is for everybody: it names sizes and roots, never an address.
+    """
+
+    def __init__(self, message: str, *, note: bytes) -> None:
+        super().__init__(message)
+        self.note = note
 
 
 class NotReady(LedgerError):

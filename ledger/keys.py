@@ -4,6 +4,7 @@
     log.mldsa.key  its ML-DSA-44 key, where LEDGER_MLDSA asks for a second line
     openings.key   32 bytes, base64: what the openings at rest are encrypted with
     signer.memory  the last checkpoint that was signed (ledger.sequencer.signer)
+    signer.stopped why nothing is signed any more, where a second history was found
     authors/*.key  the keys of authors, where this machine holds any
 
 Reads and writes files; computes nothing, and no message here ever holds a key.

@@ -11,10 +11,10 @@ from litestar.exceptions import HTTPException
 
 from ledger.assembly import Ledger
 from ledger.assembly.announcing import announcing
+from ledger.assembly.lookout import on_watch
 from ledger.assembly.webhooks import delivering
 from ledger.settings import load_settings
 from ledger.webhooks.config import read_webhooks
-from ledger.witnessing.room import asking
 from ledger.worker import Worker
 from web import (
     api,
@@ -137,7 +137,7 @@ def _own_house() -> Iterator[House]:
         try:
             with (
                 telling if settings.runs_inline_worker else nullcontext(),
-                asking(ledger.witnessing if settings.runs_inline_worker else None),
+                on_watch(ledger) if settings.runs_inline_worker else nullcontext(),
                 delivering(ledger, webhooks),
             ):
                 yield ledger

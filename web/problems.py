@@ -28,6 +28,7 @@ from ledger.errors import (
     Overloaded,
     ProofError,
     Quarantined,
+    SecondHistory,
     SignatureError,
     TooLarge,
     ValueRefused,
@@ -347,7 +348,9 @@ def headers_of(problem: Problem) -> dict[str, str]:
 def _expected(error: LedgerError, slug: str) -> Problem:
     if isinstance(error, LogUnavailable):
         LOG.error("%s: %s", type(error).__name__, error)
-        return _problem(slug, KINDS[slug].meaning, retry_after=RETRY_AFTER_S)
+        # A second history is about what everybody can see: who is turned away is told.
+        said = str(error) if isinstance(error, SecondHistory) else KINDS[slug].meaning
+        return _problem(slug, said, retry_after=RETRY_AFTER_S)
     detail = str(error)
     if isinstance(error, ParameterRefused):
         return _problem(slug, detail, field=error.field, allowed=error.allowed or UNSET)

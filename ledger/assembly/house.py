@@ -49,8 +49,11 @@ class Ledger:
         clock: Callable[[], int] = system_clock,
         writer: bool = True,
         verify_signatures: bool = True,
+        before_signing: "Callable[[Ledger], None] | None" = None,
     ) -> None:
+        """Open it; ``before_signing`` is called before anything is signed, and may refuse."""
         self.settings = settings
+        self._writing: _Writing | None = None
         self.clock = clock
         self.store = Store(settings.database_url)
         self.metrics: Metrics | None = None
@@ -78,9 +81,16 @@ class Ledger:
                     folder=settings.data_dir / "metrics",
                     token=settings.metrics,
                     clock=clock,
+                    mark=SignerMemory(settings.key_dir / keys.SIGNER_MEMORY).mark,
                 )
-            self._writing = _Writing(self, verify_signatures=verify_signatures) if writer else None
+            if writer:
+                self._writing = _Writing(self, verify_signatures=verify_signatures)
+                if before_signing is not None:
+                    before_signing(self)
+                self._writing.sequencer.start()
         except BaseException:
+            if self._writing is not None:
+                self._writing.stop()
             if self.metrics is not None:
                 self.metrics.close()
             self.store.close()
@@ -216,7 +226,6 @@ class _Writing:
             max_records=ledger.settings.queue_records,
             max_bytes=ledger.settings.queue_bytes,
         )
-        self.sequencer.start()
 
     def stop(self) -> None:
         self.desk.close()

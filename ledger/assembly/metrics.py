@@ -16,7 +16,9 @@ from ledger.metering import Board, families
 from ledger.metering.exposition import Sample, expose, expose_gauge
 from ledger.reader import Reader
 from ledger.records.deadline import parse_time
+from ledger.sequencer.stopped import StopMark
 from ledger.storage.store import Store
+from ledger.witnessing.trouble import ALARMING
 
 SHORTEST_TOKEN: Final = 24
 SCHEME: Final = b"Bearer "
@@ -26,7 +28,14 @@ class Metrics:
     """The numbers of one ledger. ``clock`` gives Unix seconds."""
 
     def __init__(
-        self, store: Store, reader: Reader, *, folder: Path, token: Path, clock: Callable[[], int]
+        self,
+        store: Store,
+        reader: Reader,
+        *,
+        folder: Path,
+        token: Path,
+        clock: Callable[[], int],
+        mark: StopMark | None = None,
     ) -> None:
         """Begin to count. Raises SettingsError for a token that is too short, KeyFileError."""
         self._expected = SCHEME + keys.read_secret(token).encode("ascii")
@@ -37,6 +46,7 @@ class Metrics:
         self._store = store
         self._reader = reader
         self._clock = clock
+        self._mark = mark
         self.board = Board(folder)
 
     def close(self) -> None:
@@ -84,6 +94,11 @@ class Metrics:
             ),
         ):
             yield expose_gauge(name, meaning, [({}, value)])
+        yield expose_gauge(
+            "ledger_second_history",
+            "1 where a proved second history has stopped every writer, until `ledger recover`.",
+            [({}, int(self._mark is not None and self._mark.found() is not None))],
+        )
         next_one: list[Sample] = [] if deadline is None else [({}, deadline)]
         yield expose_gauge(
             "ledger_next_deadline_seconds", "The next deadline, Unix time.", next_one
@@ -93,6 +108,11 @@ class Metrics:
             "ledger_witness_lag_entries",
             "Entries that a witness has not cosigned yet.",
             [({"witness": each.name}, max(0, signed.size - each.size)) for each in witnesses],
+        )
+        yield expose_gauge(
+            "ledger_second_history_suspected",
+            "Witnesses whose last word, without proof, was a newer tree or another one.",
+            [({}, sum(each.failures > 0 and each.error in ALARMING for each in witnesses))],
         )
         yield expose_gauge(
             "ledger_witness_age_seconds",

@@ -30,6 +30,8 @@ def check_ready(store: Store, writer: Sequencer | None, *, now: int) -> None:
             head, newest = reads.head(), reads.newest_checkpoint()
     except LedgerError:
         raise NotReady("database: it cannot be read") from None
+    if writer is not None and (found := writer.second_history()) is not None:
+        raise NotReady(f"writer: stopped: {found}")
     if writer is not None and not writer.is_alive:
         raise NotReady("writer: it has stopped and takes no statements; the server's log says why")
     signed = newest.size if newest is not None else 0

@@ -6,22 +6,31 @@ that the signer remembers. Nothing is signed here. What a mirror does not hold i
 sealed: the openings come from the old database, where it can be read, or are lost.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from ledger.client.tree import Files, Leaf, Tree
-from ledger.errors import Conflict, FormatError, LogUnavailable
+from ledger.errors import (
+    Conflict,
+    FormatError,
+    LedgerError,
+    LogUnavailable,
+    ProofError,
+    SecondHistory,
+)
 from ledger.mirrors.shapes import CHECKPOINT, MAX_NOTE
 from ledger.records.entry import parse_entry
+from ledger.sequencer.signer import SignerMemory
 from ledger.storage.projections import fact_of
 from ledger.storage.refold import refold_egress
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEntry
 from ledger.storage.store import StorageFailed, Store
-from ledger.storage.tree import full_tiles
+from ledger.storage.tree import full_tiles, nodes_of
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.growth import CompactRange, Extension
 from ledger.tlog.hashing import leaf_hash
+from ledger.tlog.merkle import consistency_path, verify_consistency
 from ledger.tlog.note import Note, VerifierKey, format_note, parse_note
 from ledger.vault import Vault
 
@@ -39,6 +48,51 @@ class Recovered:
 
     checkpoint: Checkpoint
     old_size: int
+
+
+def lift_stop(store: Store, memory: SignerMemory, *, keys: Sequence[VerifierKey]) -> bool:
+    """Let the writer begin again, where the database holds what stopped it; whether it had stopped.
+
+    Raises Conflict where it does not: where the note is of a tree that this history does not
+    contain, there are two histories, and no mirror can bring them together.
+    """
+    with memory.locked():
+        found = memory.mark.found()
+        if found is None:
+            return False
+        require_contained(store, found, keys=keys)
+        memory.mark.clear()
+    return True
+
+
+def require_contained(store: Store, found: SecondHistory, *, keys: Sequence[VerifierKey]) -> None:
+    """Check that the database holds the tree of the note that stopped the writer."""
+    try:
+        shown = open_checkpoint(found.note, keys)
+    except LedgerError:
+        raise Conflict(
+            "the mark beside the signer's memory, signer.stopped, cannot be read: look at the"
+            " mirror and the witnesses yourself, and remove it when none has another history"
+        ) from None
+    with store.snapshot() as reads:
+        head = reads.head()
+        is_held = shown.size <= head.size
+        if is_held:
+            node = nodes_of(reads, size=head.size)
+            path = consistency_path(old_size=shown.size, new_size=head.size, node=node)
+    try:
+        if not is_held:
+            raise ProofError("it is larger")  # noqa: TRY301 - one refusal for both
+        verify_consistency(
+            path, old_size=shown.size, old_root=shown.root, new_size=head.size, new_root=head.root
+        )
+    except ProofError:
+        raise Conflict(
+            f"the writer was stopped by a checkpoint of {shown.size} entries with the root"
+            f" {shown.root.hex()}, which this log signed and this database does not hold after"
+            " all: it stays stopped. Find the mirror that has it; where there is none, two"
+            " histories were signed: publish signer.stopped with your newest checkpoint"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,13 +64,7 @@ def open_for_writing(settings: Settings) -> Ledger:
     from ledger.assembly.elsewhere import require_newest  # noqa: PLC0415 - brings an S3 client along
 
     require_database(settings)
-    ledger = Ledger(settings)
-    try:
-        require_newest(ledger)
-    except BaseException:
-        ledger.close()
-        raise
-    return ledger
+    return Ledger(settings, before_signing=require_newest)
 
 
 def require_database(settings: Settings) -> None:

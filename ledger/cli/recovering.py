@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from ledger import keys
-from ledger.assembly.recovering import Openings, recover, restore_openings
+from ledger.assembly.recovering import Openings, lift_stop, recover, restore_openings
 from ledger.cli.common import CommandFailed, settings_with_log
 from ledger.cli.looking import recall
 from ledger.cli.pulling import Shown
 from ledger.mirrors import files_at
+from ledger.sequencer.signer import SignerMemory
 from ledger.settings import Settings
 from ledger.storage.store import Store
 from ledger.tlog.note import VerifierKey, parse_vkey
@@ -60,13 +61,21 @@ def recover_command(source: str, vkey: str | None, old: str | None) -> None:
             store.acquire_writer()
             done = recover(store, files, key=key, remembered=remembered.note, progress=shown)
             openings = restore_openings(store, other, _vault(settings), progress=shown)
+            lifted = _lift_stop(settings, store, key)
     finally:
         shown.finish()
         files.close()
     click.echo(
         f"{done.checkpoint.size} entries, {done.old_size} before, root {done.checkpoint.root.hex()}"
     )
+    if lifted:
+        click.echo("what stopped the writer is in the database now: it may begin again")
     _say(openings)
+
+
+def _lift_stop(settings: Settings, store: Store, key: VerifierKey) -> bool:
+    path = settings.key_dir / keys.SIGNER_MEMORY
+    return path.exists() and lift_stop(store, SignerMemory(path), keys=[key])
 
 
 def _say(openings: Openings) -> None:

@@ -25,13 +25,13 @@ from granian.server.common import AbstractServer
 
 from ledger.assembly import Ledger
 from ledger.assembly.announcing import announcing
+from ledger.assembly.lookout import on_watch
 from ledger.assembly.webhooks import delivering
 from ledger.cli.common import CommandFailed, open_for_writing, settings_with_log, start_log
 from ledger.errors import LedgerError
 from ledger.records.deadline import format_time
 from ledger.settings import Settings, load_settings
 from ledger.webhooks.config import read_webhooks
-from ledger.witnessing.room import asking
 from ledger.worker import Worker
 
 APP: Final = "web.app:create_app"
@@ -178,7 +178,7 @@ def worker() -> None:
             sys.stdout.flush()
             with (
                 announcing(settings, ledger.reader),
-                asking(ledger.witnessing),
+                on_watch(ledger),
                 delivering(ledger, webhooks),
             ):
                 stopped_by = signals.recv(1)[0]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Generic, TypeVar
 
-from ledger.errors import LedgerError, LogUnavailable, Overloaded
+from ledger.errors import LedgerError, LogUnavailable, Overloaded, SecondHistory
 from ledger.records.entry import Manifest
 from ledger.records.proposal import Disclosure, DoorFinding
 from ledger.sequencer.known import Work
@@ -103,12 +103,17 @@ class Queue(Generic[R]):
         """Whether nothing more is taken."""
         return self._closed is not None
 
+    @property
+    def closed_by(self) -> LogUnavailable | None:
+        """Why nothing more is taken; None while it is."""
+        return self._closed
+
     def put(self, works: Sequence[Work]) -> Ticket[R]:
         """Queue a group. Raises Overloaded where it does not fit, LogUnavailable once closed."""
         ticket: Ticket[R] = Ticket(works)
         with self._ready:
             if self._closed is not None:
-                raise LogUnavailable(str(self._closed))
+                raise _again(self._closed)
             if self._records and (
                 self._records + len(works) > self._max_records
                 or self._bytes + ticket.size > self._max_bytes
@@ -161,6 +166,13 @@ class Queue(Generic[R]):
         with self._ready:
             self._closed = self._closed or reason
             self._ready.notify_all()
+
+
+def _again(reason: LogUnavailable) -> LogUnavailable:
+    """The same error as a new one: callers raise it, each in a thread of its own."""
+    if isinstance(reason, SecondHistory):
+        return SecondHistory(str(reason), note=reason.note)
+    return LogUnavailable(str(reason))
 
 
 def _size(work: Work) -> int:

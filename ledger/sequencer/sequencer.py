@@ -26,7 +26,13 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from ledger.errors import EgressRefused, ForkRefused, LedgerError, LogUnavailable
+from ledger.errors import (
+    EgressRefused,
+    ForkRefused,
+    LedgerError,
+    LogUnavailable,
+    SecondHistory,
+)
 from ledger.records.charters import Charters
 from ledger.sequencer.known import Known, Work, touched, weighed
 from ledger.sequencer.meter import lets_out, read_meter
@@ -151,6 +157,11 @@ class Sequencer:
         """Whether what is submitted now would be looked at."""
         return self._thread.is_alive() and not self._queue.is_closed
 
+    def second_history(self) -> SecondHistory | None:
+        """What stopped the writers of this log, in this process or another; None if nothing did."""
+        closed_by = self._queue.closed_by
+        return closed_by if isinstance(closed_by, SecondHistory) else self._signer.stopped_by()
+
     def start(self) -> None:
         """Check signer against database, sign what a crash left unsigned, and begin.
 
@@ -165,6 +176,15 @@ class Sequencer:
         self._queue.close(LogUnavailable("the ledger is shutting down: send it again later"))
         if self._thread.ident is not None:
             self._thread.join()
+
+    def halt(self, found: SecondHistory) -> None:
+        """Sign nothing more, over restarts too; what waits and what is submitted is refused.
+
+        Raises LogUnavailable where that cannot be kept on the disk; this process stops all the
+        same.
+        """
+        self._queue.close(found)
+        self._signer.stop(found)
 
     def submit(self, works: Sequence[Work]) -> Ticket[Logged]:
         """Queue works; the ticket will hold one result or refusal for each, in order.

@@ -22,8 +22,10 @@ from ledger.errors import (
     LogUnavailable,
     NotFound,
     ProofError,
+    SecondHistory,
     SignatureError,
 )
+from ledger.sequencer.stopped import StopMark
 from ledger.tlog.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from ledger.tlog.hashing import EMPTY_ROOT, MAX_TREE_SIZE
 from ledger.tlog.keys import MLDSA44, signature_line_bytes
@@ -57,6 +59,7 @@ class SignerMemory:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.mark = StopMark(path.with_name("signer.stopped"))
 
     def create(self) -> None:
         """Make an empty memory for a new log. Raises LogUnavailable where one exists."""
@@ -199,13 +202,24 @@ class CheckpointSigner:
         # What a write that failed has left is in the page cache, and perhaps not on the disk.
         self._synced: bytes | None = None
 
+    def stop(self, found: SecondHistory) -> None:
+        """Sign nothing from now on, in any process, until the mark is cleared by recovery."""
+        with self._memory.locked():
+            self._memory.mark.set(found)
+
+    def stopped_by(self) -> SecondHistory | None:
+        """Why nothing is signed until recovery; None where the signer was not stopped."""
+        return self._memory.mark.found()
+
     @contextmanager
     def exclusive(self) -> Iterator["Pen"]:
         """The right to sign, held against every other writer on this machine.
 
         Whoever signs publishes it before the block ends, or lets an error end it.
+        Raises SecondHistory where the signer was stopped.
         """
         with self._memory.locked() as memory:
+            self._memory.mark.require_none()
             last = self._read(memory.recall())
             pen = Pen(self._keys, memory, last, clock=self._clock, synced=self._synced)
             yield pen

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -165,6 +165,20 @@ class Settings(BaseSettings):
         doc="A mirror of this log. `ledger serve`, `worker` and `publish-due` ask it first, and"
         " refuse to begin where it holds more than the database, or another history.",
     )
+    elsewhere_seconds: int = _setting(
+        10,
+        ge=1,
+        le=3_600,
+        allowed="1 to 3600",
+        doc="How often a running writer looks at the newest checkpoints of the mirror and of the"
+        " witnesses. One that this log signed and this database does not hold stops it.",
+    )
+    require_elsewhere: Annotated[int, Field(ge=0, le=65)] | Literal["auto"] = _setting(
+        "auto",
+        allowed="0 to 65, or auto",
+        doc="How many of the witnesses and the mirror have to answer, before the first signature"
+        " of a start, that they hold nothing newer. auto: 1 where there are witnesses, else 0.",
+    )
     policy: Path | None = _setting(
         None,
         spelt="none",
@@ -258,6 +272,8 @@ class Settings(BaseSettings):
         "queue_records",
         "queue_bytes",
         "sweep_seconds",
+        "elsewhere_seconds",
+        "require_elsewhere",
         "witness_refresh_seconds",
         "witness_daily_requests",
         mode="before",
@@ -371,7 +387,7 @@ class Settings(BaseSettings):
             raise ValueError("on SQLite only the server can write, so the worker runs inside it")
         return value
 
-    @field_validator("log_level", "witness_mode", mode="before")
+    @field_validator("log_level", "witness_mode", "require_elsewhere", mode="before")
     @classmethod
     def _small_letters(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

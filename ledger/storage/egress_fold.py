@@ -62,13 +62,12 @@ def fold_egress(
     letting = [fact for fact in facts if is_egress(fact.public)]
     if not letting:
         return []
-    driver = Driver(connection)
-    jobs = current_jobs(driver, {fact.job_id for fact in letting if fact.job_id is not None})
+    jobs = current_jobs(connection, {fact.job_id for fact in letting if fact.job_id is not None})
     known = tags({job["submitted_index"] for job in jobs.values()})
     versions = Snapshot(connection).charters(size=FOREVER)
     debits = list(_debits(letting, jobs, known, versions))
     book = read_book(
-        driver,
+        connection,
         keys_of(
             jobs,
             {debit.member for debit in debits},
@@ -81,7 +80,7 @@ def fold_egress(
         except EgressRefused as error:
             passed(debit, error)
             book.take(debit, logged=True)
-    write_book(driver, book)
+    write_book(connection, book)
     return debits
 
 

@@ -196,8 +196,9 @@ class Projector:
             case "completed" | "failed" | "cancelled" | "terminated_by_policy":
                 self._end(fact)
 
-    def write(self, driver: Driver) -> None:
+    def write(self, connection: Connection) -> None:
         """Store what the facts have changed, in the caller's transaction. Once."""
+        driver = Driver(connection)
         driver.insert(JOBS, [tuple(row.values()) for row in self._new_jobs])
         driver.run_many("UPDATE jobs SET until = ? WHERE job_id = ? AND since = ?", self._closed)
         driver.insert(EMBARGOES, self._new_embargoes)
@@ -333,9 +334,9 @@ def _canonical(rules: dict[str, Any]) -> str:
     return canonical.encode(rules).decode()
 
 
-def current_jobs(driver: Driver, job_ids: Collection[str]) -> dict[str, JobValues]:
+def current_jobs(connection: Connection, job_ids: Collection[str]) -> dict[str, JobValues]:
     """The newest version of each of ``job_ids`` that the log knows."""
-    rows = driver.fetch_in(_CURRENT_JOBS, job_ids)
+    rows = Driver(connection).fetch_in(_CURRENT_JOBS, job_ids)
     return {row[0]: dict(zip(_COLUMNS, row, strict=True)) for row in rows}
 
 
@@ -354,8 +355,7 @@ def fold_batch(connection: Connection, facts: Sequence[Fact]) -> None:
     if not facts:
         return
     touched = {fact.job_id for fact in facts if fact.job_id is not None}
-    driver = Driver(connection)
-    projector = Projector(current_jobs(driver, touched), first_index=facts[0].index)
+    projector = Projector(current_jobs(connection, touched), first_index=facts[0].index)
     for fact in facts:
         projector.fold(fact)
-    projector.write(driver)
+    projector.write(connection)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from hashlib import sha256
 from typing import Final
 
 import httpx
@@ -24,6 +25,8 @@ MAX_ANSWER: Final = 512 * 1024
 TIMEOUT_S: Final = 20.0
 """For the whole exchange, however slowly it drips."""
 CLOCK_SKEW_S: Final = 300
+SHOW_TIMEOUT_S: Final = 5.0
+"""For the whole of a checkpoint that is merely read."""
 SIZE_TYPE: Final = "text/x.tlog.size"
 
 _SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -68,11 +71,27 @@ async def ask(client: httpx.AsyncClient, address: str, body: bytes, *, now: int)
     return _read(answer, data, now=now)
 
 
+async def newest(client: httpx.AsyncClient, address: str, origin: str) -> bytes | None:
+    """The newest checkpoint that a witness holds of a log, where it shows that; None otherwise.
+
+    ``address`` is the witness's prefix. Not part of tlog-witness: our own witness and others like
+    it answer at ``/<SHA-256 of the origin>/checkpoint``. Nothing in it is verified here.
+    """
+    where = f"{address.rstrip('/')}/{sha256(origin.encode()).hexdigest()}/checkpoint"
+    try:
+        async with asyncio.timeout(SHOW_TIMEOUT_S):
+            async with client.stream("GET", where, headers=_READING) as answer:
+                return await _bounded(answer) if answer.status_code == 200 else None
+    except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, WitnessRefused):
+        return None
+
+
 HEADERS: Final = {
     "Content-Type": "text/plain; charset=utf-8",
     "Accept-Encoding": "identity",
     "User-Agent": "apsci-ledger",
 }
+_READING: Final = {"Accept-Encoding": "identity", "User-Agent": "apsci-ledger"}
 
 
 def verified_lines(

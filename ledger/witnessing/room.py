@@ -25,7 +25,7 @@ from ledger.tlog.standard import Standard, identity, with_lines
 from ledger.witnessing import asking as asking_bounds
 from ledger.witnessing.correspondent import Correspondent, Cosigned
 from ledger.witnessing.pace import Pace
-from ledger.witnessing.trouble import Trouble, WitnessRefused
+from ledger.witnessing.trouble import ALARMING, Trouble, WitnessRefused
 
 T = TypeVar("T")
 Clock = Callable[[], int]
@@ -76,6 +76,8 @@ class Witnessing:
         self._clock = clock
         self._random = random
         self._look_s = look_s
+        self.alarm = threading.Event()
+        """Set when a witness names a newer tree than ours, or another one; who looks clears it."""
         self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
@@ -170,11 +172,31 @@ class Witnessing:
         except TimeoutError:
             pass
 
+    def newest_elsewhere(self, origin: str) -> dict[str, bytes]:
+        """What each witness shows as the newest checkpoint of a log, by its name in the policy.
+
+        Asks all of them at once, outside their quotas; who does not show any is left out. The notes
+        are as they came: what they prove is for the caller to find out.
+        """
+
+        async def all_at_once() -> dict[str, bytes]:
+            shown = [each for each in self._standard.policy.witnesses if each.url is not None]
+            async with _client() as client:
+                notes = await asyncio.gather(
+                    *(asking_bounds.newest(client, str(each.url), origin) for each in shown)
+                )
+            pairs = zip(shown, notes, strict=True)
+            return {each.name: note for each, note in pairs if note is not None}
+
+        return asyncio.run(all_at_once())
+
     async def _turn(self, client: httpx.AsyncClient, asked: Correspondent) -> Outcome:
         try:
             found = await asked.converse(client)
         except WitnessRefused as refused:
             await self._stored(self._keep, asked, None)
+            if refused.trouble in ALARMING:
+                self.alarm.set()
             return Outcome(asked.name, trouble=refused.trouble)
         await self._stored(self._keep, asked, found)
         if found is None:

@@ -63,7 +63,7 @@ def test_a_database_and_a_memory_of_the_same_old_backup_sign_nothing_beside_a_mi
         shell(command).refused(
             "mirror has 47 entries under this log's signature, and this database 41: it was"
             " restored from an old backup",
-            r"`ledger recover --from \S*/mirror`",
+            "`ledger recover --from MIRROR`",
         )
     assert (tmp_path / "ledger" / "keys" / "signer.memory").read_bytes() == memory
     out = shell.ok("recover", "--from", "mirror", "--openings", "aside/ledger.db")

@@ -68,6 +68,7 @@ class Witness:
 
     def reset(self, *, log_key: bytes, time: int) -> None:
         self.log_key, self.time, self.mode, self.given = log_key, time, "honest", None
+        self.shown = b""
         self.size, self.root = 0, hashlib.sha256(b"").digest()
         self.seen: list[tuple[int, int, int]] = []
         self.released.clear()
@@ -100,7 +101,7 @@ class Witness:
             new_root = base64.b64decode(root, validate=True)
             if len(proof) > 63 or not extends(old, self.root, size, new_root, hashes):
                 return 422, b"", {}
-            self.size, self.root = size, new_root
+            self.size, self.root, self.shown = size, new_root, note
             return 200, line(self.name, self.id, self.cosign(text)), {}
 
     def _is_signed(self, origin: str, text: bytes, lines: bytes) -> bool:
@@ -154,6 +155,11 @@ class Handler(BaseHTTPRequestHandler):
             self.keep_waiting()
         else:
             self.answer(*self.witness.misbehave(body))
+
+    def do_GET(self) -> None:
+        """The newest checkpoint that it cosigned, or what the test has put up in its place."""
+        shown = self.witness.shown
+        self.answer(200 if shown else 404, shown, {})
 
     def keep_waiting(self) -> None:
         if self.witness.mode == "slow":
