@@ -27,7 +27,7 @@ class Driver:
 
     def __init__(self, connection: Connection) -> None:
         self._raw: Any = connection.connection.driver_connection
-        self._is_sqlite = connection.dialect.name == "sqlite"
+        self.is_sqlite = connection.dialect.name == "sqlite"
 
     def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All rows of a SELECT."""
@@ -56,7 +56,7 @@ class Driver:
 
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert rows that have one value for every column of ``table``, in the table's order."""
-        if self._is_sqlite or len(rows) < COPY_FROM:
+        if self.is_sqlite or len(rows) < COPY_FROM:
             self.run_many(_insert(table), rows)
             return
         with self._raw.cursor() as cursor, cursor.copy(_copy(table)) as copy:
@@ -65,7 +65,7 @@ class Driver:
                 copy.write_row(row)
 
     def _spelt(self, sql: str) -> str:
-        return sql if self._is_sqlite else _for_postgresql(sql)
+        return sql if self.is_sqlite else _for_postgresql(sql)
 
 
 def storable(text: str | None) -> str | None:

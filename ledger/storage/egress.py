@@ -38,9 +38,8 @@ class CeilingHeld(LogUnavailable):
     """The database refused a debit that was said to fit: nothing of the batch is stored."""
 
 
-def read_book(connection: Connection, keys: Mapping[Scope, Collection[str]]) -> Book:
+def read_book(driver: Driver, keys: Mapping[Scope, Collection[str]]) -> Book:
     """The counters with these keys, and the days of the members among them."""
-    driver = Driver(connection)
     book = Book()
     for scope, wanted in keys.items():
         rows = driver.fetch_in(
@@ -60,12 +59,11 @@ def read_book(connection: Connection, keys: Mapping[Scope, Collection[str]]) -> 
     return book
 
 
-def write_book(connection: Connection, book: Book) -> None:
+def write_book(driver: Driver, book: Book) -> None:
     """Write what was taken since the book was read, in the caller's transaction. Once.
 
     Raises CeilingHeld where a counter would pass its ceiling after all: roll back.
     """
-    driver = Driver(connection)
     try:
         driver.insert(
             EGRESS_COUNTERS,
@@ -76,7 +74,7 @@ def write_book(connection: Connection, book: Book) -> None:
             ],
         )
         grow(
-            connection,
+            driver,
             [
                 (key, amount, book.counters[key].ceiling)
                 for key, amount in book.added.items()
@@ -89,18 +87,18 @@ def write_book(connection: Connection, book: Book) -> None:
     driver.run_many(_ADD_DAY, [(*key, amount) for key, amount in book.left.items()])
 
 
-def grow(connection: Connection, amounts: Sequence[tuple[Key, int, int]]) -> None:
+def grow(driver: Driver, amounts: Sequence[tuple[Key, int, int]]) -> None:
     """Add to counters: (counter, bytes, ceiling). Raises CeilingHeld; then roll back."""
     rows: list[Row] = [(amount, ceiling, *key) for key, amount, ceiling in amounts]
     try:
-        Driver(connection).run_many(_GROW, rows)
+        driver.run_many(_GROW, rows)
     except (IntegrityError, CheckViolation) as error:
         raise _held(error) from None
 
 
-def open_artifacts(connection: Connection, debits: Sequence[Debit]) -> None:
+def open_artifacts(driver: Driver, debits: Sequence[Debit]) -> None:
     """Note the artifacts that may arrive from now on, one for each debit of a write."""
-    Driver(connection).insert(STORED_ARTIFACTS, _rows(debits, OPEN))
+    driver.insert(STORED_ARTIFACTS, _rows(debits, OPEN))
 
 
 def note_lost(connection: Connection, debits: Sequence[Debit]) -> None:

@@ -62,12 +62,13 @@ def fold_egress(
     letting = [fact for fact in facts if is_egress(fact.public)]
     if not letting:
         return []
-    jobs = current_jobs(connection, {fact.job_id for fact in letting if fact.job_id is not None})
+    driver = Driver(connection)
+    jobs = current_jobs(driver, {fact.job_id for fact in letting if fact.job_id is not None})
     known = tags({job["submitted_index"] for job in jobs.values()})
     versions = Snapshot(connection).charters(size=FOREVER)
     debits = list(_debits(letting, jobs, known, versions))
     book = read_book(
-        connection,
+        driver,
         keys_of(
             jobs,
             {debit.member for debit in debits},
@@ -80,7 +81,7 @@ def fold_egress(
         except EgressRefused as error:
             passed(debit, error)
             book.take(debit, logged=True)
-    write_book(connection, book)
+    write_book(driver, book)
     return debits
 
 

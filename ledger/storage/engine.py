@@ -17,6 +17,8 @@ from sqlalchemy.exc import ArgumentError
 from ledger.errors import LogUnavailable, SettingsError, WriterLocked
 
 BUSY_TIMEOUT_MS: Final = 10_000
+BEGUN_BY_HAND: Final = "by hand"
+"""``ledger_writes`` of a connection whose transactions its user begins through the driver."""
 POOL_SIZE: Final = 8
 
 # recursive_triggers: without it INSERT OR REPLACE deletes a row without asking the DELETE trigger.
@@ -87,6 +89,8 @@ def _patiently(dbapi_connection: Any, pragma: str) -> None:  # noqa: ANN401 - th
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("ledger_writes", False)
+    if writes == BEGUN_BY_HAND:
+        return
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 

@@ -196,9 +196,8 @@ class Projector:
             case "completed" | "failed" | "cancelled" | "terminated_by_policy":
                 self._end(fact)
 
-    def write(self, connection: Connection) -> None:
+    def write(self, driver: Driver) -> None:
         """Store what the facts have changed, in the caller's transaction. Once."""
-        driver = Driver(connection)
         driver.insert(JOBS, [tuple(row.values()) for row in self._new_jobs])
         driver.run_many("UPDATE jobs SET until = ? WHERE job_id = ? AND since = ?", self._closed)
         driver.insert(EMBARGOES, self._new_embargoes)
@@ -334,9 +333,9 @@ def _canonical(rules: dict[str, Any]) -> str:
     return canonical.encode(rules).decode()
 
 
-def current_jobs(connection: Connection, job_ids: Collection[str]) -> dict[str, JobValues]:
+def current_jobs(driver: Driver, job_ids: Collection[str]) -> dict[str, JobValues]:
     """The newest version of each of ``job_ids`` that the log knows."""
-    rows = Driver(connection).fetch_in(_CURRENT_JOBS, job_ids)
+    rows = driver.fetch_in(_CURRENT_JOBS, job_ids)
     return {row[0]: dict(zip(_COLUMNS, row, strict=True)) for row in rows}
 
 
@@ -355,7 +354,8 @@ def fold_batch(connection: Connection, facts: Sequence[Fact]) -> None:
     if not facts:
         return
     touched = {fact.job_id for fact in facts if fact.job_id is not None}
-    projector = Projector(current_jobs(connection, touched), first_index=facts[0].index)
+    driver = Driver(connection)
+    projector = Projector(current_jobs(driver, touched), first_index=facts[0].index)
     for fact in facts:
         projector.fold(fact)
-    projector.write(connection)
+    projector.write(driver)

@@ -51,9 +51,8 @@ class Shadow:
 
     def states(self, job_ids: Collection[str]) -> dict[str, str]:
         """The state that each of ``job_ids`` is in by what was folded; unknown ones are absent."""
-        return {
-            job_id: row["state"] for job_id, row in current_jobs(self._connection, job_ids).items()
-        }
+        jobs = current_jobs(Driver(self._connection), job_ids)
+        return {job_id: row["state"] for job_id, row in jobs.items()}
 
     def fold(self, facts: Sequence[Fact]) -> None:
         """Fold consecutive facts; a submission and its decision belong in one call."""

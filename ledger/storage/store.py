@@ -22,6 +22,7 @@ from ledger.storage.driver import Driver
 from ledger.storage.egress import open_artifacts, read_book, write_book
 from ledger.storage.engine import WriterLock, is_sqlite, open_engine, sqlite_path
 from ledger.storage.inspection import Inspection
+from ledger.storage.line import Lines
 from ledger.storage.projections import JobValues, Projector, current_jobs
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEmbargo, StoredTags
 from ledger.storage.snapshot import Snapshot
@@ -38,11 +39,15 @@ from ledger.storage.webhook_rows import WebhookRows
 from ledger.storage.witnessed import WitnessWrites
 
 HEAD_ID: Final = 1
+_DRIVERS: Final = (SQLAlchemyError, SqliteError, PostgresqlError)
 _EMBARGOES: Final = (
     "SELECT leaf_index, job_id, author, publish_by, disclosed_index, withheld_index "
     "FROM embargoes WHERE leaf_index IN"
 )
 
+_STORED: Final = (
+    "SELECT data FROM entries WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index"
+)
 _HELD_GPUS: Final = f"SELECT COALESCE(SUM(gpu_count), 0) FROM jobs WHERE author = ? AND {HOLDING}"  # noqa: S608 - names are ours
 
 
@@ -57,9 +62,9 @@ class OutcomeUnknown(LogUnavailable):
 class Appending:
     """One transaction under the head's lock. Reads see what is committed; ``write`` is last."""
 
-    def __init__(self, connection: Connection, head: Head) -> None:
+    def __init__(self, connection: Connection, driver: Driver, head: Head) -> None:
         self._connection = connection
-        self._driver = Driver(connection)
+        self._driver = driver
         self.head = head
 
     def known_statements(self, digests: Collection[bytes]) -> dict[bytes, int]:
@@ -73,7 +78,7 @@ class Appending:
 
     def current_jobs(self, job_ids: Collection[str]) -> dict[str, JobValues]:
         """The newest version of each of ``job_ids`` there is; they go on into ``NewBatch.jobs``."""
-        return current_jobs(self._connection, job_ids)
+        return current_jobs(self._driver, job_ids)
 
     def embargoes(self, indices: Collection[int]) -> dict[int, StoredEmbargo]:
         """The embargo of each of ``indices`` that is a sealed entry."""
@@ -94,7 +99,7 @@ class Appending:
 
     def book(self, keys: Mapping[Scope, Collection[str]]) -> Book:
         """The counters of what has left that have these keys."""
-        return read_book(self._connection, keys)
+        return read_book(self._driver, keys)
 
     def artifacts(self, artifact_ids: Collection[str]) -> dict[str, tuple[str, int]]:
         """(job, bytes debited) of each of ``artifact_ids`` that was debited."""
@@ -133,9 +138,9 @@ class Appending:
         projector = Projector(batch.jobs, first_index=self.head.size)
         for fact in batch.facts:
             projector.fold(fact)
-        projector.write(self._connection)
-        write_book(self._connection, batch.book)
-        open_artifacts(self._connection, batch.debits)
+        projector.write(driver)
+        write_book(driver, batch.book)
+        open_artifacts(driver, batch.debits)
         head = batch.head
         driver.run(
             "UPDATE log_head SET size = ?, root = ?, edge = ?, logged_at = ?",
@@ -146,13 +151,12 @@ class Appending:
 class Publishing:
     """One transaction in which what was committed is read back and its checkpoint stored."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._driver = Driver(connection)
-        self._reads = Snapshot(connection)
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
 
     def entry_bytes(self, start: int, stop: int) -> list[bytes]:
         """The bytes of the entries ``start`` <= index < ``stop``, in order, as stored."""
-        return self._reads.entry_bytes(start, stop)
+        return [row[0] for row in self._driver.fetch(_STORED, (start, stop))]
 
     def publish(self, checkpoint: StoredCheckpoint) -> None:
         """Store a signed checkpoint; harmless where its size is published already."""
@@ -176,6 +180,7 @@ class Store:
         self.engine = open_engine(url)
         path = sqlite_path(self.engine)
         self._writer_lock = WriterLock(path) if path else None
+        self._lines = Lines(self.engine)
 
     def close(self) -> None:
         """Close every connection and give back the writer lock."""
@@ -212,7 +217,8 @@ class Store:
         """Write the first batch of a new log and its head, in one transaction, once."""
         with _translated(), self._writing() as connection:
             connection.execute(insert(HEAD), {"id": HEAD_ID, **_head_values(batch.head)})
-            Appending(connection, Head(size=0, root=b"", edge=b"", logged_at=0)).write(batch)
+            nothing = Head(size=0, root=b"", edge=b"", logged_at=0)
+            Appending(connection, Driver(connection), nothing).write(batch)
 
     @contextmanager
     def append(self) -> Iterator[Appending]:
@@ -221,20 +227,12 @@ class Store:
         Raises OutcomeUnknown if the commit itself fails: the caller must read the head again
         before it says anything about the batch.
         """
-        with (
-            _translated(),
-            self.engine.connect().execution_options(ledger_writes=True) as connection,
-        ):
-            transaction = connection.begin()
+        with _translated(), self._lines.lent(durable=True, first=_locked_head) as (line, head):
+            yield Appending(line.connection, line.driver, head)
             try:
-                yield Appending(connection, _locked_head(connection))
-            except BaseException:
-                transaction.rollback()
-                raise
-            try:
-                transaction.commit()
-            except SQLAlchemyError as error:
-                connection.invalidate()
+                line.commit()
+            except _DRIVERS as error:
+                line.is_broken = True
                 how = type(error).__name__
                 raise OutcomeUnknown(
                     f"the commit failed ({how}): nothing is promised, send it again"
@@ -247,8 +245,9 @@ class Store:
         Its commit is not waited for on disk: the note is in the signer's memory, and signing the
         same tree again gives the same bytes.
         """
-        with self._unhurried() as connection:
-            yield Publishing(connection)
+        with _translated(), self._lines.lent(durable=False, first=_nothing) as (line, _):
+            yield Publishing(line.driver)
+            line.commit()
 
     @contextmanager
     def witnessing(self) -> Iterator[WitnessWrites]:
@@ -318,7 +317,7 @@ class Store:
                     connection.execution_options(isolation_level="REPEATABLE READ")
                 with connection.begin():
                     yield Inspection(connection)
-        except (SQLAlchemyError, SqliteError, PostgresqlError) as error:
+        except _DRIVERS as error:
             said = error.orig if isinstance(error, DBAPIError) else error
             line = " ".join(str(said).split())[:300]
             raise StorageFailed(f"the database cannot be read: {line}") from None
@@ -327,7 +326,7 @@ class Store:
     def rebuilding(self) -> Iterator[Connection]:
         """A transaction under the head's lock in which projections may be emptied and folded."""
         with self._writing() as connection:
-            _locked_head(connection)
+            _locked_head(Driver(connection))
             yield connection
 
     @contextmanager
@@ -344,7 +343,7 @@ def _translated() -> Iterator[None]:
     """Raise StorageFailed where SQLAlchemy or a driver raises what is its own."""
     try:
         yield
-    except (SQLAlchemyError, SqliteError, PostgresqlError) as error:
+    except _DRIVERS as error:
         raise StorageFailed(
             f"the database refuses ({type(error).__name__}): nothing is promised, send it again"
         ) from None
@@ -359,10 +358,14 @@ def _head_values(head: Head) -> dict[str, int | bytes]:
     }
 
 
-def _locked_head(connection: Connection) -> Head:
+def _nothing(_driver: Driver) -> None:
+    """What a publication reads first: nothing."""
+
+
+def _locked_head(driver: Driver) -> Head:
     # SQLite has no row locks: BEGIN IMMEDIATE has taken its one write lock already.
-    lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
-    rows = Driver(connection).fetch(f"SELECT size, root, edge, logged_at FROM log_head{lock}")  # noqa: S608 - no input in it
+    lock = "" if driver.is_sqlite else " FOR UPDATE"
+    rows = driver.fetch(f"SELECT size, root, edge, logged_at FROM log_head{lock}")  # noqa: S608 - no input in it
     if not rows:
         raise NotFound("this database holds no ledger yet: run `ledger init`")
     return Head(*rows[0])

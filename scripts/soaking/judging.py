@@ -25,6 +25,10 @@ class Broken(Exception):
     """A promise that was not kept: what it was, with where to look."""
 
 
+class Lost(Broken):
+    """Something that was acknowledged is gone, or is another now."""
+
+
 class Judge:
     """Holds one ledger to its word; remembers what it has found stored."""
 
@@ -76,7 +80,7 @@ class Judge:
             store.close()
         for index, leaf in self._leaves.items():
             if index not in stored or leaf_hash(stored[index]) != leaf:
-                raise Broken(f"entry {index} was acknowledged and is gone, or is another now")
+                raise Lost(f"entry {index} was acknowledged and is gone, or is another now")
         for each in kept[self._checked :]:
             self._check(each, stored.get(each.index))
         self._checked = len(kept)
@@ -84,17 +88,17 @@ class Judge:
 
     def _check(self, kept: Kept, data: bytes | None) -> None:
         if data is None:
-            raise Broken(f"entry {kept.index} was acknowledged and is not stored")
+            raise Lost(f"entry {kept.index} was acknowledged and is not stored")
         entry = parse_entry(data)
         if (entry.kind, entry.job_id) != (kept.kind, kept.job_id):
-            raise Broken(f"entry {kept.index} is not what was acknowledged there")
+            raise Lost(f"entry {kept.index} is not what was acknowledged there")
         leaf = leaf_hash(data)
         try:
             verify_proof(parse_proof(kept.receipt.encode()), leaf=leaf, verifiers=[self._key])
         except LedgerError as error:
-            raise Broken(f"the receipt of entry {kept.index}: {error}") from None
+            raise Lost(f"the receipt of entry {kept.index}: {error}") from None
         if self._leaves.setdefault(kept.index, leaf) != leaf:
-            raise Broken(f"entry {kept.index} was acknowledged twice with two contents")
+            raise Lost(f"entry {kept.index} was acknowledged twice with two contents")
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -20,7 +20,7 @@ from benchmarks import history
 from ledger.assembly import Ledger, create, system_clock
 from ledger.settings import Settings
 from soaking.clients import Crowd
-from soaking.judging import Broken, Judge
+from soaking.judging import Broken, Judge, Lost
 from soaking.nursery import Nursery
 from soaking.postgres import Postgres, own_postgres
 from soaking.server import Server
@@ -47,6 +47,8 @@ class Report:
     """Requests that got no answer; each was sent again and answered in the end."""
     unpublished: int = 0
     """Deaths between a signature and its publication, which the next start made up for."""
+    lost: int = 0
+    """Promises of which what was acknowledged is gone."""
     entries: int = 0
     seconds: float = 0.0
     broken: list[str] = field(default_factory=list)
@@ -92,6 +94,7 @@ def run_rounds(
             server.kill("everything")
         except Broken as broken:
             report.broken.append(f"round {report.rounds + 1}: {broken}")
+            report.lost += isinstance(broken, Lost)
         finally:
             crowd.end()
     report.seconds = time.monotonic() - begun

@@ -2,41 +2,64 @@
 
 import argparse
 import dataclasses
+import datetime as dt
 import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from soaking import killing, syscalls
+from soaking import killing, recording, syscalls
 
 KEPT, BROKEN, NOT_RUN = 0, 1, 2
+
+Report = killing.Report | syscalls.Report
+Reports = dict[str, Report]
+"""By the name of the run, which ends in the engine where a run has several."""
+
+
+class Kind(NamedTuple):
+    """One thing that can be asked for; ``missing`` says why it cannot run here, in one line."""
+
+    run: Callable[[argparse.Namespace, Path], Reports]
+    missing: Callable[[], str | None] = lambda: None
 
 
 def run(options: argparse.Namespace) -> int:
     """Return the exit status."""
-    if options.what == "syscalls":
-        reason = syscalls.missing()
-        if reason is not None:
-            _say(f"scripts/soak: {reason}")
-            return NOT_RUN
+    kind = KINDS[options.what]
+    reason = kind.missing()
+    if reason is not None:
+        _say(f"scripts/soak: {reason}")
+        return NOT_RUN
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
-    reports = _syscalls(options, folder) if options.what == "syscalls" else _kill(options, folder)
-    for report in reports:
+    try:
+        found = kind.run(options, folder)
+    except FileExistsError as error:
+        _say(f"scripts/soak: {error}")
+        return NOT_RUN
+    reports = {name: told(report) for name, report in found.items()}
+    for report in reports.values():
         print("\n".join(f"{name:14} {_shown(value)}" for name, value in report.items()), "\n")
     if options.json is not None:
-        options.json.write_text(json.dumps(reports, indent=1) + "\n", "utf-8")
-    if any(report["broken"] for report in reports):
+        options.json.write_text(json.dumps([*reports.values()], indent=1) + "\n", "utf-8")
+    if options.runs is not None:
+        at = dt.datetime.now(dt.UTC)
+        for name, report in reports.items():
+            figures = recording.figures_of(report)
+            recording.record(options.runs, name, report.get("engine", "sqlite"), figures, at=at)
+    if any(report["broken"] for report in reports.values()):
         print(f"a promise was broken: the files are in {folder}")
         return BROKEN
     shutil.rmtree(folder)
     return KEPT
 
 
-def _kill(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
+def _kill(options: argparse.Namespace, folder: Path) -> Reports:
     engines = [options.engine] if options.engine else ["sqlite", "postgresql"]
-    found = []
+    found: Reports = {}
     for number, engine in enumerate(engines):
         place = folder / engine
         place.mkdir()
@@ -48,27 +71,34 @@ def _kill(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
                 f" {report.entries:,} entries, {report.seconds:,.0f} s"
             )
 
-        report = killing.run_rounds(
+        found[f"kill-{engine}"] = killing.run_rounds(
             engine, folder=place, rounds=rounds, seed=options.seed, tell=tell
         )
-        found.append(told(report))
     return found
 
 
-def _syscalls(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
+def _syscalls(options: argparse.Namespace, folder: Path) -> Reports:
     def tell(report: syscalls.Report) -> None:
         _say(f"{report.tried:,} of {report.planned:,} faults, {report.seconds:,.0f} s")
 
-    report = syscalls.run_faults(folder, size=options.size, every=options.every, tell=tell)
-    return [told(report)]
+    report = syscalls.run_faults(
+        folder, size=options.size, every=options.every, keep=options.keep, tell=tell
+    )
+    return {"syscalls-long" if options.size > syscalls.LONG_ABOVE else "syscalls": report}
 
 
-def told(report: killing.Report | syscalls.Report) -> dict[str, Any]:
+def told(report: Report) -> dict[str, Any]:
     """A report as JSON has it (``dataclasses.asdict`` would count a Counter's pairs anew)."""
     found = {each.name: getattr(report, each.name) for each in dataclasses.fields(report)}
     return {
         name: dict(value) if isinstance(value, dict) else value for name, value in found.items()
     }
+
+
+KINDS: Final = {
+    "kill": Kind(_kill),
+    "syscalls": Kind(_syscalls, missing=syscalls.missing),
+}
 
 
 def _shown(value: object) -> str:

@@ -3,6 +3,9 @@
 strace makes the n-th ``openat``, ``pwrite64``, ``fdatasync``, … of a process fail with EIO, or ends
 the process there, for every n that an undisturbed run reaches. The run crosses a tile's border.
 After each fault the stored ledger is judged as it lies, then a new process goes on with it.
+
+With a folder to keep, the log before the border and what was tried are there, and the next run goes
+on where this one was.
 """
 
 import contextlib
@@ -14,7 +17,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +27,9 @@ from ledger.assembly import Ledger, create, system_clock
 from ledger.settings import Settings
 from soaking.appending import prepare
 from soaking.clients import Kept
-from soaking.judging import Broken, Judge, last_lines
+from soaking.judging import Broken, Judge, Lost, last_lines
 from soaking.nursery import Nursery
+from soaking.tail import Tail
 
 CALLS: Final = (
     "openat", "write", "pwrite64", "fdatasync", "fsync", "rename", "renameat", "renameat2",
@@ -33,7 +37,9 @@ CALLS: Final = (
 )  # fmt: skip
 ACTIONS: Final = {"EIO": "error=EIO", "KILL": "signal=KILL"}
 BEFORE_THE_BORDER: Final = 3
-QUICK_ABOVE: Final = 10_000
+LONG_ABOVE: Final = 10_000
+"""A log this long is judged by its end; all of it, by fsck, at every so many faults."""
+FSCK_EVERY: Final = 32
 LIMIT_S: Final = 120.0
 LOOK_EVERY_S: Final = 0.002
 
@@ -50,10 +56,39 @@ class Report:
     faults: Counter[str] = field(default_factory=Counter)
     endings: Counter[str] = field(default_factory=Counter)
     receipts: int = 0
+    lost: int = 0
     unpublished: int = 0
     """Faults between a signature and its publication, which the next start made up for."""
     seconds: float = 0.0
     broken: list[str] = field(default_factory=list)
+
+    def add(self, tried: "Tried") -> None:
+        """Count one more fault."""
+        self.tried += 1
+        self.faults[f"{tried.call} {tried.action}"] += 1
+        if tried.ending:
+            self.endings[tried.ending] += 1
+        self.receipts += tried.receipts
+        self.unpublished += tried.unpublished
+        self.lost += tried.lost
+        self.seconds += tried.seconds
+        if tried.broken is not None:
+            self.broken.append(f"{tried.call} {tried.number} {tried.action}: {tried.broken}")
+
+
+@dataclass
+class Tried:
+    """One fault: the ``number``-th ``call`` of a run failed, or was its last."""
+
+    call: str
+    action: str
+    number: int
+    ending: str = ""
+    receipts: int = 0
+    unpublished: bool = False
+    lost: bool = False
+    seconds: float = 0.0
+    broken: str | None = None
 
 
 def missing() -> str | None:
@@ -69,21 +104,19 @@ def run_faults(
     size: int,
     every: int = 1,
     calls: tuple[str, ...] = CALLS,
+    keep: Path | None = None,
     tell: Callable[[Report], None] = lambda _: None,
 ) -> Report:
-    """Try every fault, or every ``every``-th, on a log that crosses ``size``; report them all."""
+    """Try every fault, or every ``every``-th, on a log that crosses ``size``; report them all.
+
+    ``folder`` gets the files of what broke. With ``keep``, what an earlier run tried is not tried
+    again; it has to be of the same size.
+    """
+    place = keep or folder
+    place.mkdir(parents=True, exist_ok=True)
     report = Report(size)
-    begun = time.monotonic()
-    prepared = Settings(data_dir=folder / "prepared")
-    create(prepared, origin=history.ORIGIN, authors=history.authors(), clock=system_clock)
-    ledger = Ledger(prepared)
-    prepare(ledger, size=size - BEFORE_THE_BORDER)
-    vkey = ledger.vkey
-    ledger.close()
     with Nursery() as nursery:
-        trace = folder / "trace"
-        _run(nursery, _copied(prepared, folder), ["-o", str(trace), f"--trace={','.join(calls)}"])
-        report.calls = _counted(trace)
+        prepared, vkey, report.calls = _prepared(nursery, place, size, calls)
         plan = [
             (call, action, number)
             for call, count in report.calls.items()
@@ -91,41 +124,106 @@ def run_faults(
             for number in range(1, count + 1)
         ][::every]
         report.planned = len(plan)
-        for call, action, number in plan:
-            copy = _copied(prepared, folder)
-            inject = f"--inject={call}:{ACTIONS[action]}:when={number}"
-            quiet = ["-o", "/dev/null", f"--trace={call}", inject]
-            try:
-                _try(nursery, copy, quiet, vkey, report)
-            except Broken as broken:
-                report.broken.append(f"{call} {number} {action}: {broken}")
-                shutil.copytree(copy.data_dir, folder / f"broken-{call}-{number}-{action}")
-            report.tried += 1
-            report.faults[f"{call} {action}"] += 1
-            report.seconds = time.monotonic() - begun
+        diary = place / "tried.ndjson"
+        known = {(each.call, each.action, each.number): each for each in _read(diary)}
+        judging = _Judging(nursery, prepared, vkey, long=size > LONG_ABOVE)
+        for fault in plan:
+            tried = known.get(fault)
+            if tried is None:
+                tried = _try(judging, _copied(prepared, place), Tried(*fault))
+                if tried.broken is not None:
+                    name = "-".join(map(str, ("broken", *fault)))
+                    shutil.copytree(place / "copy", folder / name, dirs_exist_ok=True)
+                with diary.open("a", encoding="ascii") as lines:
+                    lines.write(json.dumps(asdict(tried)) + "\n")
+            report.add(tried)
             tell(report)
     return report
 
 
-def _try(
-    nursery: Nursery, settings: Settings, strace: list[str], vkey: str, report: Report
-) -> None:
-    kept, status = _run(nursery, settings, strace)
-    how = {0: "went on", 3: "refused", -9: "killed"}.get(status)
-    if how is None:
-        raise Broken(f"the process ended with {status}: {last_lines(_log(settings))}")
-    report.endings[how] += 1
-    quick = report.size > QUICK_ABOVE
-    judge = Judge(settings, nursery, vkey=vkey, log=_log(settings), quick=quick)
-    if not judge.fsck():
-        report.unpublished += 1
-    judge.keeps(kept)
-    again, status = _run(nursery, settings, None)
-    if status != 0:
-        raise Broken(f"the next start did not go on: {last_lines(_log(settings))}")
-    judge.is_mended()
-    judge.keeps([*kept, *again])
-    report.receipts += len(kept)
+def _prepared(
+    nursery: Nursery, place: Path, size: int, calls: tuple[str, ...]
+) -> tuple[Settings, str, dict[str, int]]:
+    """A log just below the border, its key, and what calls a run across it makes."""
+    prepared, plan = Settings(data_dir=place / "prepared"), place / "plan.json"
+    if plan.exists():
+        made = json.loads(plan.read_text("ascii"))
+        if (made["size"], made["asked"]) != (size, list(calls)):
+            raise FileExistsError(f"{place} holds another run, across {made['size']}")
+        return prepared, made["vkey"], made["calls"]
+    shutil.rmtree(prepared.data_dir, ignore_errors=True)
+    create(prepared, origin=history.ORIGIN, authors=history.authors(), clock=system_clock)
+    ledger = Ledger(prepared)
+    prepare(ledger, size=size - BEFORE_THE_BORDER)
+    vkey = ledger.vkey
+    ledger.close()
+    trace = place / "trace"
+    copy = _copied(prepared, place)
+    _run(nursery, copy, ["-o", str(trace), f"--trace={','.join(calls)}"])
+    # What the undisturbed run leaves is sound to the last row: what is compared with it is, too.
+    Judge(copy, nursery, vkey=vkey, log=_log(copy)).is_mended()
+    counted = _counted(trace)
+    made = {"size": size, "asked": calls, "vkey": vkey, "calls": counted}
+    plan.write_text(json.dumps(made) + "\n", "ascii")
+    return prepared, vkey, counted
+
+
+class _Judging:
+    """Runs on copies of one prepared log, each held to its word."""
+
+    def __init__(self, nursery: Nursery, prepared: Settings, vkey: str, *, long: bool) -> None:
+        self.nursery = nursery
+        self._vkey = vkey
+        self._tail = Tail(prepared, vkey=vkey) if long else None
+
+    def judge(self, settings: Settings, kept: list[Kept], *, all_of_it: bool) -> bool:
+        """Raise Broken unless it is sound and kept; whether all that is signed is published."""
+        published = None
+        if self._tail is not None:
+            published = self._tail.check(settings, kept)
+        if self._tail is None or all_of_it:
+            quick = self._tail is not None
+            judge = Judge(settings, self.nursery, vkey=self._vkey, log=_log(settings), quick=quick)
+            found = judge.fsck()
+            judge.keeps(kept)
+            if published is None:
+                published = found
+        assert published is not None
+        return published
+
+
+def _try(judging: _Judging, settings: Settings, tried: Tried) -> Tried:
+    begun = time.monotonic()
+    inject = f"--inject={tried.call}:{ACTIONS[tried.action]}:when={tried.number}"
+    strace = ["-o", "/dev/null", f"--trace={tried.call}", inject]
+    try:
+        kept, status = _run(judging.nursery, settings, strace)
+        how = {0: "went on", 3: "refused", -9: "killed"}.get(status)
+        if how is None:
+            raise Broken(f"the process ended with {status}: {last_lines(_log(settings))}")  # noqa: TRY301 - told like all others
+        tried.ending, tried.receipts = how, len(kept)
+        all_of_it = tried.number % FSCK_EVERY == 0
+        tried.unpublished = not judging.judge(settings, kept, all_of_it=False)
+        again, status = _run(judging.nursery, settings, None)
+        if status != 0:
+            raise Broken(f"the next start did not go on: {last_lines(_log(settings))}")  # noqa: TRY301 - the same
+        if not judging.judge(settings, [*kept, *again], all_of_it=all_of_it):
+            raise Broken("the next start did not publish what was signed")  # noqa: TRY301 - the same
+    except Broken as broken:
+        tried.broken, tried.lost = str(broken), isinstance(broken, Lost)
+    tried.seconds = time.monotonic() - begun
+    return tried
+
+
+def _read(diary: Path) -> list[Tried]:
+    """What was tried before; a line that a death cut short was not."""
+    if not diary.exists():
+        return []
+    said = diary.read_text("ascii")
+    whole = said[: said.rfind("\n") + 1]
+    if whole != said:
+        diary.write_text(whole, "ascii")
+    return [Tried(**json.loads(line)) for line in whole.splitlines()]
 
 
 def _run(nursery: Nursery, settings: Settings, strace: list[str] | None) -> tuple[list[Kept], int]:

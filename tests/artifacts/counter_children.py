@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from ledger.records.egress import Scope
+from ledger.storage.driver import Driver
 from ledger.storage.egress import CeilingHeld, grow
 from ledger.storage.engine import open_engine
 
@@ -24,7 +25,7 @@ def grow_and_say(pipe: Connection, url: str, key: str, ceiling: int, tries: int)
                 engine.connect().execution_options(ledger_writes=True) as connection,
                 connection.begin(),
             ):
-                grow(connection, [((Scope.JOB, key), 1, ceiling)])
+                grow(Driver(connection), [((Scope.JOB, key), 1, ceiling)])
         except OperationalError:
             # SQLite's lock went to the others for longer than its patience: nothing was tried.
             continue

@@ -11,6 +11,7 @@ from web import query
 from web.doors import asked
 from web.i18n import language_of
 from web.pages.page import Asking, page
+from web.telling import runs
 from web.words.answers import BASE
 from web.words.facts import facts_of
 from web.words.library import LIBRARY, Library
@@ -35,6 +36,7 @@ def show_document(request: Asking) -> Response[Any]:
             facts=facts_of(asking, view),
             members=view.members(),
             terms=LIBRARY.terms,
+            runs=runs.told,
         )
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from web.i18n import LANGUAGES, Language
+from web.telling import runs
 from web.words import facts
 from web.words.markdown import Block, Fact, Heading, Link, Text, TextRefused, read_text
 from web.words.terms import Term, read_terms
 
 HERE: Final = Path(__file__).parent
-BLOCKS: Final = ("members", "terms")
+BLOCKS: Final = ("members", "terms", *runs.SECTIONS)
 """What ``document.html`` makes for a paragraph that names it."""
 
 _FRONT = re.compile(r"---\ntitle: (.+)\ndescription: (.+)\n---\n(.*)", re.DOTALL)

@@ -1,0 +1,169 @@
+"""The long runs of load, faults and hostile inputs, as the page ``docs/reliability`` tells them.
+
+Each is a file of ``web/runs`` that the run itself wrote: figures, the engine, the day, the machine.
+The words are here. A run without words is not shown, and neither is a figure without.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from web.i18n import gettext, noted
+from web.telling import formats
+
+FOLDER: Final = Path(__file__).parents[1] / "runs"
+ENGINES: Final = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+SECTIONS: Final = ("faults", "load", "inputs", "speed")
+_SPACE: Final = "\u00a0"
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """On what it ran."""
+
+    cpus: int
+    python: str
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What one run wrote down; ``run`` is the file's name."""
+
+    run: str
+    engine: str
+    made_at: str
+    machine: Machine
+    figures: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class RunWords:
+    """How a run is told, in which part of the page, and the figures that it must have."""
+
+    section: str
+    title: str
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A run in the language in use."""
+
+    title: str
+    engine: str | None
+    day: str
+    cpus: int
+    python: str
+    figures: tuple[tuple[str, str], ...]
+
+
+RUNS: Final[Mapping[str, RunWords]] = {
+    "kill": RunWords(
+        "faults",
+        noted("Server or database killed under load"),
+        ("rounds", "receipts", "lost", "broken"),
+    ),
+    "syscalls": RunWords(
+        "faults",
+        noted("Every storage call of a run across a tile's border fails, or is the last"),
+        ("size", "planned", "tried", "receipts", "lost", "broken"),
+    ),
+    "syscalls-long": RunWords(
+        "faults",
+        noted("The same across the border where a tile of the second level is full"),
+        ("size", "planned", "tried", "receipts", "lost", "broken"),
+    ),
+    "crash": RunWords(
+        "faults",
+        noted("Every step of an append fails, seems to fail, or is the last"),
+        ("size", "tried", "lost", "broken"),
+    ),
+    "full-disk": RunWords(
+        "faults",
+        noted("A file system that is full, and one that turns read-only"),
+        ("rounds", "receipts", "lost", "broken"),
+    ),
+    "slow-disk": RunWords(
+        "faults",
+        noted("A disk that takes long to synchronise"),
+        ("rounds", "receipts", "lost", "broken"),
+    ),
+    "postgres-loss": RunWords(
+        "faults",
+        noted("Connections to PostgreSQL cut, and none left to be had"),
+        ("rounds", "receipts", "lost", "broken"),
+    ),
+}
+
+FIGURES: Final[Mapping[str, str]] = {
+    "size": noted("Entries at the border"),
+    "rounds": noted("Rounds"),
+    "planned": noted("Faults in all"),
+    "tried": noted("Faults tried"),
+    "went_on": noted("The same process went on"),
+    "refused": noted("It refused, in its own words"),
+    "killed": noted("It was killed"),
+    "receipts": noted("Receipts given"),
+    "answers_lost": noted("Requests whose answer was lost, sent again"),
+    "answers_later": noted("Answers 503, with the time to come back"),
+    "most_waiting": noted("Most statements in the queue"),
+    "unpublished": noted("Deaths between signing and publishing, made up for at the next start"),
+    "entries": noted("Entries in the end"),
+    "lost": noted("Acknowledged statements lost"),
+    "broken": noted("Promises broken"),
+    "seconds": noted("Duration"),
+}
+
+
+def read_runs(folder: Path = FOLDER) -> tuple[Run, ...]:
+    """Every run that is kept, by name. Raises msgspec.MsgspecError for a file that is none."""
+    return tuple(
+        msgspec.json.decode(file.read_bytes(), type=Run) for file in sorted(folder.glob("*.json"))
+    )
+
+
+KEPT: Final = read_runs()
+
+
+def kind_of(run: Run) -> str:
+    """The name under which a run has its words: a run on two engines has one for both."""
+    return run.run.removesuffix(f"-{run.engine}")
+
+
+def told(section: str, runs: tuple[Run, ...] = KEPT) -> list[Told]:
+    """The runs of a part of the page, in the order of the words."""
+    return [
+        Told(
+            title=gettext(words.title),
+            engine=ENGINES.get(run.engine),
+            day=formats.short_date(run.made_at),
+            cpus=run.machine.cpus,
+            python=run.machine.python,
+            figures=tuple(_figures(run)),
+        )
+        for name, words in RUNS.items()
+        if words.section == section
+        for run in runs
+        if kind_of(run) == name
+    ]
+
+
+def _figures(run: Run) -> Iterator[tuple[str, str]]:
+    for name, words in FIGURES.items():
+        value = run.figures.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield gettext(words), shown(name, value)
+
+
+def shown(name: str, value: float) -> str:
+    """A figure with the unit that the end of its name says."""
+    if name.endswith("_bytes"):
+        return formats.size(round(value))
+    if name == "seconds":
+        return formats.duration(round(value))
+    text = formats.number(value) if isinstance(value, int) else f"{value:,.3g}"
+    for ending, unit in (("_per_s", "/s"), ("_ms", "ms"), ("_us", "µs"), ("_percent", "%")):
+        if name.endswith(ending):
+            return f"{text}{unit}" if unit in {"/s", "%"} else f"{text}{_SPACE}{unit}"
+    return text
