@@ -9,7 +9,7 @@ This module checks form, not facts: whose key may sign what, which event may fol
 opening belongs to its root are asked by those who know the log.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, get_args, get_type_hints
@@ -157,15 +157,9 @@ def decode_signed(body: bytes) -> ParsedStatement:
         value = {key: below for key, below in value.items() if key != "opening"}
     signed = convert(value, SignedStatement, at="")
     endorsed = () if signed.endorsements is UNSET else signed.endorsements
-    parsed = parse_statement(signed.statement, value["statement"], signed.signature, endorsed)
-    if opened is UNSET:
-        if parsed.sealed_root is not None:
-            raise refused("opening", "missing, where the statement has sealed fields")
-        return parsed
-    if parsed.sealed_root is None:
-        raise refused("opening", "given, where the statement seals nothing")
-    opening = convert(opened, Opening, at="opening", sealed=True)
-    return _with_opening(parsed, opening)
+    return _parse(
+        signed.statement, value["statement"], signed.signature, endorsed, _opened_by(opened)
+    )
 
 
 def parse_statement(
@@ -178,6 +172,39 @@ def parse_statement(
 
     Raises ValueRefused naming the field.
     """
+    return _parse(statement, value, signature, endorsements, _without_opening)
+
+
+Opened = tuple[bytes | None, Mapping[str, Any] | None]
+"""The seed and the sealed values by path; None and None without an opening."""
+
+
+def _without_opening(_schema: Schema, _root: bytes | None) -> Opened:
+    return None, None
+
+
+def _opened_by(value: object) -> Callable[[Schema, bytes | None], Opened]:
+    """Return what reads the opening that was posted with a statement, UNSET for none."""
+
+    def read(schema: Schema, root: bytes | None) -> Opened:
+        if value is UNSET:
+            if root is not None:
+                raise refused("opening", "missing, where the statement has sealed fields")
+            return None, None
+        if root is None:
+            raise refused("opening", "given, where the statement seals nothing")
+        return _read_opening(convert(value, Opening, at="opening", sealed=True), schema)
+
+    return read
+
+
+def _parse(
+    statement: Statement,
+    value: Mapping[str, Any],
+    signature: Signature,
+    endorsements: Sequence[Endorsement],
+    read_opening: Callable[[Schema, bytes | None], Opened],
+) -> ParsedStatement:
     schema = SCHEMAS.get(statement.schema)
     if schema is None:
         raise refused("statement.schema", f"{statement.schema!a} is not a schema known here")
@@ -197,15 +224,19 @@ def parse_statement(
         if time is not None:
             _check_time(time, f"statement.public.{name}")
     body = canonical.encode_checked(value)
+    signed = _decode_base64(signature.value, "signature.value")
+    seed, fields = read_opening(schema, root)
     return ParsedStatement(
         statement=statement,
         public=public,
         schema=schema,
         body=body,
         digest=statement_digest(body),
-        signature=_decode_base64(signature.value, "signature.value"),
+        signature=signed,
         key_id=int(signature.key_id, 16),
         sealed_root=root,
+        seed=seed,
+        fields=fields,
         endorsements=endorsed,
     )
 
@@ -247,29 +278,17 @@ def _sealed_root(statement: Statement, schema: Schema) -> bytes | None:
     return bytes.fromhex(sealed.root)
 
 
-def _with_opening(parsed: ParsedStatement, opening: Opening) -> ParsedStatement:
-    paths = _SEALED_PATHS[parsed.schema.name]
+def _read_opening(opening: Opening, schema: Schema) -> Opened:
+    paths = _SEALED_PATHS[schema.name]
     if opening.fields.keys() != paths:
         odd = min(opening.fields.keys() ^ paths)
         reason = "this path is missing; an absent value is null" if odd in paths else "unknown path"
         raise refused(f"opening.fields.{odd}"[:200], reason)
-    assert parsed.schema.sealed is not None
-    sealed = convert(opening.fields, parsed.schema.sealed, at="opening.fields", sealed=True)
+    assert schema.sealed is not None
+    sealed = convert(opening.fields, schema.sealed, at="opening.fields", sealed=True)
     if isinstance(sealed, OutcomeEvidencedSealed):
         check_evidence(sealed)
-    return ParsedStatement(
-        statement=parsed.statement,
-        public=parsed.public,
-        schema=parsed.schema,
-        body=parsed.body,
-        digest=parsed.digest,
-        signature=parsed.signature,
-        key_id=parsed.key_id,
-        sealed_root=parsed.sealed_root,
-        endorsements=parsed.endorsements,
-        seed=_decode_base64(opening.seed, "opening.seed"),
-        fields=opening.fields,
-    )
+    return _decode_base64(opening.seed, "opening.seed"), opening.fields
 
 
 def _check_time(text: str, name: str) -> None:
