@@ -16,6 +16,7 @@ from typing import Final, cast
 import click
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from ledger import journal
 from ledger.cli.common import Disproved
 from ledger.errors import LedgerError
 from ledger.settings import mask_password
@@ -109,7 +110,10 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:  # noqa: BLE001 - a stranger gets one line, whatever happened
         for line in _words(error).strip().splitlines() or ["failed"]:
-            click.echo(f"ledger: {line}", err=True)
+            if journal.is_json():
+                log.critical(line)
+            else:
+                click.echo(f"ledger: {line}", err=True)
         return FOUND if isinstance(error, Disproved) else FAILED
     return DONE
 

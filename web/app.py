@@ -34,6 +34,7 @@ from web.files import machine_files
 from web.front import Front, is_machine
 from web.i18n import preferred
 from web.rates import RateLimits, parse_networks
+from web.request_lines import RequestLines, Routes
 from web.static_files import StaticFiles
 from web.templating import HTML, Pages
 from web.words import answers as words_api
@@ -48,6 +49,7 @@ def create_app(
     contact: str | None = None,
     websub_hub: str | None = None,
     rates: RateLimits | None = None,
+    log_requests: bool = False,
 ) -> Front:
     """The site of ``house``; without one, of the ledger that the settings name.
 
@@ -105,6 +107,10 @@ def create_app(
         static=static,
         problem=problem_answer,
         rates=rates or (RateLimits(0) if house else _own_rates()),
+        lines=RequestLines(
+            Routes(route.path for route in app.routes),
+            every=log_requests or (False if house else load_settings().log_requests),
+        ),
     )
     return front
 

@@ -42,6 +42,7 @@ from web.newest import Newest
 from web.probes import Probes
 from web.query import ParameterRefused, integer, parse_query
 from web.rates import RateLimits
+from web.request_lines import RequestLines
 from web.schema_files import ADDRESS, SchemaFiles
 from web.scrapes import Scrapes
 from web.static_files import StaticFiles, build_digest
@@ -70,7 +71,7 @@ OPEN_TO_ALL: Final[tuple[Header, ...]] = (
         b"access-control-expose-headers",
         (
             b"Ledger-Tree-Size, ETag, Link, Location, Retry-After, RateLimit, RateLimit-Policy,"
-            b" Accept-Ranges, Content-Range"
+            b" Accept-Ranges, Content-Range, X-Request-Id"
         ),
     ),
 )
@@ -142,6 +143,7 @@ class Front:
         static: StaticFiles,
         problem: ProblemAnswer,
         rates: RateLimits,
+        lines: RequestLines,
     ) -> None:
         self._app = app
         self._public_url = public_url
@@ -149,6 +151,7 @@ class Front:
         self._static = static
         self._problem = problem
         self._rates = rates
+        self._lines = lines
         self._build = build_digest()
         self._pages: ByteCache[tuple[str, int, int, str]] = ByteCache(CACHE_BYTES)
         self._coder = Coder(CODED_BYTES)
@@ -188,10 +191,10 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if self._scrapes is None:
-            await self._answer(scope, receive, send)
-        else:
-            await self._scrapes.counted(scope, send, partial(self._answer, scope, receive))
+        answering = partial(self._answer, scope, receive)
+        if self._scrapes is not None:
+            answering = partial(self._scrapes.counted, scope, answering=answering)
+        await self._lines.told(scope, send, answering)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]

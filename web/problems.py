@@ -5,7 +5,6 @@ What is the house's own trouble (5xx) says only what the client can do; the rest
 """
 
 import logging
-import secrets
 import traceback
 from dataclasses import dataclass
 from typing import Final
@@ -33,6 +32,7 @@ from ledger.errors import (
     TooLarge,
     ValueRefused,
 )
+from ledger.journal import REQUEST
 from schemas.posting import Problem
 from web.i18n import noted
 from web.query import FormatNotOffered, ParameterRefused
@@ -321,16 +321,15 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, HTTPException) and error.status_code < 500:
         slug = _STATUSES.get(error.status_code, "bad-request")
         return _problem(slug, _http_detail(error, slug))
-    request_id = secrets.token_hex(8)
     # The message of an unforeseen error may hold anything, a sealed value too: only its type and
     # the lines it passed are noted.
     LOG.error(
         "request %s failed: %s\n%s",
-        request_id,
+        REQUEST.get(),
         type(error).__qualname__,
         "".join(traceback.format_tb(error.__traceback__)),
     )
-    return _problem("internal", KINDS["internal"].meaning, request_id=request_id)
+    return _problem("internal", KINDS["internal"].meaning)
 
 
 def kind_of(problem: Problem) -> Kind:
@@ -370,6 +369,7 @@ def _problem(slug: str, detail: str, **more: object) -> Problem:
         title=kind.title,
         status=kind.status,
         detail=detail,
+        request_id=REQUEST.get() or UNSET,
         **more,  # type: ignore[arg-type] # the callers above name fields of Problem
     )
 

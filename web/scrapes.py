@@ -54,7 +54,7 @@ class Scrapes:
         self._turn = asyncio.Lock()
 
     async def counted(
-        self, scope: Scope, send: Send, answering: Callable[[Send], Awaitable[None]]
+        self, scope: Scope, send: Send, *, answering: Callable[[Send], Awaitable[None]]
     ) -> None:
         """Answer a request, and count it, however that ends."""
         started, status = monotonic(), "none"

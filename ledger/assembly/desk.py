@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol, TypeVar
 from ledger.assembly.receipts import receipted
 from ledger.errors import LedgerError, LogUnavailable, Overloaded
 from ledger.intake import Intake
+from ledger.journal import REQUEST, named
 from ledger.records.proposal import Proposal
 from ledger.sequencer.queue import Ticket
 from ledger.sequencer.sequencer import Logged, Sequencer
@@ -95,7 +96,7 @@ class Desk:
             if refusal is None:
                 self._records += 1
                 self._bytes += len(body)
-                self._gathered.append((body, asking, settle))
+                self._gathered.append((body, asking, settle, REQUEST.get()))
                 if self._checking < CHECKERS:
                     self._checking += 1
                     self._pool.submit(self._check_gathered)
@@ -163,14 +164,16 @@ class Desk:
         """Check every statement of a group, have the good ones sequenced, and settle them all."""
         group = [each for each in taken if each[1].is_wanted()]
         try:
-            checked = [self._check(body) for body, _, _ in group]
+            # The lines that the log gets about them name their requests.
+            REQUEST.set(named(request for *_, request in group))
+            checked = [self._check(body) for body, *_ in group]
             proposals = [each for each in checked if isinstance(each, Proposal)]
             ticket = self._sequencer.submit(proposals) if proposals else None
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers hear of it
             _settle(group, [error] * len(group))
             return
         finally:
-            self._leave(len(taken), sum(len(body) for body, _, _ in taken))
+            self._leave(len(taken), sum(len(body) for body, *_ in taken))
         if ticket is None:
             _settle(group, [each for each in checked if isinstance(each, LedgerError)])
             return
@@ -208,6 +211,7 @@ class Desk:
             return
         if batch.error is not None:
             raise batch.error
+        REQUEST.set(batch.request)
         checked = batch.checked
         proposals = [each for each in checked if isinstance(each, Proposal)]
         if not proposals:
@@ -248,7 +252,7 @@ class Desk:
             return error
 
 
-_Asked = tuple[bytes, Asking, Callable[[Settled[Any]], None]]
+_Asked = tuple[bytes, Asking, Callable[[Settled[Any]], None], str | None]
 
 
 class _Batch:
@@ -258,6 +262,7 @@ class _Batch:
         self.bodies = bodies
         self.size = sum(map(len, bodies))
         self.answer: Future[Answers] = Future()
+        self.request = REQUEST.get()
         # Every place is filled before the last part is done.
         self.checked: list[Proposal | LedgerError] = [_NOT_YET] * len(bodies)
         self.error: BaseException | None = None
@@ -273,7 +278,7 @@ _NOT_YET: Final = LogUnavailable("not checked")
 def _settle(group: Sequence[_Asked], answers: Sequence[Receipted | BaseException]) -> None:
     """Tell everyone; who gave the same ``settle`` is told together."""
     told: dict[Callable[[Settled[Any]], None], list[tuple[Any, Receipted | BaseException]]] = {}
-    for (_, asking, settle), answer in zip(group, answers, strict=True):
+    for (_, asking, settle, _), answer in zip(group, answers, strict=True):
         told.setdefault(settle, []).append((asking, answer))
     for settle, settled in told.items():
         settle(settled)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from typing import Any, Final, TypeVar
 import click
 import msgspec
 
-from ledger import keys
+from ledger import journal, keys
 from ledger.assembly import Ledger
 from ledger.errors import LedgerError, NotFound
 from ledger.records.wire import convert
@@ -22,6 +23,9 @@ from ledger.tlog.note import Signer
 
 T = TypeVar("T")
 
+log = logging.getLogger("ledger")
+
+LOG_FORMAT: Final = "LEDGER_LOG_FORMAT"
 MAX_DOCUMENT: Final = 1 << 20
 """The largest file with a statement, authors or a charter that is read, in bytes."""
 
@@ -37,17 +41,29 @@ class Disproved(LedgerError):
 def settings_with_log(**overrides: object) -> Settings:
     """The settings, after pointing log lines at standard error. Raises SettingsError."""
     settings = load_settings(**overrides)
-    start_log(settings.log_level)
+    journal.start(settings.log_level, settings.log_format)
     return settings
 
 
 def start_log(level: str) -> None:
-    """Send log lines of ``level`` and worse to standard error; may be called again."""
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
-    for chatty in ("alembic", "apscheduler", "httpx", "httpcore"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+    """Start the log of a command that reads no settings. Raises CommandFailed for no such format.
+
+    It is what the environment says that it is, as everywhere else.
+    """
+    match os.environ.get(LOG_FORMAT, "plain"):
+        case "plain" | "json" as form:
+            journal.start(level, form)
+        case other:
+            raise CommandFailed(f"{LOG_FORMAT} is plain or json, not {other[:40]!a}")
+
+
+def say(text: str) -> None:
+    """Print a line of a command that goes on running: where programs read the log, in it."""
+    if journal.is_json():
+        log.info(text)
+    else:
+        click.echo(text)
+        sys.stdout.flush()
 
 
 def open_for_reading(settings: Settings) -> Ledger:

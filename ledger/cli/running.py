@@ -23,11 +23,12 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.common import AbstractServer
 
+from ledger import journal
 from ledger.assembly import Ledger
 from ledger.assembly.announcing import announcing
 from ledger.assembly.lookout import on_watch
 from ledger.assembly.webhooks import delivering
-from ledger.cli.common import CommandFailed, open_for_writing, settings_with_log, start_log
+from ledger.cli.common import CommandFailed, open_for_writing, say, settings_with_log
 from ledger.errors import LedgerError
 from ledger.records.deadline import format_time
 from ledger.settings import Settings, load_settings
@@ -70,6 +71,7 @@ def serve(host: str | None, port: int | None) -> None:
         workers=settings.processes,
         websockets=False,
         log_level=LogLevels.warning,
+        log_dictconfig=dict(journal.GRANIAN),
         factory=True,
     )
     interrupted = threading.Event()
@@ -97,7 +99,9 @@ def serve(host: str | None, port: int | None) -> None:
 
 def load_app(target: str) -> Callable[..., Any]:
     """The ASGI application named by ``target``, ``module:factory``, in a new server process."""
-    start_log(load_settings().log_level)
+    settings = load_settings()
+    journal.start(settings.log_level, settings.log_format)
+    journal.guard()
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     module_name, _, factory = target.partition(":")
     try:
@@ -131,8 +135,7 @@ def _announce(settings: Settings, address: str, origin: str, server: AbstractSer
             time.sleep(READY_CHECK_S)
     else:
         return
-    click.echo(f"serving {origin} at {settings.public_url} (process {os.getpid()})")
-    sys.stdout.flush()
+    say(f"serving {origin} at {settings.public_url} (process {os.getpid()})")
 
 
 def free_address(host: str, port: int) -> str:
@@ -172,10 +175,10 @@ def worker() -> None:
             beside=bulk.log_manifests,
         )
         signals = _signals_to_stop()
+        journal.guard()
         sweeper.start()
         try:
-            click.echo(f"opening what is due in {ledger.origin}; {_next(ledger)}")
-            sys.stdout.flush()
+            say(f"opening what is due in {ledger.origin}; {_next(ledger)}")
             with (
                 announcing(settings, ledger.reader),
                 on_watch(ledger),

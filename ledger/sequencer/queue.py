@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 from ledger.errors import LedgerError, LogUnavailable, Overloaded, SecondHistory
+from ledger.journal import REQUEST, about
 from ledger.records.entry import Manifest
 from ledger.records.proposal import Disclosure, DoorFinding
 from ledger.sequencer.known import Work
@@ -34,12 +35,13 @@ class Ticket(Generic[R]):
     of every client needs one.
     """
 
-    __slots__ = ("_callbacks", "_open", "_results", "since", "size", "works")
+    __slots__ = ("_callbacks", "_open", "_results", "request", "since", "size", "works")
 
     def __init__(self, works: Sequence[Work]) -> None:
         self.works = works
         self.size = sum(map(_size, works))
         self.since = monotonic()
+        self.request = REQUEST.get()
         self._results: list[R | LedgerError] | None = None
         self._callbacks: list[Callable[[Ticket[R]], None]] = []
         self._open = threading.Lock()
@@ -75,7 +77,10 @@ class Ticket(Generic[R]):
             try:
                 callback(self)
             except Exception as error:  # noqa: BLE001 - one caller's mistake must not cost the next its answer
-                log.error("a caller failed to take its answer: %s", type(error).__name__)  # noqa: TRY400 - a traceback may show what is sealed
+                said = about([self.request])
+                log.error(  # noqa: TRY400 - a traceback may show what is sealed
+                    "a caller failed to take its answer: %s", type(error).__name__, extra=said
+                )
 
 
 class Queue(Generic[R]):

@@ -26,6 +26,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
+from ledger import journal
 from ledger.errors import (
     EgressRefused,
     ForkRefused,
@@ -198,20 +199,20 @@ class Sequencer:
             try:
                 self._sequence(tickets)
             except ForkRefused as error:
-                log.critical("the writer stops: %s", error)
+                log.critical("the writer stops: %s", error, extra=_about(tickets))
                 self._queue.close(error)
                 _fail(tickets, error)
             except LogUnavailable as error:
-                log.error("a batch was not logged: %s", error)  # noqa: TRY400 - the message says it all
+                log.error("a batch was not logged: %s", error, extra=_about(tickets))  # noqa: TRY400 - the message says it all
                 _fail(tickets, error)
             except LedgerError as error:
                 # Nobody's statement is at fault: each was placed, or refused, by itself.
-                log.error("the stored log contradicts itself: %s", error)  # noqa: TRY400 - as above
+                log.error("the stored log contradicts itself: %s", error, extra=_about(tickets))  # noqa: TRY400 - as above
                 _fail(tickets, LogUnavailable(f"the stored log contradicts itself: {error}"))
             except Exception as error:  # noqa: BLE001 - the thread must outlive whatever a batch does to it
                 # Neither the error's text nor its traceback: a statement's parameters stand in
                 # them, and those may hold an opening.
-                log.error("a batch was not stored: %s", type(error).__name__)  # noqa: TRY400 - as said
+                log.error("a batch was not stored: %s", type(error).__name__, extra=_about(tickets))  # noqa: TRY400 - as said
                 _fail(
                     tickets,
                     LogUnavailable("the database refuses: nothing is promised, send it again"),
@@ -407,6 +408,11 @@ def _stored(signed: Signed, *, logged_at: int) -> StoredCheckpoint:
     return StoredCheckpoint(
         size=checkpoint.size, root=checkpoint.root, logged_at=logged_at, note=signed.note
     )
+
+
+def _about(tickets: Sequence[Ticket[Logged]]) -> dict[str, str | None]:
+    """The requests whose works are in a batch."""
+    return journal.about(ticket.request for ticket in tickets)
 
 
 def _is_last(pen: Pen, head: Head) -> bool:

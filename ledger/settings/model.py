@@ -227,6 +227,17 @@ class Settings(BaseSettings):
         allowed="debug, info, warning or error",
         doc="The least serious line that is logged.",
     )
+    log_format: Literal["plain", "json"] = _setting(
+        "plain",
+        allowed="plain or json",
+        doc="How log lines look: plain for people, json for programs, one object a line.",
+    )
+    log_requests: bool = _setting(
+        False,
+        spelt="false",
+        allowed="true or false",
+        doc="Whether each request gets a log line. One that failed here (5xx) always gets it.",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -80,7 +80,9 @@ class Browser:
         chunks: Iterable[bytes] = (),
     ) -> Reply:
         path, _, query = target.partition("?")
-        given = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
+        # The same for all, so that two answers can be compared whole; "" has the site make one.
+        given = {"x-request-id": "browser-of-tests"}
+        given |= {name.replace("_", "-"): value for name, value in (headers or {}).items()}
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
