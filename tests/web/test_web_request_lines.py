@@ -127,7 +127,7 @@ def test_only_what_failed_here_gets_a_line_where_none_are_asked_for(
     for target in ("/en/", "/en/none", "/api/v1/jobs?limit=x"):
         shop.get(target)
     assert _lines(capsys) == []
-    monkeypatch.setattr(Desk, "submit", lambda *_: 1 / 0)
+    monkeypatch.setattr(Desk, "enter", lambda *_: 1 / 0)
     reply = shop.request("POST", "/api/v1/statements", chunks=[b"{}"])
     why, line = _lines(capsys)
     assert (reply.status, line["status"], line["level"]) == (500, 500, "warning")
