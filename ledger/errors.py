@@ -15,6 +15,7 @@ LedgerError
 │   └── ArtifactRefused   an artifact that is not what it was declared as, or not whole
 ├── Quarantined           a job whose artifacts are neither served nor taken any more
 ├── NotFound              no such job, entry, tile or tree size
+├── TooOften              more statements than one key may make in a minute (``retry_after_s``)
 ├── Overloaded            the queue is full; nothing was promised (``retry_after_s``)
 ├── LogUnavailable        the writer has stopped: storage or signer refuses; says what to do
 │   ├── WriterLocked      another process holds the SQLite writer lock
@@ -100,6 +101,17 @@ class Quarantined(LedgerError):
 
 class NotFound(LedgerError):
     """No such job, entry, tile, checkpoint or tree size."""
+
+
+class TooOften(LedgerError):
+    """A statement beyond what one key may make in a minute; nothing was promised.
+
+    ``retry_after_s`` says when to try again.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Overloaded(LedgerError):

@@ -10,8 +10,10 @@ from ledger.errors import (
     CommitmentError,
     LogUnavailable,
     SignatureError,
+    TooOften,
     ValueRefused,
 )
+from ledger.quota import Quota
 from ledger.records.commitment import check_opening
 from ledger.records.entry import Reason, check_disclosable, parse_entry
 from ledger.records.proposal import Disclosure, Proposal
@@ -26,6 +28,7 @@ class Intake:
     """The desk of one process. Thread-safe.
 
     ``verify_signatures=False`` is for measuring what the signatures cost, and for nothing else.
+    ``authors`` limits how many statements each key makes, where there is such a limit.
     """
 
     def __init__(
@@ -34,8 +37,10 @@ class Intake:
         vault: Vault,
         *,
         verify_signatures: bool = True,
+        authors: Quota | None = None,
     ) -> None:
         self._store = store
+        self._authors = authors
         self._vault = vault
         self._verify = verify_signatures
         self._keys = KeyRing([])
@@ -45,10 +50,12 @@ class Intake:
         """The proposal that a posted statement makes.
 
         Raises TooLarge, FormatError and ValueRefused for what is malformed, AuthorUnknown,
-        SignatureError, CommitmentError, and LogUnavailable for an opening that this ledger lost.
+        SignatureError, TooOften, CommitmentError, and LogUnavailable for an opening that this
+        ledger lost.
         """
         parsed = decode_signed(body)
         self._check_signature(parsed)
+        self._count(parsed)
         locked = None
         if parsed.sealed_root is not None:
             assert parsed.seed is not None
@@ -81,6 +88,22 @@ class Intake:
         self._check_one(parsed, parsed.statement.author, parsed.key_id, parsed.signature, "")
         for n, each in enumerate(parsed.endorsements):
             self._check_one(parsed, each.author, each.key_id, each.signature, f"endorsements[{n}].")
+
+    def _count(self, parsed: ParsedStatement) -> None:
+        """Take the statement off what its key may make: after its signature has been verified.
+
+        Before that, anybody could use up another's share.
+        """
+        if self._authors is None:
+            return
+        author = parsed.statement.author
+        wait_s = self._authors.take(f"{author} {parsed.key_id:08x}")
+        if wait_s is not None:
+            raise TooOften(
+                f"{author}'s key {parsed.key_id:08x} makes more statements than one key may in a"
+                f" minute: nothing was stored, send it again in {wait_s} s",
+                retry_after_s=wait_s,
+            )
 
     def _check_one(
         self, parsed: ParsedStatement, author: str, key_id: int, signature: bytes, at: str

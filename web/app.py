@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from time import monotonic
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +14,7 @@ from ledger.assembly import Ledger
 from ledger.assembly.announcing import announcing
 from ledger.assembly.lookout import on_watch
 from ledger.assembly.webhooks import delivering
+from ledger.quota import Quota
 from ledger.settings import load_settings
 from ledger.webhooks.config import read_webhooks
 from ledger.worker import Worker
@@ -33,7 +35,7 @@ from web.figures import embeds, stats
 from web.files import machine_files
 from web.front import Front, is_machine
 from web.i18n import preferred
-from web.rates import RateLimits, parse_networks
+from web.rates import RateLimits
 from web.request_lines import RequestLines, Routes
 from web.static_files import StaticFiles
 from web.templating import HTML, Pages
@@ -117,16 +119,14 @@ def create_app(
 
 def _own_rates() -> RateLimits:
     settings = load_settings()
-    return RateLimits(
-        settings.rate_per_minute, trusted=parse_networks(settings.trusted_proxies or "")
-    )
+    return RateLimits(settings.rate_per_minute, trusted=settings.proxy_networks)
 
 
 @contextmanager
 def _own_house() -> Iterator[House]:
     settings = load_settings()
     webhooks = read_webhooks(settings.webhooks) if settings.runs_inline_worker else ()
-    ledger = Ledger(settings)
+    ledger = Ledger(settings, authors=Quota(settings.author_per_minute, clock=monotonic))
     bulk = ledger.bulk
     worker = Worker(
         ledger.embargo,

@@ -30,6 +30,7 @@ from web.answer import (
     collect,
 )
 from web.artifacts import Artifacts
+from web.bodies import Bodies, Malformed, check_framing
 from web.bulk_files import BulkFiles
 from web.cache import ByteCache
 from web.doors import SCOPE_KEY, Asked, House
@@ -152,6 +153,7 @@ class Front:
         self._problem = problem
         self._rates = rates
         self._lines = lines
+        self._bodies = Bodies(rates.client)
         self._build = build_digest()
         self._pages: ByteCache[tuple[str, int, int, str]] = ByteCache(CACHE_BYTES)
         self._coder = Coder(CODED_BYTES)
@@ -198,6 +200,11 @@ class Front:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
+        try:
+            check_framing(scope)
+        except Malformed as error:
+            await self._problem(scope, error).send(send, self._common(path))
+            return
         if method == "OPTIONS" and is_machine(path):
             await Answer(204, (), b"").send(send, [*self._common(path), *PREFLIGHT])
         elif path in writing.ADDRESSES:
@@ -233,7 +240,11 @@ class Front:
         if scope["method"] != "POST":
             raise MethodNotAllowedException(headers={"allow": "POST"})
         self._rates.take(scope)
-        found = await writing.ADDRESSES[scope["path"]](scope, receive, self._house)
+        body = self._bodies.body(scope, receive)
+        try:
+            found = await writing.ADDRESSES[scope["path"]](scope, body.receive, self._house)
+        finally:
+            body.close()
         if scope["path"] != writing.CHECK:
             # Whoever signs for an author is limited by the queue alone: a cluster sends in bursts.
             self._rates.give_back(scope)
@@ -261,8 +272,11 @@ class Front:
     async def _guarded(self, scope: Scope, answering: Awaitable[Answer]) -> Answer:
         try:
             return await answering
-        except (asyncio.CancelledError, writing.Disconnected):
+        except asyncio.CancelledError:
             raise
+        except writing.Disconnected:
+            # Nobody hears it. Raised on, it would be a page of traceback in the server's own log.
+            return Answer(400, (), b"")
         except Exception as error:  # noqa: BLE001 - problems.py sorts out what it is
             return self._problem(scope, error)
 

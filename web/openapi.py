@@ -46,9 +46,9 @@ AT_THE_DOOR: Final[dict[str, tuple[int, ...]]] = {
     "bringArtifact": (201, 400, 403, 404, 409, 413, 422, 429, 503),
 }
 WRITING: Final[dict[str, tuple[int, ...]]] = {
-    "submitStatement": (400, 403, 409, 413, 422, 429, 503),
-    "submitBatch": (400, 413, 429, 503),
-    "checkSubmission": (400, 403, 413, 422, 429, 503),
+    "submitStatement": (400, 403, 408, 409, 413, 422, 429, 503),
+    "submitBatch": (400, 408, 413, 429, 503),
+    "checkSubmission": (400, 403, 408, 413, 422, 429, 503),
 }
 OF_PROBES: Final[dict[str, tuple[int, ...]]] = {
     "showHealth": (200, 400),
@@ -110,11 +110,12 @@ _MEANINGS: Final = {
     400: "The address, or what was sent, cannot be read; a parameter is refused.",
     403: "The signature does not verify, or the author may not say this.",
     404: "There is no such thing in the log at that tree size.",
+    408: "The body came too slowly.",
     409: "The log already says something that excludes this.",
     413: "Larger than the limit.",
     416: "The range begins behind the end of the file.",
     422: "Well-formed, and a value is not allowed.",
-    429: "Too many requests from one address.",
+    429: "Too many requests from one address, or too many statements by one key.",
     503: "Nothing was written; send the same again.",
 }
 

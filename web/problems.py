@@ -30,10 +30,12 @@ from ledger.errors import (
     SecondHistory,
     SignatureError,
     TooLarge,
+    TooOften,
     ValueRefused,
 )
 from ledger.journal import REQUEST
 from schemas.posting import Problem
+from web.bodies import Malformed, TooSlow
 from web.i18n import noted
 from web.query import FormatNotOffered, ParameterRefused
 from web.rates import RateExceeded
@@ -217,6 +219,16 @@ KINDS: Final = {
             ),
         ),
         Kind(
+            "too-slow",
+            408,
+            noted("The body came too slowly"),
+            noted(
+                "A server cannot hold a place for everyone who sends a byte now and then. Nothing"
+                " was promised and nothing was written."
+            ),
+            noted("Send it again. The same statement cannot be logged twice."),
+        ),
+        Kind(
             "too-many-requests",
             429,
             noted("Too many requests from one address"),
@@ -227,6 +239,20 @@ KINDS: Final = {
             noted(
                 "Wait `retry_after` seconds. It helps to ask with `If-None-Match`, and to take"
                 " 1,000 items at once."
+            ),
+        ),
+        Kind(
+            "too-many-statements",
+            429,
+            noted("Too many statements by one key"),
+            noted(
+                "The server limits how many statements it takes in a minute that one key has"
+                " signed, so that no author can crowd out the others. Nothing was promised and"
+                " nothing was written."
+            ),
+            noted(
+                "Send the same statement again after `retry_after` seconds: it cannot be logged"
+                " twice."
             ),
         ),
         Kind(
@@ -306,6 +332,9 @@ _ERRORS: Final[tuple[tuple[type[LedgerError], str], ...]] = (
     (NotFound, "not-found"),
     (FormatNotOffered, "not-offered"),
     (RateExceeded, "too-many-requests"),
+    (TooSlow, "too-slow"),
+    (Malformed, "bad-request"),
+    (TooOften, "too-many-statements"),
     (Overloaded, "overloaded"),
     (LogUnavailable, "unavailable"),
     (NotReady, "not-ready"),
@@ -357,7 +386,7 @@ def _expected(error: LedgerError, slug: str) -> Problem:
         return _problem(slug, detail, field=error.field)
     if isinstance(error, TooLarge):
         return _problem(slug, detail, limit=error.limit, size=error.size)
-    if isinstance(error, Overloaded | RateExceeded | NotReady):
+    if isinstance(error, Overloaded | RateExceeded | TooOften | NotReady):
         return _problem(slug, detail, retry_after=error.retry_after_s)
     return _problem(slug, detail)
 

@@ -12,7 +12,7 @@ left and that in a second one more is.
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from time import monotonic
 from typing import Final
 
@@ -117,11 +117,6 @@ class RateLimits:
         except ValueError:
             return False
         return any(address in network for network in self._trusted)
-
-
-def parse_networks(text: str) -> tuple[Network, ...]:
-    """Addresses and networks with commas between them. Raises ValueError."""
-    return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
 
 
 def _forwarded(scope: Scope) -> list[str]:

@@ -18,6 +18,7 @@ from ledger.assembly.standard import begin_with, read_standard, witnessing_of
 from ledger.embargo import Embargo
 from ledger.errors import LogUnavailable, NotFound
 from ledger.intake import Intake
+from ledger.quota import Quota
 from ledger.reader import Reader
 from ledger.sequencer.sequencer import Sequencer
 from ledger.sequencer.signer import CheckpointSigner, SignerMemory
@@ -39,6 +40,8 @@ def system_clock() -> int:
 class Ledger:
     """One open ledger. ``writer=False`` opens it for reading alone and takes no key.
 
+    ``authors`` is how many statements each key may make, where somebody limits that.
+
     Close it: the sequencer finishes what it has promised to try.
     """
 
@@ -50,6 +53,7 @@ class Ledger:
         writer: bool = True,
         verify_signatures: bool = True,
         before_signing: "Callable[[Ledger], None] | None" = None,
+        authors: Quota | None = None,
     ) -> None:
         """Open it; ``before_signing`` is called before anything is signed, and may refuse."""
         self.settings = settings
@@ -84,7 +88,7 @@ class Ledger:
                     mark=SignerMemory(settings.key_dir / keys.SIGNER_MEMORY).mark,
                 )
             if writer:
-                self._writing = _Writing(self, verify_signatures=verify_signatures)
+                self._writing = _Writing(self, verify_signatures=verify_signatures, authors=authors)
                 if before_signing is not None:
                     before_signing(self)
                 self._writing.sequencer.start()
@@ -180,7 +184,7 @@ class Ledger:
 class _Writing:
     """The half of a ledger that needs keys."""
 
-    def __init__(self, ledger: Ledger, *, verify_signatures: bool) -> None:
+    def __init__(self, ledger: Ledger, *, verify_signatures: bool, authors: Quota | None) -> None:
         key_dir = ledger.settings.key_dir
         signer = keys.read_signer(key_dir / keys.LOG_KEY)
         if signer.vkey != ledger.vkey:
@@ -205,7 +209,9 @@ class _Writing:
             sealed_weights=lambda reads, index: sealed_weights(reads, vault, index),
             watch=Counting(ledger.metrics.board) if ledger.metrics is not None else None,
         )
-        self.intake = Intake(ledger.store, vault, verify_signatures=verify_signatures)
+        self.intake = Intake(
+            ledger.store, vault, verify_signatures=verify_signatures, authors=authors
+        )
         self.embargo = Embargo(
             ledger.store, vault, append=self.sequencer.submit, clock=ledger.clock
         )

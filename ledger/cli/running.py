@@ -18,9 +18,6 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import click
-from granian import Granian
-from granian.constants import Interfaces
-from granian.log import LogLevels
 from granian.server.common import AbstractServer
 
 from ledger import journal
@@ -29,6 +26,8 @@ from ledger.assembly.announcing import announcing
 from ledger.assembly.lookout import on_watch
 from ledger.assembly.webhooks import delivering
 from ledger.cli.common import CommandFailed, open_for_writing, say, settings_with_log
+from ledger.cli.connections import Watch, start_watch
+from ledger.cli.serving import http_server, room_for
 from ledger.errors import LedgerError
 from ledger.records.deadline import format_time
 from ledger.settings import Settings, load_settings
@@ -63,15 +62,13 @@ def serve(host: str | None, port: int | None) -> None:
     address = free_address(settings.host, settings.port)
     # The server processes read their settings themselves.
     os.environ["LEDGER_HOST"], os.environ["LEDGER_PORT"] = settings.host, str(settings.port)
-    server = Granian(
+    server = http_server(
         APP,
         address=address,
         port=settings.port,
-        interface=Interfaces.ASGI,
+        connections=settings.connections,
         workers=settings.processes,
-        websockets=False,
-        log_level=LogLevels.warning,
-        log_dictconfig=dict(journal.GRANIAN),
+        log_config=dict(journal.GRANIAN),
         factory=True,
     )
     interrupted = threading.Event()
@@ -102,6 +99,13 @@ def load_app(target: str) -> Callable[..., Any]:
     settings = load_settings()
     journal.start(settings.log_level, settings.log_format)
     journal.guard()
+    watch = Watch(
+        most=room_for(settings.connections),
+        each=settings.connections_per_address,
+        trusted=settings.proxy_networks,
+    )
+    if not start_watch(watch):
+        log.info("this system keeps no account of connections: slow readers are not cut")
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     module_name, _, factory = target.partition(":")
     try:

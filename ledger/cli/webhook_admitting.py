@@ -17,9 +17,7 @@ from socket import create_connection
 from typing import Any, Final
 
 import click
-from granian import Granian
-from granian.constants import Interfaces, SSLProtocols
-from granian.log import LogLevels
+from granian.constants import SSLProtocols
 from granian.server.common import AbstractServer
 
 from ledger.admission.kubernetes import CONTROLLERS, Cluster
@@ -32,6 +30,7 @@ from ledger.cli.common import CommandFailed, start_log
 from ledger.cli.receipts import read_policy
 from ledger.cli.reporting import Saying, host_path_option, members_of, saying_options, sender
 from ledger.cli.running import READY_CHECK_S, end_with, free_address
+from ledger.cli.serving import http_server
 from ledger.errors import LedgerError
 
 POST_EVERY_S: Final = 15.0
@@ -121,19 +120,12 @@ def admit_webhook_command(
     host, port = _address(listen)
     address = free_address(host, port)
     before = _pair(cert, key)
-    server = Granian(
+    server = http_server(
         json.dumps(options),
         address=address,
         port=port,
-        interface=Interfaces.ASGI,
-        workers=1,
-        websockets=False,
-        log_level=LogLevels.warning,
-        ssl_cert=cert,
-        ssl_key=key,
-        ssl_protocol_min=SSLProtocols.tls12,
-        ssl_ca=client_ca,
-        ssl_client_verify=client_ca is not None,
+        certificate=(cert, key),
+        client_ca=client_ca,
     )
 
     def prepare() -> None:

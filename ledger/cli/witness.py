@@ -17,13 +17,12 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import click
-from granian import Granian
-from granian.constants import Interfaces
-from granian.log import LogLevels
 
 from ledger import keys
 from ledger.cli.common import CommandFailed, read_text, start_log
+from ledger.cli.connections import EACH, Watch, start_watch
 from ledger.cli.running import READY_CHECK_S, end_with, free_address
+from ledger.cli.serving import CONNECTIONS, http_server, room_for
 from ledger.tlog.note import COSIGNATURE, MLDSA44, Signer, generate_key, parse_vkey
 from ledger.tlog.policy import parse_policy
 from ledger.witness import Quota, State, Witness, WitnessApp, WitnessError
@@ -116,14 +115,10 @@ def witness_group(
         "per_minute": per_minute,
         "address_per_minute": address_per_minute,
     }
-    server = Granian(
+    server = http_server(
         json.dumps(options),
         address=address,
         port=port,
-        interface=Interfaces.ASGI,
-        workers=1,
-        websockets=False,
-        log_level=LogLevels.warning,
     )
     server.on_startup(
         lambda: threading.Thread(target=_announce, args=(data, address, port), daemon=True).start()
@@ -212,6 +207,7 @@ def accept_clock(data: Path) -> None:
 def load_witness(options_json: str) -> WitnessApp:
     """The application, in its server process."""
     start_log("info")
+    start_watch(Watch(most=room_for(CONNECTIONS), each=EACH))
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     options: dict[str, Any] = json.loads(options_json)
     state, signers = prepare(Path(options["data"]), None, mldsa=options["mldsa"])

@@ -6,7 +6,7 @@ working folder alone makes a relative path absolute).
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import SplitResult, parse_qsl, urlsplit
@@ -97,12 +97,36 @@ class Settings(BaseSettings):
         doc="How many answers each server process makes in a minute for one address; above it the"
         " answer is 429. Files, answers at hand and accepted statements are not counted.",
     )
+    author_per_minute: int = _setting(
+        lambda data: 10 * data["rate_per_minute"],
+        spelt="10 x <rate_per_minute>",
+        ge=0,
+        le=10_000_000,
+        allowed="0 to 10000000; 0 for no limit",
+        doc="How many statements each server process takes in a minute that one key has signed;"
+        " above it the answer is 429.",
+    )
     trusted_proxies: str | None = _setting(
         None,
         spelt="none",
         allowed="addresses and networks with commas between them, as 10.0.0.0/8,::1",
         doc="The proxies in front of this server: what they say in X-Forwarded-For is believed,"
         " and nobody else's.",
+    )
+    connections: int = _setting(
+        1_024,
+        ge=64,
+        le=65_536,
+        allowed="64 to 65536",
+        doc="How many connections each server process holds at a time; more wait until one ends.",
+    )
+    connections_per_address: int = _setting(
+        256,
+        ge=0,
+        le=65_536,
+        allowed="0 to 65536; 0 for no limit",
+        doc="How many of them one address has, or one /64 of IPv6; above it those are cut that have"
+        " been silent longest. A trusted proxy has no such limit. Linux only.",
     )
     processes: int = _setting(
         1,
@@ -257,6 +281,12 @@ class Settings(BaseSettings):
         return sqlite_file(self.database_url)
 
     @property
+    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of ``trusted_proxies``."""
+        listed = self.trusted_proxies.split(",") if self.trusted_proxies else ()
+        return tuple(ip_network(each.strip()) for each in listed)
+
+    @property
     def runs_inline_worker(self) -> bool:
         """Whether the server runs the embargo worker, ``auto`` decided."""
         return self.sqlite_file is not None if self.inline_worker == "auto" else self.inline_worker
@@ -279,6 +309,9 @@ class Settings(BaseSettings):
     @field_validator(
         "port",
         "rate_per_minute",
+        "author_per_minute",
+        "connections",
+        "connections_per_address",
         "processes",
         "queue_records",
         "queue_bytes",

@@ -6,9 +6,9 @@ It never cosigns two trees of one log that contradict each other, nor a smaller 
 nor a time before the last: what it answers is on the disk first.
 """
 
+from ledger.quota import Quota
 from ledger.witness.app import WitnessApp
 from ledger.witness.decision import Refused
-from ledger.witness.limits import Quota
 from ledger.witness.state import FollowedLog, State, WitnessError
 from ledger.witness.witness import Witness
 

@@ -15,9 +15,9 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any, Final
 
+from ledger.quota import Quota
 from ledger.witness.decision import Refused
 from ledger.witness.home import home
-from ledger.witness.limits import Quota
 from ledger.witness.state import WitnessError
 from ledger.witness.witness import Witness
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ledger.errors import FormatError, SignatureError
+from ledger.quota import Quota
 from ledger.tlog.cosignature import cosign
 from ledger.tlog.note import Note, NoteSignature, Signer, format_note
 from ledger.witness.decision import Asked, Latest, Refused, judge, read
-from ledger.witness.limits import Quota
 from ledger.witness.state import Change, Conflict, Cosigned, FollowedLog, State
 
 FRESH_S: Final = 5

@@ -9,7 +9,7 @@ from ledger_world import World
 from ledger.errors import SettingsError
 from ledger.settings import Settings, load_settings
 from web.app import create_app
-from web.rates import RateExceeded, RateLimits, parse_networks
+from web.rates import RateExceeded, RateLimits
 
 ONE = "/api/v1/statements"
 
@@ -102,7 +102,7 @@ def test_each_address_has_a_bucket_and_a_subscriber_of_ipv6_has_one(time: Time) 
 
 
 def test_a_forwarded_address_is_believed_from_trusted_proxies_alone() -> None:
-    rates = RateLimits(1, trusted=parse_networks("10.0.0.0/8, ::1"))
+    rates = RateLimits(1, trusted=Settings(trusted_proxies="10.0.0.0/8, ::1").proxy_networks)
     for scope, client in (
         (_scope("192.0.2.9", "198.51.100.1"), "192.0.2.9"),
         (_scope("10.0.0.1", "198.51.100.1"), "198.51.100.1"),

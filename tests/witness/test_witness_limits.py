@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from witness_world import NOW, World, ask
 
+from ledger.quota import MAX_KEYS
 from ledger.tlog.cosignature import cosignature_time
 from ledger.tlog.note import parse_signatures
 from ledger.witness import Quota
-from ledger.witness.limits import MAX_KEYS
 
 
 def test_a_log_has_so_many_checkpoints_a_minute_and_is_told_when_to_come_back(

@@ -1,4 +1,4 @@
-"""How often: buckets that fill with time, for the logs and for the addresses that ask.
+"""How often: buckets that fill with time, for authors, for logs, and for addresses that ask.
 
 In memory only; a restart fills every bucket. The clock is an argument, in seconds that never go
 back.

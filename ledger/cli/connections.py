@@ -1,0 +1,220 @@
+"""Cuts the connections of clients that take all and give nothing: a watch beside the server.
+
+The server knows no limit of time for a client that does not read what it asked for, and none of
+connections for one address: some hundred sockets of one machine would keep everybody else out. So
+a thread of each server process looks at that process's own sockets, once a second, and closes
+
+- who has left an answer lying for ``WINDOW_S`` and taken less than ``LEAST_BYTES`` of it,
+- what an address (for IPv6 a /64) has above ``each``, those first that have said nothing longest,
+- where nearly all ``most`` are taken, the longest silent ones of whoever has the most.
+
+It reads the kernel's own account of a connection (TCP_INFO), so on systems other than Linux there
+is no watch, and no such limit. It never looks at what is sent.
+"""
+
+import logging
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from pathlib import Path
+from typing import Final
+
+LOOK_EVERY_S: Final = 1.0
+WINDOW_S: Final = 30.0
+LEAST_BYTES: Final = 30 * 1024
+"""What a client has to take of an answer in a window: a modem of 1990 does better."""
+EACH: Final = 256
+"""Connections of one address, where nothing else is said."""
+CROWDED: Final = 7 / 8
+"""The part of all connections above which the largest holders lose some."""
+IPV6_PREFIX: Final = 64
+INFO_BYTES: Final = 148
+OPEN_FILES: Final = Path("/proc/self/fd")
+NO_LINGER: Final = struct.pack("ii", 1, 0)
+
+log = logging.getLogger(__name__)
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What the kernel says of one connection; ``name`` tells it from every other one that is open.
+
+    ``taken`` counts the bytes that the client has acknowledged, ``lying`` those that it has not,
+    ``silent_ms`` the time since it last sent any.
+    """
+
+    name: tuple[str, int]
+    taken: int
+    lying: int
+    silent_ms: int
+
+    @property
+    def address(self) -> str:
+        """The client's address."""
+        return self.name[0]
+
+
+class Watch:
+    """Judges connections; holds no socket and asks no clock. For one thread.
+
+    ``trusted`` are the networks of our own proxies, which speak for many.
+    """
+
+    def __init__(self, *, most: int, each: int, trusted: Sequence[Network] = ()) -> None:
+        self._most = most
+        self._each = each
+        self._trusted = tuple(trusted)
+        self._marks: dict[tuple[str, int], tuple[float, int]] = {}
+
+    def judge(self, held: Sequence[Connection], *, now_s: float) -> dict[tuple[str, int], str]:
+        """Which of all connections are to be cut, and why."""
+        cut = self._slow(held, now_s)
+        left = [each for each in held if each.name not in cut]
+        holders: dict[str, list[Connection]] = defaultdict(list)
+        for one in left:
+            holders[holder_of(one.address, self._trusted)].append(one)
+        # A proxy of our own is a holder without a name.
+        holders.pop("", None)
+        for theirs in holders.values():
+            theirs.sort(key=lambda one: one.silent_ms)
+            if self._each:
+                for one in theirs[self._each :]:
+                    cut[one.name] = f"more than {self._each} connections of one address"
+                del theirs[self._each :]
+        over = len(held) - len(cut) - int(self._most * CROWDED)
+        while over > 0 and holders:
+            largest = max(holders.values(), key=len)
+            if not largest:
+                break
+            cut[largest.pop().name] = "the server is full, and this address has the most"
+            over -= 1
+        return cut
+
+    def _slow(self, held: Iterable[Connection], now_s: float) -> dict[tuple[str, int], str]:
+        marks: dict[tuple[str, int], tuple[float, int]] = {}
+        cut = {}
+        for one in held:
+            since, taken = self._marks.get(one.name, (now_s, one.taken))
+            if not one.lying:
+                since, taken = now_s, one.taken
+            elif now_s - since >= WINDOW_S:
+                if one.taken - taken < LEAST_BYTES:
+                    cut[one.name] = f"it does not take what it asked for, since {WINDOW_S:.0f} s"
+                since, taken = now_s, one.taken
+            marks[one.name] = (since, taken)
+        self._marks = marks
+        return cut
+
+
+def holder_of(address: str, trusted: Sequence[Network] = ()) -> str:
+    """Who holds a connection: an IPv4 address, or an IPv6 one's /64; "" for our proxy."""
+    found = ip_address(address)
+    if any(found in network for network in trusted):
+        return ""
+    if isinstance(found, IPv6Address):
+        if found.ipv4_mapped is not None:
+            return holder_of(str(found.ipv4_mapped), trusted)
+        return str(IPv6Network((found, IPV6_PREFIX), strict=False))
+    return str(found)
+
+
+def start_watch(watch: Watch, *, every_s: float = LOOK_EVERY_S) -> bool:
+    """Watch this process's connections from now on; False where the system gives no account."""
+    if not (sys.platform == "linux" and OPEN_FILES.is_dir()):
+        return False
+    threading.Thread(
+        target=_watch, args=(watch, every_s, time.sleep), name="connections", daemon=True
+    ).start()
+    return True
+
+
+def _watch(watch: Watch, every_s: float, sleep: Callable[[float], None]) -> None:
+    told = 0.0
+    while True:
+        sleep(every_s)
+        try:
+            reasons = look(watch, now_s=time.monotonic())
+        except OSError as error:
+            log.warning("connections cannot be looked at: %s", error.strerror)
+            continue
+        now = time.monotonic()
+        # One line a minute: whoever attacks must not be able to fill the disk with lines.
+        if reasons and now - told >= 60:
+            told = now
+            log.warning("cut %d connections: %s", len(reasons), next(iter(reasons.values())))
+
+
+def look(watch: Watch, *, now_s: float) -> Mapping[tuple[str, int], str]:
+    """Look at this process's connections once, and cut what is judged; says what and why."""
+    held = {one.name: (number, one) for number, one in _held()}
+    reasons = watch.judge([one for _, one in held.values()], now_s=now_s)
+    for name in reasons:
+        _cut(held[name][0], name)
+    return reasons
+
+
+def _held() -> list[tuple[int, Connection]]:
+    """Every connection to a port on which this process listens, with its descriptor."""
+    sockets: list[tuple[int, int, tuple[str, int], bytes]] = []
+    listening = set()
+    for number in _descriptors():
+        with suppress(OSError), _borrowed(number) as one:
+            if one.family not in {socket.AF_INET, socket.AF_INET6}:
+                continue
+            port = one.getsockname()[1]
+            if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                listening.add(port)
+            else:
+                info = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, INFO_BYTES)
+                sockets.append((number, port, one.getpeername()[:2], info))
+    return [
+        (number, _told(name, info))
+        for number, port, name, info in sockets
+        if port in listening and len(info) == INFO_BYTES
+    ]
+
+
+def _descriptors() -> list[int]:
+    return [int(each.name) for each in OPEN_FILES.iterdir()]
+
+
+def _borrowed(number: int) -> socket.socket:
+    """The socket behind a descriptor, by a descriptor of its own. Raises OSError for other files.
+
+    The server may close the first one at any time, and another file have its number.
+    """
+    own = os.dup(number)
+    try:
+        return socket.socket(fileno=own)
+    except OSError:
+        os.close(own)
+        raise
+
+
+def _told(name: tuple[str, int], info: bytes) -> Connection:
+    """The fields of ``struct tcp_info`` (linux/tcp.h) that say who waits for whom."""
+    (unacknowledged,) = struct.unpack_from("=I", info, 24)
+    (silent_ms,) = struct.unpack_from("=I", info, 52)
+    (acknowledged,) = struct.unpack_from("=Q", info, 120)
+    (unsent,) = struct.unpack_from("=I", info, 144)
+    return Connection(
+        name=name, taken=acknowledged, lying=unacknowledged + unsent, silent_ms=silent_ms
+    )
+
+
+def _cut(number: int, name: tuple[str, int]) -> None:
+    """Close a connection at once, unless its descriptor is another file's by now."""
+    with suppress(OSError), _borrowed(number) as one:
+        if one.getpeername()[:2] == name:
+            # What lies unsent is thrown away: the kernel would keep it for whoever never reads.
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+            one.shutdown(socket.SHUT_RDWR)
