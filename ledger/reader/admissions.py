@@ -15,7 +15,6 @@ from ledger.records.deadline import format_time, publish_by
 from ledger.records.entry import parse_entry
 from ledger.storage.shapes import StoredCheckpoint, StoredEntry
 from ledger.storage.snapshot import Snapshot
-from ledger.tlog.merkle import inclusion_path
 from ledger.tlog.proof import TlogProof, format_proof
 from schemas.answers import FindingShown
 from schemas.checking import SubmissionAsked, SubmissionJudged
@@ -58,9 +57,9 @@ class Admissions(ABC):
         """
         submitted, decided = self._decided(job_id)
         checkpoint, note = self._standing(decided, signed_only=signed_only)
-        node = self._reader.files.nodes(checkpoint.size)
+        files = self._reader.files
         path, other = (
-            tuple(inclusion_path(index=each.index, size=checkpoint.size, node=node))
+            tuple(files.inclusion_path(each.index, size=checkpoint.size))
             for each in (decided, submitted)
         )
         extra = format_admission(

@@ -4,7 +4,7 @@ Serves bytes up to a published size and says nothing about what they mean.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -13,7 +13,7 @@ from ledger.reader.memory import Memory
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Store
 from ledger.storage.tree import read_tile
-from ledger.tlog.merkle import CompactRange, NodeReader
+from ledger.tlog.merkle import CompactRange, NodeReader, border_hashes
 from ledger.tlog.tiles import (
     TILE_WIDTH,
     Tile,
@@ -35,6 +35,7 @@ class LogFiles:
         self._store = store
         self._cache = TileCache(self._read, capacity=NODE_TILES)
         self._edges: Memory[int, Mapping[tuple[int, int], bytes]] = Memory(EDGES)
+        self._borders: Memory[int, Sequence[bytes]] = Memory(EDGES)
         self._local = threading.local()
 
     @contextmanager
@@ -56,6 +57,11 @@ class LogFiles:
             return edge.get((level, index)) or tiles(level, index)
 
         return node
+
+    def inclusion_path(self, index: int, *, size: int) -> list[bytes]:
+        """The audit path of the entry at ``index`` in the tree of ``size`` entries."""
+        border = self._borders.get(size, lambda: border_hashes(size=size, node=self.nodes(size)))
+        return TileNodes(self._cache, size=size).inclusion_path(index, border=border)
 
     def _edge(self, size: int) -> Mapping[tuple[int, int], bytes]:
         """The perfect subtrees at the right border, which every proof needs and the head holds.

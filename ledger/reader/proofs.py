@@ -8,7 +8,7 @@ from ledger.records.entry import parse_entry
 from ledger.records.receipt import receipt_extra
 from ledger.storage.shapes import StoredEntry
 from ledger.storage.snapshot import Snapshot
-from ledger.tlog.merkle import NodeReader, consistency_path, inclusion_path, tree_root
+from ledger.tlog.merkle import consistency_path, tree_root
 from ledger.tlog.proof import TlogProof, format_proof
 from schemas.answers import ConsistencyProof, InclusionProof
 
@@ -22,13 +22,13 @@ def stored_entry(snapshot: Snapshot, index: int, *, size: int) -> StoredEntry:
 
 
 def inclusion(
-    stored: StoredEntry, *, size: int, root: bytes, node: NodeReader, signed: bool
+    stored: StoredEntry, *, size: int, root: bytes, files: LogFiles, signed: bool
 ) -> InclusionProof:
     """The proof that ``stored`` is in the tree of ``size`` entries with the hash ``root``.
 
     ``signed`` says whether a checkpoint of that size was published, so that there is a receipt.
     """
-    hashes = inclusion_path(index=stored.index, size=size, node=node)
+    hashes = files.inclusion_path(stored.index, size=size)
     return InclusionProof(
         index=stored.index,
         kind=stored.kind,
@@ -46,7 +46,7 @@ def receipt(
     *,
     note: bytes,
     size: int,
-    node: NodeReader,
+    files: LogFiles,
     opened_below: int,
 ) -> bytes:
     """The ``.tlog-proof`` of ``stored``, under the checkpoint ``note`` of ``size`` entries.
@@ -58,7 +58,7 @@ def receipt(
     opening = _opening(snapshot, stored.index, size=opened_below)
     proof = TlogProof(
         index=stored.index,
-        hashes=tuple(inclusion_path(index=stored.index, size=size, node=node)),
+        hashes=tuple(files.inclusion_path(stored.index, size=size)),
         checkpoint=note,
         extra=receipt_extra(stored.data, opening=opening),
     )

@@ -130,7 +130,7 @@ class View(Admissions, Catalogue, Rulings, Streams):
             stored,
             size=self.size,
             root=self.root,
-            node=self._reader.files.nodes(self.size),
+            files=self._reader.files,
             signed=self.checkpoint is not None,
         )
 
@@ -156,7 +156,7 @@ class View(Admissions, Catalogue, Rulings, Streams):
             stored,
             note=note,
             size=checkpoint.size,
-            node=self._reader.files.nodes(checkpoint.size),
+            files=self._reader.files,
             opened_below=self.size,
         )
 
@@ -262,7 +262,7 @@ class View(Admissions, Catalogue, Rulings, Streams):
                 stored,
                 size=self.size,
                 root=self.root,
-                node=self._reader.files.nodes(self.size),
+                files=self._reader.files,
                 signed=self.checkpoint is not None,
             )
             for stored in jobs.entries_of(self._snapshot, job_id, size=self.size)

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, LargeBinary, Table, Text
+from sqlalchemy.pool import PoolProxiedConnection
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -23,11 +24,18 @@ VALUES_AT_ONCE: Final = 500
 
 
 class Driver:
-    """The driver's connection below a SQLAlchemy connection whose transaction is open."""
+    """The driver's connection below a SQLAlchemy connection whose transaction is open.
 
-    def __init__(self, connection: Connection) -> None:
-        self._raw: Any = connection.connection.driver_connection
-        self.is_sqlite = connection.dialect.name == "sqlite"
+    Below one of its pool's where ``dialect`` says which engine it is.
+    """
+
+    def __init__(
+        self, connection: Connection | PoolProxiedConnection, *, dialect: str | None = None
+    ) -> None:
+        if isinstance(connection, Connection):
+            connection, dialect = connection.connection, connection.dialect.name
+        self._raw: Any = connection.driver_connection
+        self.is_sqlite = dialect == "sqlite"
 
     def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All rows of a SELECT."""

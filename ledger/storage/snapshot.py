@@ -13,6 +13,7 @@ from ledger.storage.catalogue import CatalogueReads
 from ledger.storage.driver import VALUES_AT_ONCE, Driver, batched, columns_of
 from ledger.storage.driver import Row as DriverRow
 from ledger.storage.objections import ObjectionReads
+from ledger.storage.reading import Reading
 from ledger.storage.shapes import (
     Head,
     StoredCheckpoint,
@@ -62,11 +63,20 @@ _CHECKPOINT = (
 class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
     """Everything that can be read; made by ``Store.snapshot`` and ``Appending.snapshot``."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection | Reading) -> None:
+        self._source = connection
         # What proofs and tiles need goes straight to the driver: it is read for every one.
-        self._driver = Driver(connection)
-        self._is_sqlite = connection.dialect.name == "sqlite"
+        if isinstance(connection, Reading):
+            self._driver = connection.driver
+            self._is_sqlite = connection.is_sqlite
+        else:
+            self._driver = Driver(connection)
+            self._is_sqlite = connection.dialect.name == "sqlite"
+
+    @property
+    def _connection(self) -> Connection:
+        source = self._source
+        return source.connection if isinstance(source, Reading) else source
 
     # --- the log ---
 

@@ -24,6 +24,7 @@ from ledger.storage.engine import WriterLock, is_sqlite, open_engine, sqlite_pat
 from ledger.storage.inspection import Inspection
 from ledger.storage.line import Lines
 from ledger.storage.projections import JobValues, Projector, current_jobs
+from ledger.storage.reading import reading
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEmbargo, StoredTags
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.tables import (
@@ -299,11 +300,8 @@ class Store:
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """Reads that all see the same moment."""
-        with _translated(), self.engine.connect() as connection:
-            if not is_sqlite(self.engine):
-                connection.execution_options(isolation_level="REPEATABLE READ")
-            with connection.begin():
-                yield Snapshot(connection)
+        with _translated(), reading(self.engine) as source:
+            yield Snapshot(source)
 
     @contextmanager
     def inspecting(self) -> Iterator[Inspection]:

@@ -25,6 +25,7 @@ __all__ = [
     "CompactRange",
     "Extension",
     "NodeReader",
+    "border_hashes",
     "consistency_path",
     "inclusion_path",
     "leaf_hash",
@@ -73,6 +74,21 @@ def consistency_path(*, old_size: int, new_size: int, node: NodeReader) -> list[
     index = (old_size >> level) - 1
     path = _climb(level, index, new_size, node)
     return [node(level, index), *path] if index else path
+
+
+def border_hashes(*, size: int, node: NodeReader) -> list[bytes]:
+    """For every level, the hash over the leaves past its last complete node; b"" without any.
+
+    It is the sibling of that node in every audit path of the tree of ``size`` leaves that has it.
+    """
+    hashes: list[bytes] = []
+    past = b""
+    for level in range(size.bit_length()):
+        hashes.append(past)
+        if size >> level & 1:
+            last = node(level, (size >> level) - 1)
+            past = node_hash(last, past) if past else last
+    return hashes
 
 
 def prove_inclusion(leaf_hashes: Sequence[bytes], *, index: int) -> list[bytes]:

@@ -216,15 +216,20 @@ class TileCache:
     def __init__(self, read_tile: Callable[[Tile], bytes], *, capacity: int = 256) -> None:
         self._read_tile = read_tile
         self._capacity = capacity
-        self._tiles: OrderedDict[Tile, list[list[bytes]]] = OrderedDict()
+        self._tiles: OrderedDict[tuple[int, int, int], list[list[bytes]]] = OrderedDict()
         self._lock = Lock()
 
-    def levels(self, tile: Tile) -> list[list[bytes]]:
-        """Return the nodes of ``tile``, level by level; raises FormatError if it is not whole."""
+    def levels(self, level: int, n: int, width: int) -> list[list[bytes]]:
+        """Return the nodes of the tile with these coordinates, level by level.
+
+        Raises FormatError if there is none, or if what was read is not whole.
+        """
+        key = level, n, width
         with self._lock:
-            if (levels := self._tiles.get(tile)) is not None:
-                self._tiles.move_to_end(tile)
+            if (levels := self._tiles.get(key)) is not None:
+                self._tiles.move_to_end(key)
                 return levels
+        tile = Tile(level, n, width)
         data = self._read_tile(tile)
         if len(data) != tile.width * HASH_BYTES:
             raise FormatError(
@@ -232,7 +237,7 @@ class TileCache:
             )
         levels = expand_tile(data)
         with self._lock:
-            self._tiles[tile] = levels
+            self._tiles[key] = levels
             while len(self._tiles) > self._capacity:
                 self._tiles.popitem(last=False)
         return levels
@@ -261,5 +266,31 @@ class TileNodes:
             )
         tile_level, inner = divmod(level, TILE_HEIGHT)
         n, within = divmod(index, TILE_WIDTH >> inner)
-        held = (self.size >> (TILE_HEIGHT * tile_level)) - n * TILE_WIDTH
-        return self._cache.levels(Tile(tile_level, n, min(held, TILE_WIDTH)))[inner][within]
+        return self._levels(tile_level, n)[inner][within]
+
+    def inclusion_path(self, index: int, *, border: Sequence[bytes]) -> list[bytes]:
+        """Return what ``merkle.inclusion_path`` does for leaf ``index``, reading each tile once.
+
+        ``border`` is ``merkle.border_hashes`` of this size. Raises ProofError unless
+        0 <= index < size.
+        """
+        size = self.size
+        if not 0 <= index < size:
+            raise ProofError(f"leaf {index} is not in a tree of {size} leaves")
+        path: list[bytes] = []
+        for tile_level, bottom in enumerate(range(0, size.bit_length(), TILE_HEIGHT)):
+            # The siblings of all nodes of a path within one tile's height lie in that tile.
+            nodes: list[list[bytes]] = []
+            n = index >> bottom + TILE_HEIGHT
+            for inner in range(min(TILE_HEIGHT, size.bit_length() - bottom)):
+                sibling, complete = index >> bottom + inner ^ 1, size >> bottom + inner
+                if sibling < complete:
+                    nodes = nodes or self._levels(tile_level, n)
+                    path.append(nodes[inner][sibling & (TILE_WIDTH >> inner) - 1])
+                elif sibling == complete and border[bottom + inner]:
+                    path.append(border[bottom + inner])
+        return path
+
+    def _levels(self, level: int, n: int) -> list[list[bytes]]:
+        held = (self.size >> TILE_HEIGHT * level) - n * TILE_WIDTH
+        return self._cache.levels(level, n, min(held, TILE_WIDTH))

@@ -4,7 +4,7 @@ A log is cut into parts of ten thousand jobs. Each is made by the pipeline itsel
 its own, as a small ledger whose tree begins where the part begins: what lies before is a tree of
 zeros, which has the right size and no entries. The parts' rows are then put together in order, and
 only what depends on the whole tree is made here: tiles, edge, checkpoints and their signatures.
-Indexes are made at the end, once.
+Indexes, and the triggers that guard rows, are made at the end, once.
 
     part 0 .. k    the jobs that the embargo has opened: their entries, and later their disclosures
     part k+1 ..    the jobs that are still sealed
@@ -356,8 +356,8 @@ class _Whole:
                 # The log is kept for measuring: after a loss of power it is built anew.
                 for pragma in ("synchronous=OFF", "cache_size=-262144"):
                     Driver(connection).run(f"PRAGMA {pragma}")
-                for name, _ in _indexes(connection):
-                    Driver(connection).run(f"DROP INDEX {name}")
+                for kind, name, _ in Driver(connection).fetch(_MADE_LAST):
+                    Driver(connection).run(f"DROP {kind} {name}")
 
     @property
     def size(self) -> int:
@@ -408,29 +408,28 @@ class _Whole:
         return note
 
     def finish(self, template: Path) -> None:
-        """Make the indexes that the template has and this has not."""
+        """Make what the template has and this has not: its indexes, and the triggers that guard."""
         if not self._on_sqlite:
             return
         with closing(sqlite3.connect(f"file:{template}?mode=ro", uri=True)) as rows:
-            wanted = rows.execute(_INDEXES).fetchall()
+            wanted = rows.execute(_MADE_LAST).fetchall()
         with self._store.engine.connect() as connection:
-            there = {name for name, _ in _indexes(connection)}
-            for name, sql in wanted:
+            driver = Driver(connection)
+            there = {name for _, name, _ in driver.fetch(_MADE_LAST)}
+            for _, name, sql in wanted:
                 if name not in there:
-                    Driver(connection).run(sql)
+                    driver.run(sql)
 
     def close(self) -> None:
         """Let go of it."""
         self._store.close()
 
 
-_INDEXES: Final = (
-    "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY rowid"
+_MADE_LAST: Final = (
+    "SELECT type, name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    " OR type = 'trigger' AND sql LIKE '%RAISE(%' ORDER BY type, rowid"
 )
-
-
-def _indexes(connection: Connection) -> list[tuple[str, str]]:
-    return [(name, sql) for name, sql in Driver(connection).fetch(_INDEXES)]
+"""Indexes; and the triggers that look into them at every insert, to refuse it."""
 
 
 def _rows(
