@@ -1,8 +1,10 @@
 """A few thousand of the damages that ``scripts/fuzz`` does by the million: no law is broken."""
 
+import io
 from random import Random
 
 import fuzz_targets
+import fuzz_targets_files as files
 import fuzz_targets_mldsa  # noqa: F401 - it registers its law
 import fuzz_targets_verify
 import pytest
@@ -44,6 +46,26 @@ def test_damage_is_done_to_nearly_everything_that_is_damaged() -> None:
     assert sum(damage_entries(entries, Random(n)) != entries for n in range(300)) > 250
     values = [damage_json({"a": [1, "x", {"b": None}]}, Random(n)) for n in range(300)]
     assert sum(value != {"a": [1, "x", {"b": None}]} for value in values) > 250
+
+
+def test_what_is_damaged_is_read_where_nobody_damages_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for each in files.fixtures():
+        path = files.written(each, "jobs.json")
+        assert files.read_jobs(path, format_=files.AUTO, names=files.NAMES).format
+    trace = files.read_trace(files.written(files.TRACE, "trace.csv"), files.load_mapping())
+    assert trace.tasks
+    monkeypatch.setenv("LEDGER_CONFIG", str(files.written(files.SETTINGS, "ledger.toml")))
+    assert files.load_settings().rate_per_minute == 100
+    statement = files.read_document(files.written(files.STATEMENT, "statement.toml"))
+    assert statement["kind"] == "submitted"
+    assert files.parse_defaults(files.DEFAULTS.decode()).gpu_count == 8
+    assert files.load_mapping(str(files.written(files._mapping(), "mapping.toml")))
+    assert files.parse_review(files._review())
+    assert files.parse_query(files.QUERY)["member"] == "beta"
+    assert files.parse_digest(files._weights()).files
+    picture, *_ = files.artifacts()
+    form = files.form_of("image", "a.png", io.BytesIO(picture), size=len(picture))
+    assert form.media_type == "image/png"
 
 
 def test_damage_is_sometimes_such_that_a_checkpoint_stays_what_it_says() -> None:
