@@ -21,6 +21,8 @@ from ledger.records.deadline import DAY_S
 from schemas.statements import ArtifactRead, ArtifactWrite, Code, JobEgress
 from schemas.values import ArtifactClass, Wire
 
+_EGRESS: Final = frozenset({JobEgress, ArtifactWrite, ArtifactRead})
+
 WINDOW_DAYS: Final = 30
 """A day's bytes count until 30 whole days have passed since its last second."""
 
@@ -140,7 +142,7 @@ def keys_of(
 
 def is_egress(public: Wire | None) -> bool:
     """Whether a statement is taken from counters."""
-    return isinstance(public, JobEgress | ArtifactWrite | ArtifactRead)
+    return type(public) in _EGRESS
 
 
 def debit_of(

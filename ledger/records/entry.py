@@ -5,7 +5,9 @@ those of the ledger itself their fields. An entry does not know its index. Form 
 here: whether an entry may stand where it stands is for those who know the log.
 """
 
+from binascii import b2a_base64
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -99,12 +101,12 @@ def statement_entry(parsed: ParsedStatement, *, logged_at: int, publish_by: int 
         b'"signature":{"key_id":"%08x","value":"%b"},"statement":%b}'
         % (
             _endorsements(parsed) if parsed.endorsements else b"",
-            FORMAT.encode(),
+            _FORMAT,
             parsed.statement.kind.encode(),
             _time(logged_at),
             deadline,
             parsed.key_id,
-            canonical.encode_base64(parsed.signature).encode(),
+            b2a_base64(parsed.signature, newline=False),
             parsed.body,
         )
     )
@@ -297,6 +299,10 @@ _DISCLOSURE_FRAME = len(
 )
 
 
+_FORMAT = FORMAT.encode()
+
+
+@lru_cache(maxsize=64)
 def _time(seconds: int) -> bytes:
     return format_time(seconds).encode()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ledger.records.charters import Charters
 from ledger.records.entry import Manifest
@@ -10,6 +10,10 @@ from ledger.records.proposal import Disclosure, DoorFinding, Proposal
 from ledger.storage.keyring import KeyRing
 from ledger.storage.shapes import StoredEmbargo, StoredEntry, StoredTags
 from schemas.statements import JobCorrected, JobEnded, JobOpen, JobWithheld
+from schemas.values import Wire
+
+_REFERRING: Final = frozenset({JobOpen, JobCorrected, JobWithheld})
+"""What speaks of an earlier entry."""
 
 Work = Proposal | Disclosure | Manifest | DoorFinding
 
@@ -38,26 +42,27 @@ def touched(works: Sequence[Work]) -> tuple[set[bytes], set[str], set[int]]:
     jobs: set[str] = set()
     entries: set[int] = set()
     for work in works:
-        if isinstance(work, Disclosure):
+        if isinstance(work, Proposal):
+            parsed = work.parsed
+            digests.add(parsed.digest)
+            job_id = parsed.statement.job_id
+            if isinstance(job_id, str):
+                jobs.add(job_id)
+            if type(parsed.public) in _REFERRING:
+                entries.add(_referred(parsed.public))
+        elif isinstance(work, Disclosure):
             jobs.add(work.job_id)
             entries.add(work.index)
-            continue
-        if isinstance(work, Manifest):
-            continue
-        if isinstance(work, DoorFinding):
+        elif isinstance(work, DoorFinding):
             jobs.add(work.job_id)
-            continue
-        digests.add(work.parsed.digest)
-        if work.parsed.job_id is not None:
-            jobs.add(work.parsed.job_id)
-        match work.parsed.public:
-            case JobOpen(discloses=index):
-                entries.add(index)
-            case JobCorrected(corrects=index):
-                entries.add(index)
-            case JobWithheld(withholds=index):
-                entries.add(index)
     return digests, jobs, entries
+
+
+def _referred(public: Wire) -> int:
+    match public:
+        case JobOpen(discloses=index) | JobCorrected(corrects=index) | JobWithheld(withholds=index):
+            return index
+    raise AssertionError(type(public))
 
 
 def weighed(works: Sequence[Work], jobs: Mapping[str, Mapping[str, Any]]) -> set[int]:
@@ -66,7 +71,7 @@ def weighed(works: Sequence[Work], jobs: Mapping[str, Mapping[str, Any]]) -> set
         jobs[work.parsed.job_id or ""]["submitted_index"]
         for work in works
         if isinstance(work, Proposal)
+        and type(work.parsed.public) is JobEnded
         and work.tags.weights is not None
-        and isinstance(work.parsed.public, JobEnded)
         and (work.parsed.job_id or "") in jobs
     }

@@ -127,9 +127,16 @@ def read_meter(
     appending: Appending, works: Sequence[Work], jobs: Mapping[str, dict[str, Any]]
 ) -> Meter:
     """The counters that ``works`` touch; ``jobs`` are the rows of all jobs that they speak of."""
-    said = [work.parsed for work in works if isinstance(work, Proposal)]
-    letting = [parsed for parsed in said if is_egress(parsed.public)]
-    noting = {work.job_id for work in works if isinstance(work, DoorFinding)}
+    letting: list[ParsedStatement] = []
+    noting: set[str] = set()
+    for work in works:
+        if isinstance(work, Proposal):
+            if is_egress(work.parsed.public):
+                letting.append(work.parsed)
+        elif isinstance(work, DoorFinding):
+            noting.add(work.job_id)
+    if not letting and not noting:
+        return Meter()
     wanted = {parsed.job_id or "" for parsed in letting} | noting
     meter = Meter(jobs={job_id: jobs[job_id] for job_id in wanted if job_id in jobs})
     if not letting:

@@ -19,7 +19,7 @@ a tree which a failed commit then never stores, and it would have to refuse ever
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final, Protocol
@@ -34,25 +34,18 @@ from ledger.errors import (
     LogUnavailable,
     SecondHistory,
 )
-from ledger.records.charters import Charters
-from ledger.sequencer.known import Known, Work, touched, weighed
-from ledger.sequencer.meter import lets_out, read_meter
-from ledger.sequencer.plan import Placed, Plan
+from ledger.sequencer.drafting import Draft, Drafting
+from ledger.sequencer.known import Work
+from ledger.sequencer.plan import Placed
 from ledger.sequencer.queue import Queue, Ticket
 from ledger.sequencer.signer import CheckpointSigner, Pen, Signed
 from ledger.storage.egress import CeilingHeld
-from ledger.storage.keyring import KeyRing
+from ledger.storage.projections import JobValues
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEntry
 from ledger.storage.snapshot import Snapshot
-from ledger.storage.store import Appending, OutcomeUnknown, Store
-from ledger.storage.tree import full_tiles, nodes_of
-from ledger.tlog.merkle import (
-    CompactRange,
-    Extension,
-    consistency_path,
-    leaf_hash,
-    verify_consistency,
-)
+from ledger.storage.store import OutcomeUnknown, Store
+from ledger.storage.tree import nodes_of
+from ledger.tlog.merkle import Extension, consistency_path, leaf_hash
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +55,6 @@ MAX_BATCH: Final = 2_048
 """Works in one transaction; a waiting caller's latency is bounded by it."""
 PATIENCE_S: Final = 0.001
 """How long a batch waits for the callers that have just been answered to come back."""
-
-
-_HELD: Final = LogUnavailable("the counters of what has left do not add up: nothing leaves now")
 
 
 class Logged(Struct, frozen=True):
@@ -90,25 +80,6 @@ class SignedBatch:
     def entry(self, index: int) -> StoredEntry:
         """The entry of this batch at a leaf index."""
         return self.entries[index - self.extension.old_size]
-
-
-@dataclass(frozen=True, slots=True)
-class _Laid:
-    """A batch before it is stored; ``batch`` is None where the works add nothing."""
-
-    placed: Sequence[Placed | LedgerError]
-    batch: NewBatch | None
-    extension: Extension
-    known: Known
-
-
-@dataclass(frozen=True, slots=True)
-class _Rules:
-    """Who may speak and what counts, as of a size: read once, and again where others append."""
-
-    size: int
-    keys: KeyRing
-    charters: Charters
 
 
 class Watch(Protocol):
@@ -137,15 +108,13 @@ class Sequencer:
     ) -> None:
         self._store = store
         self._signer = signer
-        self._clock = clock
         self._watch = watch
         self._queue: Queue[Logged] = Queue(
             max_records=queue_records,
             max_bytes=queue_bytes,
             told=watch.queued if watch is not None else None,
         )
-        self._rules: _Rules | None = None
-        self._sealed_weights = sealed_weights
+        self._drafting = Drafting(signer.origin, clock=clock, sealed_weights=sealed_weights)
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
 
     @property
@@ -227,8 +196,6 @@ class Sequencer:
                 # Who asks again for what is stored needs the checkpoint that a crash kept back.
                 self._catch_up(pen)
             else:
-                size = laid.extension.new_size
-                self._rules = _Rules(size, laid.known.keys, laid.known.charters)
                 signed = self._sign(pen, laid.extension, laid.batch)
                 batch = SignedBatch(laid.extension, laid.batch.entries, signed)
         results = [_logged(placed, batch) for placed in laid.placed]
@@ -243,18 +210,22 @@ class Sequencer:
             ticket.finish(results[start:stop])
             start = stop
 
-    def _store_batch(self, pen: Pen, works: Sequence[Work]) -> _Laid:
+    def _store_batch(self, pen: Pen, works: Sequence[Work]) -> Draft:
         """Commit what the works add to the log."""
         held = False
         for _ in range(CATCH_UPS):
-            laid: _Laid | None = None
+            laid: Draft | None = None
+            versions: Mapping[str, JobValues] = {}
             try:
                 with self._store.append() as appending:
                     if _is_last(pen, appending.head):
-                        laid = self._lay_out(appending, works, held=held)
+                        laid = self._drafting.draft(appending, works, held=held)
                         if laid.batch is not None:
-                            appending.write(laid.batch)
-                        return laid
+                            grown = laid.extension
+                            pen.check(
+                                grown.consistency_proof(), size=grown.new_size, root=grown.root
+                            )
+                            versions = appending.write(laid.batch)
             except CeilingHeld:
                 # The counters are not what they were read as: nothing leaves until somebody has
                 # looked, and the batch's other works are not to wait for that.
@@ -268,78 +239,16 @@ class Sequencer:
                 if laid is None or laid.batch is None or not self._is_stored(laid.batch):
                     raise
                 return laid
+            if laid is not None:
+                if laid.batch is not None:
+                    self._drafting.keep(laid, versions)
+                return laid
             # Another process committed and died, or this one did before: sign that first.
             self._catch_up(pen)
         raise LogUnavailable(
             "someone appends to this log without holding its signer: nothing is promised; let "
             "every process use the same LEDGER_KEY_DIR"
         )
-
-    def _lay_out(self, appending: Appending, works: Sequence[Work], *, held: bool = False) -> _Laid:
-        """Everything that the works add to the log, and what becomes of each.
-
-        ``held``: what is taken from counters is refused.
-        """
-        head = appending.head
-        digests, job_ids, indices = touched(works)
-        reads = appending.snapshot()
-        jobs = appending.current_jobs(job_ids)
-        rules = self._rules_at(appending)
-        known = Known(
-            statements=appending.known_statements(digests),
-            jobs=jobs,
-            embargoes=appending.embargoes(indices),
-            entries={i: entry for i in indices if (entry := reads.entry(i)) is not None},
-            keys=rules.keys.copy(),
-            charters=rules.charters,
-            tags=appending.tags(weighed(works, jobs)),
-            sealed_weights=lambda index: self._sealed_weights(reads, index),
-            held_gpus=appending.held_gpus,
-        )
-        plan = Plan(
-            size=head.size,
-            logged_at=max(self._clock(), head.logged_at),
-            origin=self._signer.origin,
-            known=known,
-            meter=read_meter(appending, works, jobs),
-        )
-        placed = [_HELD if held and lets_out(work) else _place(plan, work) for work in works]
-        old = CompactRange.from_edge(head.size, head.edge)
-        extension = Extension(old, [entry.leaf_hash for entry in plan.entries])
-        if not plan.entries:
-            return _Laid(placed, None, extension, known)
-        verify_consistency(
-            extension.consistency_proof(),
-            old_size=head.size,
-            old_root=head.root,
-            new_size=extension.new_size,
-            new_root=extension.root,
-        )
-        batch = NewBatch(
-            head=Head(
-                size=extension.new_size,
-                root=extension.root,
-                edge=extension.range.edge(),
-                logged_at=plan.entries[-1].logged_at,
-            ),
-            entries=plan.entries,
-            tiles=full_tiles(appending.snapshot(), extension),
-            openings=plan.openings,
-            disclosures=plan.disclosures,
-            facts=plan.facts,
-            jobs=jobs,
-            book=plan.meter.book,
-            debits=plan.meter.debits,
-        )
-        return _Laid(placed, batch, extension, known)
-
-    def _rules_at(self, appending: Appending) -> _Rules:
-        size = appending.head.size
-        if self._rules is None or self._rules.size != size:
-            reads = appending.snapshot()
-            keys = KeyRing.of_stored(reads.author_keys(size=size))
-            self._rules = _Rules(size, keys, reads.charters(size=size))
-        return self._rules
 
     def _is_stored(self, batch: NewBatch) -> bool:
         """Whether a batch is in the log after a commit that did not say so."""
@@ -420,13 +329,6 @@ def _is_last(pen: Pen, head: Head) -> bool:
     return (
         last is not None and last.checkpoint.size == head.size and last.checkpoint.root == head.root
     )
-
-
-def _place(plan: Plan, work: Work) -> Placed | LedgerError:
-    try:
-        return plan.place(work)
-    except LedgerError as error:
-        return error
 
 
 def _logged(result: Placed | LedgerError, batch: SignedBatch | None) -> Logged | LedgerError:

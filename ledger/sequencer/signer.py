@@ -107,6 +107,7 @@ class OpenMemory:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._read: tuple[list[tuple[int, int, bytes]], int] | None = None
 
     def recall(self) -> bytes | None:
         """The last remembered note; None if none was ever signed."""
@@ -136,6 +137,7 @@ class OpenMemory:
         if _DIGEST_BYTES + len(rest) > SLOT_BYTES:
             raise FormatError(f"a note of {len(note)} bytes is too long to remember")
         data = hashlib.sha256(rest).digest() + rest
+        self._read = None
         _write_whole(self._descriptor, data.ljust(SLOT_BYTES, b"\0"), slot * SLOT_BYTES)
         os.fdatasync(self._descriptor)
 
@@ -155,6 +157,8 @@ class OpenMemory:
 
     def _slots(self) -> tuple[list[tuple[int, int, bytes]], int]:
         """(size, slot, note) of each slot that is whole, and how many are empty."""
+        if self._read is not None:
+            return self._read
         data = os.pread(self._descriptor, 2 * SLOT_BYTES, 0)
         whole: list[tuple[int, int, bytes]] = []
         empty = 0
@@ -167,7 +171,8 @@ class OpenMemory:
                 empty += 1
             elif hashlib.sha256(rest[: _LENGTH_BYTES + length]).digest() == digest:
                 whole.append((int.from_bytes(body[:8], "big"), slot, body[8:]))
-        return whole, empty
+        self._read = whole, empty
+        return self._read
 
 
 def _write_whole(descriptor: int, data: bytes, offset: int) -> None:
@@ -276,6 +281,19 @@ class Pen:
         self.last = last
         self.synced = synced
         self.signed: Signed | None = None
+        self._checked: tuple[int, bytes] | None = None
+
+    def check(self, proof: Sequence[bytes], *, size: int, root: bytes) -> None:
+        """Check that a tree extends the last one signed, before it is stored.
+
+        What was checked so is not checked again by ``sign``. Raises ProofError.
+        """
+        assert self.last is not None
+        last = self.last.checkpoint
+        verify_consistency(
+            proof, old_size=last.size, old_root=last.root, new_size=size, new_root=root
+        )
+        self._checked = size, root
 
     def sign(self, *, size: int, root: bytes, prove: Prover) -> Signed:
         """The signed checkpoint of ``size`` and ``root``; the remembered one if it is the same.
@@ -291,7 +309,9 @@ class Pen:
                     self.synced = self.last.note
                 self.signed = self.last
                 return self.last
-            self._check_extends(last, size=size, root=root, prove=prove)
+            if self._checked != (size, root):
+                self._check_extends(last, size=size, root=root, prove=prove)
+        self._checked = None
         checkpoint = Checkpoint(self._keys[0].name, size, root)
         note = sign_note(format_checkpoint(checkpoint), self._keys, time_s=self._clock())
         self._memory.remember(note, size=size)

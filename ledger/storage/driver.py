@@ -64,6 +64,8 @@ class Driver:
 
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert rows that have one value for every column of ``table``, in the table's order."""
+        if not rows:
+            return
         if self.is_sqlite or len(rows) < COPY_FROM:
             self.run_many(_insert(table), rows)
             return

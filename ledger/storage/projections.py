@@ -43,6 +43,10 @@ JobValues = dict[str, Any]
 
 _COLUMNS: Final = tuple(column.name for column in JOBS.columns)
 _CURRENT_JOBS: Final = f"SELECT {columns_of(JOBS)} FROM jobs WHERE until = {FOREVER} AND job_id IN"  # noqa: S608 - names are ours
+_CLOSE_JOB: Final = "UPDATE jobs SET until = ? WHERE job_id = ? AND since = ?"
+_DISCLOSE: Final = "UPDATE embargoes SET disclosed_index = ? WHERE leaf_index = ?"
+_WITHHOLD: Final = "UPDATE embargoes SET withheld_index = ? WHERE leaf_index = ?"
+_RETIRE: Final = "UPDATE author_keys SET until = ? WHERE key_id = ? AND until = ?"
 _BLANK: Final[JobValues] = dict.fromkeys(_COLUMNS)
 
 
@@ -127,7 +131,8 @@ class Projector:
     """
 
     def __init__(self, jobs: Mapping[str, JobValues], *, first_index: int) -> None:
-        self._jobs = dict(jobs)
+        self.jobs = dict(jobs)
+        """The newest versions, of the batch's new jobs too."""
         self._first_index = first_index
         self._submitted: dict[str, JobValues] = {}
         self._new_jobs: list[JobValues] = []
@@ -199,18 +204,12 @@ class Projector:
     def write(self, driver: Driver) -> None:
         """Store what the facts have changed, in the caller's transaction. Once."""
         driver.insert(JOBS, [tuple(row.values()) for row in self._new_jobs])
-        driver.run_many("UPDATE jobs SET until = ? WHERE job_id = ? AND since = ?", self._closed)
+        driver.run_many(_CLOSE_JOB, self._closed)
         driver.insert(EMBARGOES, self._new_embargoes)
-        driver.run_many(
-            "UPDATE embargoes SET disclosed_index = ? WHERE leaf_index = ?", self._disclosed
-        )
-        driver.run_many(
-            "UPDATE embargoes SET withheld_index = ? WHERE leaf_index = ?", self._withheld
-        )
+        driver.run_many(_DISCLOSE, self._disclosed)
+        driver.run_many(_WITHHOLD, self._withheld)
         driver.insert(AUTHOR_KEYS, self._new_keys)
-        driver.run_many(
-            "UPDATE author_keys SET until = ? WHERE key_id = ? AND until = ?", self._retired
-        )
+        driver.run_many(_RETIRE, self._retired)
         driver.insert(CHARTERS, self._charters)
         self._catalogue.write(driver)
 
@@ -247,18 +246,18 @@ class Projector:
         row["state"] = fact.kind
         row["rejection_code"] = fact.rejection_code
         row["charter_index"] = fact.charter
-        self._jobs[fact.job_id] = row
+        self.jobs[fact.job_id] = row
         self._new_jobs.append(row)
 
     def _next_version(self, fact: Fact) -> JobValues:
         assert fact.job_id is not None
-        old = self._jobs[fact.job_id]
+        old = self.jobs[fact.job_id]
         row = old.copy()
         row["since"] = fact.index
         if old["since"] < self._first_index:
             self._closed.append((fact.index, fact.job_id, old["since"]))
         old["until"] = fact.index
-        self._jobs[fact.job_id] = row
+        self.jobs[fact.job_id] = row
         self._new_jobs.append(row)
         return row
 
@@ -300,7 +299,7 @@ class Projector:
         assert fact.job_id is not None
         self._disclosed.append((fact.index, fact.discloses))
         fields = fact.fields or {}
-        job = self._jobs[fact.job_id]
+        job = self.jobs[fact.job_id]
         if job["submitted_index"] == fact.discloses:
             job = self._next_version(fact)
             job["disclosed_index"] = fact.index

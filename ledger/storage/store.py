@@ -114,8 +114,11 @@ class Appending:
         """Reads in this transaction."""
         return Snapshot(self._connection)
 
-    def write(self, batch: NewBatch) -> None:
-        """Write the batch and move the head. Nothing is durable until the transaction commits."""
+    def write(self, batch: NewBatch) -> Mapping[str, JobValues]:
+        """Write the batch and move the head; what it has made of its jobs, by ID.
+
+        Nothing is durable until the transaction commits.
+        """
         driver = self._driver
         driver.insert(
             ENTRIES,
@@ -147,6 +150,7 @@ class Appending:
             "UPDATE log_head SET size = ?, root = ?, edge = ?, logged_at = ?",
             (head.size, head.root, head.edge, head.logged_at),
         )
+        return projector.jobs
 
 
 class Publishing:

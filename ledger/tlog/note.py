@@ -107,7 +107,7 @@ def sign_note(text: str, signers: Sequence[Signer], *, time_s: int | None = None
         else:
             raise SignatureError(f"{signer!r} makes cosignatures, which need a time")
         signatures.append(NoteSignature(signer.name, signer.key_id, blob))
-    return format_note(Note(text, tuple(signatures)))
+    return _formatted(message, signatures)
 
 
 def format_note(note: Note) -> bytes:
@@ -116,15 +116,16 @@ def format_note(note: Note) -> bytes:
     Raises FormatError for a text that no note has, no line, more than 100, or two lines with
     one name and key ID.
     """
-    text = _text_bytes(note.text)
-    keys = {(signature.name, signature.key_id) for signature in note.signatures}
-    if len(keys) != len(note.signatures):
+    return _formatted(_text_bytes(note.text), note.signatures)
+
+
+def _formatted(text: bytes, signatures: Sequence[NoteSignature]) -> bytes:
+    keys = {(signature.name, signature.key_id) for signature in signatures}
+    if len(keys) != len(signatures):
         raise FormatError("two signature lines with one name and key ID")
-    if not 1 <= len(note.signatures) <= MAX_SIGNATURES:
-        raise FormatError(
-            f"a note has 1 to {MAX_SIGNATURES} signatures, not {len(note.signatures)}"
-        )
-    lines = "".join(signature.line for signature in note.signatures)
+    if not 1 <= len(signatures) <= MAX_SIGNATURES:
+        raise FormatError(f"a note has 1 to {MAX_SIGNATURES} signatures, not {len(signatures)}")
+    lines = "".join(signature.line for signature in signatures)
     return text + b"\n" + encode_text(lines, what="signature lines")
 
 

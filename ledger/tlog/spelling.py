@@ -11,6 +11,7 @@ import re
 from ledger.errors import FormatError
 from ledger.tlog.hashing import HASH_BYTES, MAX_TREE_SIZE
 
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
@@ -60,10 +61,9 @@ def decode_text(data: bytes, *, what: str, limit: int) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FormatError(f"{what} is not UTF-8 at byte {error.start}") from None
-    if min(text, default=" ") < " ":
-        for at, char in enumerate(text):
-            if char < " " and char != "\n":
-                raise FormatError(f"{what} has the control character U+{ord(char):04X} at {at}")
+    if (found := _CONTROL.search(text)) is not None:
+        number = ord(found[0])
+        raise FormatError(f"{what} has the control character U+{number:04X} at {found.start()}")
     return text
 
 
