@@ -35,10 +35,11 @@ class Ticket(Generic[R]):
     of every client needs one.
     """
 
-    __slots__ = ("_callbacks", "_open", "_results", "request", "since", "size", "works")
+    __slots__ = ("_callbacks", "_open", "_results", "callers", "request", "since", "size", "works")
 
-    def __init__(self, works: Sequence[Work]) -> None:
+    def __init__(self, works: Sequence[Work], callers: int = 1) -> None:
         self.works = works
+        self.callers = callers
         self.size = sum(map(_size, works))
         self.since = monotonic()
         self.request = REQUEST.get()
@@ -94,7 +95,8 @@ class Queue(Generic[R]):
         self._records = 0
         self._bytes = 0
         self._awaited = 0
-        self._last_taken = 0
+        self._callers = 0
+        self._last_callers = 0
         self._closed: LogUnavailable | None = None
         self._ready = threading.Condition(threading.Lock())
 
@@ -113,9 +115,12 @@ class Queue(Generic[R]):
         """Why nothing more is taken; None while it is."""
         return self._closed
 
-    def put(self, works: Sequence[Work]) -> Ticket[R]:
-        """Queue a group. Raises Overloaded where it does not fit, LogUnavailable once closed."""
-        ticket: Ticket[R] = Ticket(works)
+    def put(self, works: Sequence[Work], *, callers: int = 1) -> Ticket[R]:
+        """Queue a group. Raises Overloaded where it does not fit, LogUnavailable once closed.
+
+        ``callers``: how many wait for it and will come again, where somebody gathers for many.
+        """
+        ticket: Ticket[R] = Ticket(works, callers)
         with self._ready:
             if self._closed is not None:
                 raise _again(self._closed)
@@ -129,11 +134,12 @@ class Queue(Generic[R]):
                     retry_after_s=1,
                 )
             self._tickets.append(ticket)
+            self._callers += callers
             self._records += len(works)
             self._bytes += ticket.size
             if self._told is not None:
                 self._told(self._records, self._bytes)
-            if len(self._tickets) >= self._awaited:
+            if self._callers >= self._awaited:
                 self._ready.notify()
         return ticket
 
@@ -141,16 +147,16 @@ class Queue(Generic[R]):
         """Wait for groups and take what has gathered: whole groups, up to ``most`` works in all.
 
         Callers that wait for their answers send the next group right after them. So where several
-        were taken last, it waits up to ``patience_s`` seconds for nearly all of those callers
+        were answered last, it waits up to ``patience_s`` seconds for nearly all of those callers
         beside the ones that wait already; else they would split into batches of half the size.
         One group may be larger than ``most``. Empty once the queue is closed and drained.
         """
         with self._ready:
-            callers = len(self._tickets) + self._last_taken
+            callers = self._callers + self._last_callers
             while not self._tickets and self._closed is None:
                 self._ready.wait()
-            self._awaited = callers * 7 // 8 if self._last_taken > 1 else 0
-            if len(self._tickets) < self._awaited and self._closed is None:
+            self._awaited = callers * 7 // 8 if self._last_callers > 1 else 0
+            if self._callers < self._awaited and self._closed is None:
                 self._ready.wait(patience_s)
             self._awaited = 0
             taken: list[Ticket[R]] = []
@@ -161,7 +167,8 @@ class Queue(Generic[R]):
                 records += len(ticket.works)
                 self._bytes -= ticket.size
             self._records -= records
-            self._last_taken = len(taken)
+            self._last_callers = sum(ticket.callers for ticket in taken)
+            self._callers -= self._last_callers
             if self._told is not None:
                 self._told(self._records, self._bytes)
             return taken

@@ -156,12 +156,13 @@ class Sequencer:
         self._queue.close(found)
         self._signer.stop(found)
 
-    def submit(self, works: Sequence[Work]) -> Ticket[Logged]:
+    def submit(self, works: Sequence[Work], *, callers: int = 1) -> Ticket[Logged]:
         """Queue works; the ticket will hold one result or refusal for each, in order.
 
-        Raises Overloaded or LogUnavailable at once where they are not taken.
+        ``callers`` is for who gathers the works of many. Raises Overloaded or LogUnavailable at
+        once where they are not taken.
         """
-        return self._queue.put(works)
+        return self._queue.put(works, callers=callers)
 
     def _run(self) -> None:
         while tickets := self._queue.take(MAX_BATCH, patience_s=PATIENCE_S):
