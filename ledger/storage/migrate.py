@@ -6,19 +6,24 @@ that ``ledger rebuild`` runs. No revision need know how a fold of its day went, 
 the projections afterwards is what the entries say.
 """
 
+import re
 import threading
 from functools import cache
 from pathlib import Path
+from sqlite3 import Error as SqliteError
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg import Error as PostgresqlError
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.errors import LogUnavailable
 from ledger.storage.engine import is_sqlite
+from ledger.storage.reading import reading
 from ledger.storage.refold import refold
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -32,6 +37,8 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
 
     Several processes may call it at once: one migrates, the others wait and find nothing to do.
     """
+    if _stored(engine) == (newest := newest_revision()):
+        return newest, newest
     with _one_at_a_time:
         return _migrate(engine)
 
@@ -68,7 +75,27 @@ def _newest(config: Config) -> str:
 @cache
 def newest_revision() -> str:
     """The revision that this program brings databases to."""
-    return _newest(_config())
+    # By the revisions' own lines: Alembic runs every one of them to know, and a start that has
+    # nothing to migrate would spend most of its time on that.
+    texts = [path.read_text("utf-8") for path in MIGRATIONS.joinpath("versions").glob("*.py")]
+    found, replaced = (
+        {match[1] for text in texts for match in re.finditer(pattern, text, re.MULTILINE)}
+        for pattern in (r'^revision = "(\w+)"$', r'^down_revision = "(\w+)"$')
+    )
+    if len(found - replaced) != 1:
+        return _newest(_config())
+    [newest] = found - replaced
+    return newest
+
+
+def _stored(engine: Engine) -> str | None:
+    """The revision that the database is at, if it says so at once."""
+    try:
+        with reading(engine) as source:
+            rows = source.driver.fetch("SELECT version_num FROM alembic_version")
+    except (SqliteError, PostgresqlError, SQLAlchemyError):
+        return None
+    return str(rows[0][0]) if len(rows) == 1 else None
 
 
 def revision(engine: Engine) -> str | None:

@@ -8,14 +8,18 @@ from pathlib import Path
 import kit
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from processes import heard_until_end, running
 from schema_children import migrate_and_say
 from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
 from ledger.assembly import Ledger
+from ledger.storage.migrate import MIGRATIONS, newest_revision
 from ledger.storage.store import Store
 
 APPEND_ONLY = {
@@ -221,3 +225,20 @@ def test_the_triggers_hold_without_what_our_own_connections_set(full_url: str) -
             ).scalar()
             assert found == 6
     engine.dispose()
+
+
+def test_the_newest_revision_by_the_files_is_the_one_that_alembic_goes_to() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [newest_revision()]
+
+
+def test_a_database_that_is_up_to_date_is_opened_without_a_look_at_the_revisions(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = kit.make_ledger(database_url, tmp_path)
+    monkeypatch.setattr(command, "upgrade", None)
+    monkeypatch.setattr(ScriptDirectory, "from_config", None)
+    store = Store(settings.database_url)
+    assert store.migrate() == (NEWEST, NEWEST)
+    store.close()
