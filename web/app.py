@@ -1,5 +1,6 @@
 """The application factory: ``granian --interface asgi --factory web.app:create_app``."""
 
+import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from time import monotonic
@@ -41,6 +42,8 @@ from web.static_files import StaticFiles
 from web.templating import HTML, Pages
 from web.words import answers as words_api
 
+GARBAGE: Final = 10_000
+"""New objects between two looks for garbage: requests leave next to none behind."""
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
 
@@ -76,6 +79,8 @@ def create_app(
             app.state.house = opened
             front.open(opened)
             templates.open(opened)
+            if house is None:
+                _settle_memory()
             try:
                 with opened.reader.loading():
                     yield
@@ -115,6 +120,16 @@ def create_app(
         ),
     )
     return front
+
+
+def _settle_memory() -> None:
+    """Keep the collector of garbage away from what this process is made of, which stays for good.
+
+    Each look through all of it stopped every request for 55 to 120 ms.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
 
 
 def _own_rates() -> RateLimits:
