@@ -4,12 +4,15 @@ It changes nothing and signs nothing, and what it says is fit for everybody: it 
 is not as it must be, never an address, a path or what the database said.
 """
 
+import threading
 from typing import Final
 
 from ledger.errors import LedgerError, NotReady
 from ledger.sequencer.sequencer import Sequencer
 from ledger.storage.store import Store
 
+STOPPING: Final = threading.Event()
+"""Set once this process is being stopped: it answers what comes, and wants no more of it."""
 UNSIGNED_S: Final = 10
 """How long entries may be stored before their checkpoint is: a batch is signed in milliseconds."""
 
@@ -19,6 +22,8 @@ def check_ready(store: Store, writer: Sequencer | None, *, now: int) -> None:
 
     ``writer`` is None where this process only reads. Raises NotReady, which says what failed first.
     """
+    if STOPPING.is_set():
+        raise NotReady("server: it is being stopped")
     try:
         is_current = store.is_current()
     except LedgerError:

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable
 from importlib import import_module
-from types import FrameType
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -28,6 +27,7 @@ from ledger.assembly.webhooks import delivering
 from ledger.cli.common import CommandFailed, open_for_writing, say, settings_with_log
 from ledger.cli.connections import Watch, start_watch
 from ledger.cli.serving import http_server, room_for
+from ledger.cli.stopping import ASKING, Stopping, become_ready_to_drain, end_within
 from ledger.errors import LedgerError
 from ledger.records.deadline import format_time
 from ledger.settings import Settings, load_settings
@@ -36,7 +36,6 @@ from ledger.worker import Worker
 
 APP: Final = "web.app:create_app"
 ORPHAN_CHECK_S: Final = 1.0
-STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 READY_CHECK_S: Final = 0.05
 FAILED: Final = 2
 
@@ -51,7 +50,9 @@ def serve(host: str | None, port: int | None) -> None:
 
     Migrates the database, holds the signer's memory against it, then listens. On SQLite one process
     does it all, the embargo included; on PostgreSQL there are LEDGER_PROCESSES of them and `ledger
-    worker` runs beside. SIGTERM and Ctrl-C finish what is being logged, then stop.
+    worker` runs beside. SIGTERM and Ctrl-C finish what is being logged, then stop: /readyz
+    refuses for LEDGER_DRAIN_SECONDS before that; LEDGER_STOP_SECONDS later, or at a second signal,
+    it is killed.
     """
     settings = settings_with_log(host=host, port=port)
     # Whatever would keep a server process from starting is found here, and said in one line.
@@ -70,17 +71,13 @@ def serve(host: str | None, port: int | None) -> None:
         workers=settings.processes,
         log_config=dict(journal.GRANIAN),
         factory=True,
+        stop_s=settings.stop_seconds,
     )
-    interrupted = threading.Event()
+    stopping = Stopping(server, drain_s=settings.drain_seconds)
 
     def prepare() -> None:
-        """Tell Ctrl-C from SIGTERM, and announce the address from beside the server."""
-
-        def interrupt(_number: int, _frame: FrameType | None) -> None:
-            interrupted.set()
-            signal.raise_signal(signal.SIGTERM)
-
-        signal.signal(signal.SIGINT, interrupt)
+        """Take the signals, and announce the address from beside the server."""
+        stopping.listen()
         threading.Thread(
             target=_announce, args=(settings, address, origin, server), daemon=True
         ).start()
@@ -90,7 +87,8 @@ def serve(host: str | None, port: int | None) -> None:
         server.serve(target_loader=load_app)
     except SystemExit:
         raise CommandFailed("a server process ended by itself; the lines above say why") from None
-    if interrupted.is_set():
+    stopping.check()
+    if stopping.by_keyboard:
         raise KeyboardInterrupt
 
 
@@ -99,6 +97,7 @@ def load_app(target: str) -> Callable[..., Any]:
     settings = load_settings()
     journal.start(settings.log_level, settings.log_format)
     journal.guard()
+    become_ready_to_drain()
     watch = Watch(
         most=room_for(settings.connections),
         each=settings.connections_per_address,
@@ -192,6 +191,7 @@ def worker() -> None:
                 # Whoever asks twice does not want to wait for the pass that is running.
                 signal.signal(signal.SIGINT, signal.default_int_handler)
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                end_within(settings.stop_seconds)
         finally:
             sweeper.stop()
     finally:
@@ -209,7 +209,7 @@ def _signals_to_stop() -> socket.socket:
     reading, writing = socket.socketpair()
     writing.setblocking(False)
     signal.set_wakeup_fd(writing.detach())
-    for number in STOPPING:
+    for number in ASKING:
         signal.signal(number, lambda _number, _frame: None)
     return reading
 

@@ -42,10 +42,12 @@ def http_server(
     certificate: tuple[Path, Path] | None = None,
     client_ca: Path | None = None,
     log_config: dict[str, Any] | None = None,
+    stop_s: int | None = None,
 ) -> AbstractServer[Any]:
     """A server of ``target`` whose processes hold at most ``connections`` each.
 
     ``certificate`` is a certificate and its key, ``client_ca`` whoever signs those of clients.
+    Told to stop, a process has ``stop_s`` seconds, or all the time it wants.
     """
     cert, key = certificate or (None, None)
     room = room_for(connections)
@@ -67,6 +69,7 @@ def http_server(
         ),
         backlog=BACKLOG,
         backpressure=room,
+        workers_kill_timeout=stop_s,
         log_level=LogLevels.warning,
         log_dictconfig=log_config,
         factory=factory,

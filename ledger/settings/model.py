@@ -162,6 +162,22 @@ class Settings(BaseSettings):
         allowed="1 to 60",
         doc="The longest time between two looks for what is due, in seconds.",
     )
+    drain_seconds: int = _setting(
+        0,
+        ge=0,
+        le=600,
+        allowed="0 to 600",
+        doc="How long the server goes on answering after it was told to stop, with 503 at /readyz:"
+        " as long as whatever sends requests here may take to look there.",
+    )
+    stop_seconds: int = _setting(
+        30,
+        ge=1,
+        le=3_600,
+        allowed="1 to 3600",
+        doc="How long server and worker may take to finish what is under way once they stop. What"
+        " is not done by then is killed, as a second SIGTERM kills it at once.",
+    )
     export_dir: Path = _setting(
         lambda data: data["data_dir"] / "exports",
         spelt="<data_dir>/exports",
@@ -316,6 +332,8 @@ class Settings(BaseSettings):
         "queue_records",
         "queue_bytes",
         "sweep_seconds",
+        "drain_seconds",
+        "stop_seconds",
         "elsewhere_seconds",
         "require_elsewhere",
         "witness_refresh_seconds",

@@ -1,0 +1,203 @@
+"""Servers that are told to stop, as real processes on both engines."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from cli_world import ORIGIN, Shell, free_port, process
+
+from ledger import keys
+from ledger.records.authoring import author_statement
+from ledger.records.deadline import format_time
+from ledger.settings import load_settings
+from ledger.tlog.note import Signer
+
+PLAN = {
+    "accelerator": "nvidia_h200",
+    "egress_ceiling_bytes": 1_000_000,
+    "gpu_count": 8,
+    "gradient_scope": "none",
+    "optimizer_targets": [],
+    "wall_limit_seconds": 3600,
+    "workload_type": "eval_suite",
+}
+WAIT_S = 120
+CLIENTS = 4
+
+
+@pytest.fixture
+def stoppable(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, database_url: str, tmp_path: Path
+) -> Shell:
+    """A ledger on each engine, with two server processes where it takes two."""
+    monkeypatch.setenv("LEDGER_DATABASE_URL", database_url)
+    monkeypatch.setenv("LEDGER_PORT", str(free_port()))
+    monkeypatch.setenv("LEDGER_LOG_FORMAT", "json")
+    if database_url.startswith("postgresql"):
+        monkeypatch.setenv("LEDGER_PROCESSES", "2")
+    shell.ok("init", "--origin", ORIGIN, "--demo")
+    return shell
+
+
+def _signer(shell: Shell) -> Signer:
+    return keys.read_signer(shell.author("deepseek"))
+
+
+def _statement(signer: Signer, number: int) -> bytes:
+    return author_statement(
+        signer=signer,
+        kind="submitted",
+        schema="job-submitted/1",
+        public=PLAN,
+        made_at=format_time(1_790_000_000),
+        job_id=f"01JD9Z{number:020d}",
+        sealed={"title": "canary"},
+        seed=number.to_bytes(32, "big"),
+    )
+
+
+class Client(threading.Thread):
+    """Posts one statement after another until the server takes no more."""
+
+    def __init__(self, signer: Signer, first: int, enough: threading.Semaphore) -> None:
+        super().__init__()
+        self._signer = signer
+        self._first = first
+        self._enough = enough
+        self.statuses: Counter[int] = Counter()
+        self.cut: list[str] = []
+        self.logged: list[int] = []
+
+    def run(self) -> None:
+        port = load_settings().port
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+        for number in range(self._first, self._first + 100_000):
+            body = _statement(self._signer, number)
+            try:
+                connection.request("POST", "/api/v1/statements", body)
+                answer = connection.getresponse()
+            except (ConnectionError, http.client.RemoteDisconnected):
+                # Nothing came back, and nothing was promised: it was not taken.
+                return
+            try:
+                told = json.loads(answer.read())
+            except (http.client.IncompleteRead, OSError, ValueError) as error:
+                self.cut.append(repr(error))
+                return
+            self.statuses[answer.status] += 1
+            if answer.status == 201:
+                self.logged.append(told["index"])
+                self._enough.release()
+
+
+def _is_gone(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_server_that_is_stopped_under_load_answers_whole_what_it_took(stoppable: Shell) -> None:
+    enough = threading.Semaphore(0)
+    signer = _signer(stoppable)
+    port = load_settings().port
+    clients = [Client(signer, each * 100_000, enough) for each in range(CLIENTS)]
+    with process(["serve"], wait_for="serving ") as (server, _):
+        # A statement that has arrived by half is under way.
+        half = _statement(signer, 9_000_000)
+        with socket.create_connection(("127.0.0.1", port), timeout=WAIT_S) as slow:
+            slow.sendall(_head(len(half)) + half[:100])
+            for each in clients:
+                each.start()
+            for _ in range(5 * CLIENTS):
+                assert enough.acquire(timeout=WAIT_S)
+            server.send_signal(signal.SIGTERM)
+            for each in clients:
+                each.join(WAIT_S)
+            slow.sendall(half[100:])
+            answer = slow.makefile("rb").read()
+        told, _ = server.communicate(timeout=WAIT_S)
+    assert server.returncode == 0, told
+    assert _is_gone(port)
+    assert [each.cut for each in clients if each.cut] == []
+    assert set().union(*(each.statuses for each in clients)) <= {201, 503}
+    status_line, _, rest = answer.partition(b"\r\n")
+    assert status_line in {b"HTTP/1.1 201 Created", b"HTTP/1.1 503 Service Unavailable"}
+    assert json.loads(rest.partition(b"\r\n\r\n")[2])
+    lines = [json.loads(line) for line in told.splitlines()]
+    assert [line for line in lines if line["level"] in {"error", "critical"}] == []
+    kept = sum(len(each.logged) for each in clients) + status_line.endswith(b"Created")
+    # An entry each for the submission and its decision, after the first one of all.
+    size = int(stoppable.ok("status").split("size:")[1].split()[0])
+    assert size >= 1 + 2 * kept
+    assert all(index < size for each in clients for index in each.logged)
+    assert stoppable.ok("fsck", "--quick").startswith("sound: ")
+
+
+def test_a_server_that_drains_says_so_and_goes_on_answering_until_it_is_asked_twice(
+    stoppable: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGER_DRAIN_SECONDS", "600")
+    monkeypatch.setenv("LEDGER_STOP_SECONDS", "600")
+    port = load_settings().port
+    with process(["serve"], wait_for="serving ") as (server, _):
+        assert _ask(port, "/readyz") == (200, b"ready\n")
+        server.send_signal(signal.SIGTERM)
+        while (refused := _ask(port, "/readyz"))[0] != 503:
+            assert refused[0] == 200
+        assert json.loads(refused[1])["detail"] == "server: it is being stopped"
+        assert _ask(port, "/healthz") == (200, b"ok\n")
+        assert _ask(port, "/log/checkpoint")[0] == 200
+        # Nothing is under way: the second signal ends it, however long it may still drain.
+        server.send_signal(signal.SIGTERM)
+        told, _ = server.communicate(timeout=WAIT_S)
+    assert server.returncode in {0, 2}, told
+    assert _is_gone(port)
+    assert stoppable("publish-due").status == 0
+
+
+def test_a_client_that_never_ends_its_request_does_not_keep_a_server(
+    stoppable: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGER_STOP_SECONDS", "1")
+    port = load_settings().port
+    with (
+        process(["serve"], wait_for="serving ") as (server, _),
+        socket.create_connection(("127.0.0.1", port), timeout=WAIT_S) as slow,
+    ):
+        slow.sendall(_head(9) + b"{")
+        # Whoever answers this has taken what came before it.
+        assert _ask(port, "/healthz")[0] == 200
+        server.send_signal(signal.SIGTERM)
+        told, _ = server.communicate(timeout=WAIT_S)
+    assert server.returncode == 2, told
+    assert "LEDGER_STOP_SECONDS" in told
+    assert stoppable("publish-due").status == 0
+
+
+def _head(length: int) -> bytes:
+    return b"POST /api/v1/statements HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % length
+
+
+def _ask(port: int, path: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+    try:
+        connection.request("GET", path, headers={"Connection": "close"})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_stops_with_its_loops(stoppable: Shell, number: int) -> None:
+    with process(["worker"], wait_for="opening what is due") as (worker, heard):
+        assert json.loads(heard.splitlines()[-1])["logger"] == "ledger"
+        os.kill(worker.pid, number)
+        told, _ = worker.communicate(timeout=WAIT_S)
+    assert worker.returncode == (0 if number == signal.SIGTERM else 130)
+    assert all(json.loads(line) for line in told.splitlines())
