@@ -7,18 +7,24 @@ Three ledgers are fed the same statements, each in rounds that alternate:
 ``no signatures``  from the posted bytes to the receipt: parsing, commitment, charter, encryption
                    of the opening, all of the above and the proof; all but the author's signature
 ``everything``     the same with the author's signature
+
+Others' logs are fed records of 600 bytes in the same rounds (``peers``), and a plain table the very
+statements (``yardstick``).
 """
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import product
 from statistics import median
 from typing import Final, Literal
 
 from benchmarks import syncs
 from benchmarks.figures import Bar, Beside, Figure
 from benchmarks.history import Clerk
+from benchmarks.peers import AicsWriter, Peer, Pymerkle, absent, record, times
+from benchmarks.pgbench import PgBench
 from benchmarks.places import CannotMeasure, Places
 from benchmarks.progress import say
 from benchmarks.scale import Scale
@@ -31,7 +37,14 @@ CLIENTS: Final = 64
 BATCH: Final = 1_000
 Level = Literal["sequenced", "no signatures", "everything"]
 LEVELS: Final[tuple[Level, ...]] = ("sequenced", "no signatures", "everything")
-BARS: Final = {"no signatures": Bar(15_000), "everything": Bar(8_000)}
+CLIENTS_BAR: Final = Bar(50_000)
+SINGLE_TIMES: Final = {Pymerkle: 4.0, AicsWriter: 8.0}
+BATCHED_TIMES: Final = 1.1
+PGBENCH_TIMES: Final = 1.2
+HELD: Final[tuple[Level, ...]] = ("sequenced", "no signatures")
+"""What is held against others, who verify no signature either, and no statement."""
+SLOW: Final = 5
+"""A log that writes several files for each record is given so many times fewer of them."""
 WAYS: Final = ("1 client", f"{CLIENTS} clients", f"batches of {BATCH:,}")
 KINDS: Final = ("submissions", "run events")
 _ENTRIES_EACH: Final = {"submissions": 2, "run events": 1}
@@ -41,7 +54,9 @@ Key = tuple[str, str, str]
 PLAIN: Final = "plain"
 
 
-def measure(places: Places, scale: Scale) -> Iterator[Figure]:
+def measure(
+    places: Places, scale: Scale, *, rivals: Sequence[type[Peer]] = (Pymerkle, AicsWriter)
+) -> Iterator[Figure]:
     """The figures of this section."""
     with ExitStack() as stack:
         ledgers: dict[Level, Ledger] = {}
@@ -53,10 +68,15 @@ def measure(places: Places, scale: Scale) -> Iterator[Figure]:
         table = _yardstick(places)
         stack.callback(table.close)
         rounds = _Rounds(ledgers, table)
+        rounds.others = [
+            stack.enter_context(other(places.room(f"append-{other.tool}"))) for other in rivals
+        ]
+        rounds.pgbench = _pgbench(places)
         for number in range(scale.rounds):
             say(f"{SECTION}: round {number + 1} of {scale.rounds}")
             rounds.run(number, scale)
     yield from _figures(rounds)
+    yield from _held_against(rounds)
     yield from syncs.measure(places, scale)
 
 
@@ -68,6 +88,10 @@ class _Rounds:
         self._table = table
         self.taken: dict[Key, list[float]] = {}
         self.statement_bytes: dict[str, int] = {}
+        self.others: list[Peer] = []
+        self.pgbench: PgBench | None = None
+        self.beside: dict[tuple[str, str], list[float]] = {}
+        """Rates of others, by way and name."""
 
     def run(self, number: int, scale: Scale) -> None:
         """Append the same new statements to each ledger and to the table, in turn."""
@@ -84,6 +108,21 @@ class _Rounds:
                     seconds = _append(self._ledgers[level], level, way, bodies)
                     self._note((way, kind, level), count / seconds)
                 self._note((way, kind, PLAIN), count / _insert(self._table, way, bodies))
+            self._measure_others(way, [record(body) for body in bodies])
+
+    def _measure_others(self, way: str, rows: Sequence[bytes]) -> None:
+        found = self.beside
+        for other in self.others:
+            if not other.missing and way == WAYS[0]:
+                some = rows[:: SLOW if isinstance(other, AicsWriter) else 1]
+                rate = len(some) / other.append(some)
+                found.setdefault((way, other.name), []).append(rate)
+            if not other.missing and way == WAYS[2] and not isinstance(other, AicsWriter):
+                rate = len(rows) / other.append(rows, at_once=BATCH)
+                found.setdefault((way, other.name), []).append(rate)
+        if self.pgbench is not None and not self.pgbench.missing and way == WAYS[1]:
+            rate = self.pgbench.insert(len(rows))
+            found.setdefault((way, self.pgbench.name), []).append(rate)
 
     def _note(self, key: Key, rate: float) -> None:
         self.taken.setdefault(key, []).append(rate)
@@ -181,7 +220,7 @@ def _figures(rounds: _Rounds) -> Iterator[Figure]:
                     what=f"{way}, {kind}, {level}",
                     unit="/s",
                     rounds=rates,
-                    bar=BARS.get(level) if way == WAYS[1] else None,
+                    bar=CLIENTS_BAR if way == WAYS[1] and level in HELD else None,
                     beside=Beside(plain, tuple(rounds.taken[way, kind, PLAIN])),
                     note=f"{entries:,.0f} entries/s" if kind == "submissions" else "",
                     more={
@@ -189,3 +228,30 @@ def _figures(rounds: _Rounds) -> Iterator[Figure]:
                         "statement_bytes": rounds.statement_bytes[kind],
                     },
                 )
+
+
+def _held_against(rounds: _Rounds) -> Iterator[Figure]:
+    """Ours as multiples of others', each with its bar."""
+    wanted: list[tuple[str, Peer | PgBench, float, str]] = []
+    for other in rounds.others:
+        [single] = (bar for kind, bar in SINGLE_TIMES.items() if isinstance(other, kind))
+        wanted.append((WAYS[0], other, single, "one by one"))
+        if isinstance(other, Pymerkle):
+            wanted.append((WAYS[2], other, BATCHED_TIMES, "append_entries"))
+    if rounds.pgbench is not None:
+        wanted.append((WAYS[1], rounds.pgbench, PGBENCH_TIMES, "plain INSERTs"))
+    for way, rival, bar, how in wanted:
+        for kind, level in product(KINDS, HELD):
+            what = f"{way}, {kind}, {level}: times {rival.name}, {how}"
+            if rival.missing:
+                yield absent(SECTION, what, bar, rival.missing)
+            else:
+                ours, theirs = rounds.taken[way, kind, level], rounds.beside[way, rival.name]
+                yield times(SECTION, what, bar, ours=ours, theirs=theirs, unit="/s")
+
+
+def _pgbench(places: Places) -> PgBench | None:
+    url = places.empty_database("pgbench")
+    if url is None:
+        return None
+    return PgBench(url, places.room("pgbench"), record(b"a plain row"))
