@@ -40,7 +40,8 @@ class Worker:
 
     ``nightly`` is run at ``nightly_at``, a time of day in UTC as ``03:00``, and ``beside`` with
     every sweep: both in threads of their own, so that no deadline waits for them. What they raise
-    is logged, and they are run again when their time comes.
+    is logged, and they are run again when their time comes. ``passed`` is told of every sweep that
+    looked at all that is due.
     """
 
     def __init__(
@@ -52,7 +53,9 @@ class Worker:
         nightly: Work | None = None,
         nightly_at: str | None = None,
         beside: Work | None = None,
+        passed: Callable[[], None] | None = None,
     ) -> None:
+        self._passed = passed
         self._beside = beside
         self._is_beside = threading.Lock()
         self._nightly = nightly
@@ -103,6 +106,8 @@ class Worker:
             self._last_pass = monotonic()
             try:
                 swept = self._embargo.open_due()
+                if self._passed is not None:
+                    self._passed()
                 if swept.opened or swept.failed:
                     log.info("opened %d entries, %d failed", swept.opened, len(swept.failed))
             except LedgerError as error:

@@ -150,6 +150,7 @@ def _own_house() -> Iterator[House]:
         nightly=bulk.make,
         nightly_at=settings.export_at,
         beside=bulk.log_manifests,
+        passed=ledger.passed,
     )
     try:
         if settings.runs_inline_worker:

@@ -18,6 +18,7 @@ from ledger.assembly.standard import begin_with, read_standard, witnessing_of
 from ledger.embargo import Embargo
 from ledger.errors import LogUnavailable, NotFound
 from ledger.intake import Intake
+from ledger.metering.tasks import FOLDER as TASKS
 from ledger.quota import Quota
 from ledger.reader import Reader
 from ledger.sequencer.sequencer import Sequencer
@@ -86,6 +87,8 @@ class Ledger:
                     token=settings.metrics,
                     clock=clock,
                     mark=SignerMemory(settings.key_dir / keys.SIGNER_MEMORY).mark,
+                    disks={"data": settings.data_dir, "keys": settings.key_dir},
+                    tasks=settings.data_dir / "metrics" / TASKS,
                 )
             if writer:
                 self._writing = _Writing(self, verify_signatures=verify_signatures, authors=authors)
@@ -124,6 +127,11 @@ class Ledger:
     def bulk_dir(self) -> Path:
         """Where bulk files are made and served from."""
         return self.settings.export_dir
+
+    def passed(self) -> None:
+        """Count that a worker has looked for what is due."""
+        if self.metrics is not None:
+            self.metrics.passed()
 
     def check_ready(self) -> None:
         """Raise NotReady where this process should get no requests; see ``readiness``."""
@@ -207,7 +215,9 @@ class _Writing:
             queue_records=ledger.settings.queue_records,
             queue_bytes=ledger.settings.queue_bytes,
             sealed_weights=lambda reads, index: sealed_weights(reads, vault, index),
-            watch=Counting(ledger.metrics.board) if ledger.metrics is not None else None,
+            watch=Counting(ledger.metrics.board, most=ledger.settings.queue_records)
+            if ledger.metrics is not None
+            else None,
         )
         self.intake = Intake(
             ledger.store, vault, verify_signatures=verify_signatures, authors=authors

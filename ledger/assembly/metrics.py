@@ -6,7 +6,9 @@ of what one lab has just sealed.
 """
 
 import hmac
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +16,7 @@ from ledger import keys
 from ledger.errors import LedgerError, SettingsError
 from ledger.metering import Board, families
 from ledger.metering.exposition import Sample, expose, expose_gauge
+from ledger.metering.tasks import TASKS, last
 from ledger.reader import Reader
 from ledger.records.deadline import parse_time
 from ledger.sequencer.stopped import StopMark
@@ -36,8 +39,13 @@ class Metrics:
         token: Path,
         clock: Callable[[], int],
         mark: StopMark | None = None,
+        disks: Mapping[str, Path] | None = None,
+        tasks: Path | None = None,
     ) -> None:
-        """Begin to count. Raises SettingsError for a token that is too short, KeyFileError."""
+        """Begin to count. Raises SettingsError for a token that is too short, KeyFileError.
+
+        ``disks`` names the folders whose free space is told, ``tasks`` is where tasks are noted.
+        """
         self._expected = SCHEME + keys.read_secret(token).encode("ascii")
         if len(self._expected) < len(SCHEME) + SHORTEST_TOKEN:
             raise SettingsError(
@@ -47,7 +55,10 @@ class Metrics:
         self._reader = reader
         self._clock = clock
         self._mark = mark
+        self._disks = disks or {}
+        self._tasks = tasks
         self.board = Board(folder)
+        self.board.set(families.PROCESSES, 1)
 
     def close(self) -> None:
         """Stop counting."""
@@ -63,7 +74,41 @@ class Metrics:
             looked_up = "".join(self._looked_up())
         except LedgerError:
             looked_up = expose_gauge("ledger_database_up", _UP, [({}, 0)])
-        return expose(self.board.families, self.board.totals()) + looked_up
+        beside = "".join((*self._space(), *self._done()))
+        return expose(self.board.families, self.board.totals()) + beside + looked_up
+
+    def passed(self) -> None:
+        """A worker has looked for what is due."""
+        self.board.set(families.PASS, self._clock())
+
+    def _space(self) -> Iterator[str]:
+        found: dict[str, tuple[int, int]] = {}
+        for name, folder in self._disks.items():
+            with suppress(OSError):
+                usage = shutil.disk_usage(folder)
+                found[name] = (usage.free, usage.total)
+        for place, (name, meaning) in enumerate(_DISK):
+            told: list[Sample] = [({"folder": each}, size[place]) for each, size in found.items()]
+            yield expose_gauge(name, meaning, told)
+
+    def _done(self) -> Iterator[str]:
+        folder = self._tasks
+        known = {each: last(folder, each) for each in TASKS} if folder is not None else {}
+        ended = {task: done for task, done in known.items() if done is not None}
+        yield expose_gauge(
+            "ledger_task_success_timestamp_seconds",
+            "When a task last ended well, Unix time; absent before it ever did.",
+            [
+                ({"task": task}, done.succeeded_at)
+                for task, done in ended.items()
+                if done.succeeded_at is not None
+            ],
+        )
+        yield expose_gauge(
+            "ledger_task_failed",
+            "1 where a task's last run failed or found damage, 0 where it ended well.",
+            [({"task": task}, int(done.failed)) for task, done in ended.items()],
+        )
 
     def _looked_up(self) -> Iterator[str]:
         now = self._clock()
@@ -128,13 +173,26 @@ class Metrics:
 class Counting:
     """What the sequencer tells of its queue and its batches, on a board."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, *, most: int) -> None:
         self._board = board
+        board.set(families.QUEUE_LIMIT, most)
 
     def queued(self, records: int, size: int) -> None:
         """So many works of so many bytes wait now."""
         self._board.set(families.QUEUE_RECORDS, records)
         self._board.set(families.QUEUE_BYTES, size)
+
+    def failed(self) -> None:
+        """Nothing of a batch was acknowledged."""
+        self._board.add(families.BATCHES_FAILED)
+
+    def stopped(self) -> None:
+        """The writer takes nothing any more."""
+        self._board.set(families.WRITERS_STOPPED, 1)
+
+    def held(self) -> None:
+        """A counter of egress was not what was read."""
+        self._board.add(families.EGRESS_HELD)
 
     def logged(self, records: int, waited_s: list[float], *, refused: int) -> None:
         """A batch is done: how long each caller waited, and how many debits were refused."""
@@ -145,4 +203,8 @@ class Counting:
             self._board.add(families.EGRESS_REFUSED)
 
 
+_DISK: Final = (
+    ("ledger_disk_free_bytes", "Bytes that can still be written where a folder lies."),
+    ("ledger_disk_size_bytes", "Bytes that there are where a folder lies."),
+)
 _UP: Final = "1 where the database answers, 0 where it does not."

@@ -18,6 +18,7 @@ from ledger.cli.common import (
     CommandFailed,
     Disproved,
     Progress,
+    noted,
     open_store,
     require_database,
     settings_with_log,
@@ -52,6 +53,11 @@ def backup_command(folder: Path) -> None:
             "on PostgreSQL pg_dump and pg_basebackup make backups; README.md says how"
         )
     require_database(settings)
+    with noted(settings, "backup"):
+        _back_up(settings, folder)
+
+
+def _back_up(settings: Settings, folder: Path) -> None:
     # Before the copy is made: what the signer has signed by now, the database had before.
     remembered = recall(settings)
     with _appearing(folder.absolute()) as made:

@@ -6,7 +6,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,8 +14,9 @@ import click
 import msgspec
 
 from ledger import journal, keys
-from ledger.assembly import Ledger
+from ledger.assembly import Ledger, system_clock
 from ledger.errors import LedgerError, NotFound
+from ledger.metering.tasks import FOLDER, noting
 from ledger.records.wire import convert
 from ledger.settings import Settings, load_settings
 from ledger.storage.store import Store
@@ -55,6 +56,13 @@ def start_log(level: str) -> None:
             journal.start(level, form)
         case other:
             raise CommandFailed(f"{LOG_FORMAT} is plain or json, not {other[:40]!a}")
+
+
+def noted(settings: Settings, task: str) -> AbstractContextManager[None]:
+    """Keep how a task ends for whoever scrapes /metrics, where somebody does."""
+    if settings.metrics is None:
+        return nullcontext()
+    return noting(settings.data_dir / "metrics" / FOLDER, task, now=system_clock())
 
 
 def say(text: str) -> None:

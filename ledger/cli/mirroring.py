@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ledger.cli.asking import site_of
-from ledger.cli.common import open_for_reading, settings_with_log
+from ledger.cli.common import noted, open_for_reading, settings_with_log
 from ledger.cli.pulling import Shown, keep_copy, serve
 from ledger.exports import sets
 from ledger.mirrors import Bucket, Folder, Target, mirror
@@ -122,7 +122,7 @@ def _push(target: Target, *, compares: bool) -> None:
     ledger = open_for_reading(settings)
     shown = Shown()
     try:
-        with site_of(ledger) as site:
+        with noted(settings, "mirror"), site_of(ledger) as site:
             made = mirror(
                 ledger.store,
                 site,

@@ -10,6 +10,7 @@ from ledger.assembly import system_clock
 from ledger.cli.common import (
     CommandFailed,
     Progress,
+    noted,
     open_store,
     require_database,
     settings_with_log,
@@ -53,6 +54,18 @@ def fsck(context: click.Context, *, second_opinion: bool, quick: bool, moment: s
     wrong, with 2 where it could not check.
     """
     settings = settings_with_log()
+    with noted(settings, "fsck"):
+        _fsck(context, settings, second_opinion=second_opinion, quick=quick, moment=moment)
+
+
+def _fsck(
+    context: click.Context,
+    settings: Settings,
+    *,
+    second_opinion: bool,
+    quick: bool,
+    moment: str | None,
+) -> None:
     now = system_clock() if moment is None else _time("--now", moment)
     # Before the database is read: what the signer has signed by now, the database had before.
     remembered = recall(settings)

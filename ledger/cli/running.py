@@ -176,6 +176,7 @@ def worker() -> None:
             nightly=bulk.make,
             nightly_at=settings.export_at,
             beside=bulk.log_manifests,
+            passed=ledger.passed,
         )
         signals = _signals_to_stop()
         journal.guard()

@@ -33,10 +33,13 @@ class Board:
         """Begin to count. Raises LogUnavailable where the files cannot be made."""
         self._starts: dict[tuple[str, tuple[str, ...]], int] = {}
         self._gauges: set[int] = set()
+        self._latest: set[int] = set()
         length = 0
         for family in families:
             for labels in family.series():
-                if family.kind is Kind.GAUGE:
+                if family.latest:
+                    self._latest.add(length)
+                elif family.kind is Kind.GAUGE:
                     self._gauges.add(length)
                 self._starts[family.name, labels] = length
                 length += family.width
@@ -93,7 +96,7 @@ class Board:
         with self._alone():
             self._bury()
             found = [_read(path, self._bytes) for path in self._folder.glob("*.counts")]
-        sums = [sum(column) for column in zip(*found, strict=True)]
+        sums = self._together(found)
         widths = {family.name: family.width for family in self.families}
         return {
             (name, labels): sums[start : start + widths[name]]
@@ -105,10 +108,8 @@ class Board:
         dead = [path for path in self._folder.glob("*-*.counts") if not _is_locked(path)]
         if not dead:
             return
-        sums = _read(self._folder / GONE, self._bytes)
-        for path in dead:
-            counted = _read(path, self._bytes)
-            sums = [a + b for a, b in zip(sums, counted, strict=True)]
+        gone = [self._folder / GONE, *dead]
+        sums = self._together([_read(path, self._bytes) for path in gone])
         for gauge in self._gauges:
             sums[gauge] = 0
         new = self._folder / f"{GONE}.new"
@@ -116,6 +117,13 @@ class Board:
         new.replace(self._folder / GONE)
         for path in dead:
             path.unlink()
+
+    def _together(self, counted: Sequence[Sequence[float]]) -> list[float]:
+        """The numbers of several processes as one."""
+        return [
+            max(column) if place in self._latest else sum(column)
+            for place, column in enumerate(zip(*counted, strict=True))
+        ]
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -20,6 +20,8 @@ class Family:
     """Numbers of one name. ``labels`` maps each label to every value that it can have.
 
     ``buckets`` are a histogram's upper bounds, rising; the one without a bound is not among them.
+    Of processes each has its own number, and they are added up; of a gauge that is ``latest`` the
+    largest counts, and it outlives its process.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Family:
     meaning: str
     labels: tuple[tuple[str, tuple[str, ...]], ...] = ()
     buckets: tuple[float, ...] = ()
+    latest: bool = False
 
     def series(self) -> list[tuple[str, ...]]:
         """The values of the labels of each series, in order."""
@@ -55,6 +58,29 @@ QUEUE_RECORDS: Final = Family(
 )
 QUEUE_BYTES: Final = Family(
     "ledger_queue_bytes", Kind.GAUGE, "Bytes of the statements that wait to be sequenced."
+)
+QUEUE_LIMIT: Final = Family(
+    "ledger_queue_limit_records", Kind.GAUGE, "Statements that may wait before the answer is 503."
+)
+PROCESSES: Final = Family(
+    "ledger_processes", Kind.GAUGE, "Processes that have the log open for writing."
+)
+WRITERS_STOPPED: Final = Family(
+    "ledger_writers_stopped", Kind.GAUGE, "Processes whose writer takes nothing any more."
+)
+BATCHES_FAILED: Final = Family(
+    "ledger_batches_failed_total", Kind.COUNTER, "Batches of which nothing was acknowledged."
+)
+EGRESS_HELD: Final = Family(
+    "ledger_egress_held_total",
+    Kind.COUNTER,
+    "Batches from which nothing left, as a counter of egress was not what was read.",
+)
+PASS: Final = Family(
+    "ledger_worker_pass_timestamp_seconds",
+    Kind.GAUGE,
+    "When a worker last ended a look for what is due, Unix time.",
+    latest=True,
 )
 BATCH: Final = Family(
     "ledger_batch_records",
@@ -85,5 +111,6 @@ LATENCY: Final = Family(
     buckets=_SECONDS,
 )
 FAMILIES: Final[Sequence[Family]] = (
-    QUEUE_RECORDS, QUEUE_BYTES, BATCH, PROOF, EGRESS_REFUSED, REQUESTS, LATENCY,
+    QUEUE_RECORDS, QUEUE_BYTES, QUEUE_LIMIT, PROCESSES, WRITERS_STOPPED, BATCH, BATCHES_FAILED,
+    PROOF, EGRESS_REFUSED, EGRESS_HELD, PASS, REQUESTS, LATENCY,
 )  # fmt: skip

@@ -91,6 +91,15 @@ class Watch(Protocol):
     def logged(self, records: int, waited_s: list[float], *, refused: int) -> None:
         """A batch is done: how long each caller waited, and how many debits were refused."""
 
+    def failed(self) -> None:
+        """Nothing of a batch was acknowledged."""
+
+    def stopped(self) -> None:
+        """The writer takes nothing any more."""
+
+    def held(self) -> None:
+        """A counter of egress was not what was read."""
+
 
 class Sequencer:
     """The writer of one log in this process. ``start`` before the first ``submit``."""
@@ -154,6 +163,8 @@ class Sequencer:
         same.
         """
         self._queue.close(found)
+        if self._watch is not None:
+            self._watch.stopped()
         self._signer.stop(found)
 
     def submit(self, works: Sequence[Work], *, callers: int = 1) -> Ticket[Logged]:
@@ -171,22 +182,34 @@ class Sequencer:
             except ForkRefused as error:
                 log.critical("the writer stops: %s", error, extra=_about(tickets))
                 self._queue.close(error)
-                _fail(tickets, error)
+                if self._watch is not None:
+                    self._watch.stopped()
+                self._fail(tickets, error)
             except LogUnavailable as error:
                 log.error("a batch was not logged: %s", error, extra=_about(tickets))  # noqa: TRY400 - the message says it all
-                _fail(tickets, error)
+                self._fail(tickets, error)
             except LedgerError as error:
                 # Nobody's statement is at fault: each was placed, or refused, by itself.
                 log.error("the stored log contradicts itself: %s", error, extra=_about(tickets))  # noqa: TRY400 - as above
-                _fail(tickets, LogUnavailable(f"the stored log contradicts itself: {error}"))
+                self._fail(tickets, LogUnavailable(f"the stored log contradicts itself: {error}"))
             except Exception as error:  # noqa: BLE001 - the thread must outlive whatever a batch does to it
                 # Neither the error's text nor its traceback: a statement's parameters stand in
                 # them, and those may hold an opening.
                 log.error("a batch was not stored: %s", type(error).__name__, extra=_about(tickets))  # noqa: TRY400 - as said
-                _fail(
+                self._fail(
                     tickets,
                     LogUnavailable("the database refuses: nothing is promised, send it again"),
                 )
+
+    def _fail(self, tickets: Sequence[Ticket[Logged]], error: LogUnavailable) -> None:
+        if self._watch is not None:
+            self._watch.failed()
+        _fail(tickets, error)
+
+    def _hold(self) -> None:
+        log.critical("a counter of egress is not what was read: run `ledger fsck`")
+        if self._watch is not None:
+            self._watch.held()
 
     def _sequence(self, tickets: Sequence[Ticket[Logged]]) -> None:
         works = [work for ticket in tickets for work in ticket.works]
@@ -232,7 +255,7 @@ class Sequencer:
                 # looked, and the batch's other works are not to wait for that.
                 if held:
                     raise
-                log.critical("a counter of egress is not what was read: run `ledger fsck`")
+                self._hold()
                 held = True
                 continue
             except OutcomeUnknown:
