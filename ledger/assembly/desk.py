@@ -168,7 +168,8 @@ class Desk:
             REQUEST.set(named(request for *_, request in group))
             checked = [self._check(body) for body, *_ in group]
             proposals = [each for each in checked if isinstance(each, Proposal)]
-            ticket = self._sequencer.submit(proposals) if proposals else None
+            count = len(proposals)
+            ticket = self._sequencer.submit(proposals, callers=count) if count else None
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers hear of it
             _settle(group, [error] * len(group))
             return

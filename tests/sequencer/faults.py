@@ -94,9 +94,10 @@ def fault(  # noqa: C901 - one case a step
                 written: list[object] = []
                 real = getattr(writer, method)
 
-                def note(self: object, given: object) -> None:
-                    real(self, given)
+                def note(self: object, given: object) -> Any:
+                    made = real(self, given)
                     written.append(given)
+                    return made
 
                 patch.setattr(writer, method, note)
                 patch.setattr(

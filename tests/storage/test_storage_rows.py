@@ -179,10 +179,18 @@ def test_what_sqlite_promises_is_in_force_on_every_connection(
         raise ZeroDivisionError
     with pytest.raises(StorageFailed), ledger.store.publishing() as publishing:
         publishing._driver.run("SELECT nothing")
+    with ledger.store.publishing() as publishing:
+        assert publishing._driver.fetch("PRAGMA synchronous") == [(1,)]
     with monkeypatch.context() as patch:
         patch.setattr(Driver, "run", _no_way_back(Driver.run))
-        with pytest.raises(StorageFailed), ledger.store.publishing():
+        # What publishes waits for no disk; nothing is appended on what stayed so.
+        with pytest.raises(StorageFailed), ledger.store.append():
             pass
+    for _ in range(2):
+        with ledger.store.append() as appending:
+            assert appending._driver.fetch("PRAGMA synchronous") == [(2,)]
+        with ledger.store.publishing() as publishing:
+            assert publishing._driver.fetch("PRAGMA synchronous") == [(1,)]
     connections = [ledger.store.engine.connect() for _ in range(4)]
     for connection in connections:
         found = {
@@ -316,9 +324,9 @@ class _facts_of_writes:  # noqa: N801 - a context manager, used like a function
         self._facts, self._of, self._write = facts, Appending, Appending.write
 
     def __enter__(self) -> None:
-        def keep(appending: Any, batch: Any) -> None:
+        def keep(appending: Any, batch: Any) -> Any:
             self._facts.extend(batch.facts)
-            self._write(appending, batch)
+            return self._write(appending, batch)
 
         self._of.write = keep  # type: ignore[assignment,method-assign]
 
