@@ -136,7 +136,9 @@ class Ledger:
     def check_ready(self) -> None:
         """Raise NotReady where this process should get no requests; see ``readiness``."""
         writer = self._writing.sequencer if self._writing else None
-        check_ready(self.store, writer, now=self.clock())
+        file = self.settings.sqlite_file
+        folders = [self.settings.key_dir, *([file.parent] if file is not None else [])]
+        check_ready(self.store, writer, now=self.clock(), folders=folders)
 
     def signals_at(self, size: int) -> SignalsFound | None:
         """The questions that count at a tree size; see ``Questions.at``."""

@@ -4,7 +4,10 @@ It changes nothing and signs nothing, and what it says is fit for everybody: it 
 is not as it must be, never an address, a path or what the database said.
 """
 
+import os
 import threading
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from ledger.errors import LedgerError, NotReady
@@ -15,12 +18,18 @@ STOPPING: Final = threading.Event()
 """Set once this process is being stopped: it answers what comes, and wants no more of it."""
 UNSIGNED_S: Final = 10
 """How long entries may be stored before their checkpoint is: a batch is signed in milliseconds."""
+UNSTORED_S: Final = 10
+"""How long a batch that could not be stored keeps requests away: then one may try again."""
+LEAST_FREE_BYTES: Final = 1_000_000
 
 
-def check_ready(store: Store, writer: Sequencer | None, *, now: int) -> None:
-    """Look at database, schema, writer and newest checkpoint; ``now`` is in Unix seconds.
+def check_ready(
+    store: Store, writer: Sequencer | None, *, now: int, folders: Iterable[Path] = ()
+) -> None:
+    """Look at database, schema, disk, writer and newest checkpoint; ``now`` is in Unix seconds.
 
-    ``writer`` is None where this process only reads. Raises NotReady, which says what failed first.
+    ``folders`` are those which a writer writes to; ``writer`` is None where this process only
+    reads. Raises NotReady, which says what failed first.
     """
     if STOPPING.is_set():
         raise NotReady("server: it is being stopped")
@@ -35,12 +44,32 @@ def check_ready(store: Store, writer: Sequencer | None, *, now: int) -> None:
             head, newest = reads.head(), reads.newest_checkpoint()
     except LedgerError:
         raise NotReady("database: it cannot be read") from None
-    if writer is not None and (found := writer.second_history()) is not None:
-        raise NotReady(f"writer: stopped: {found}")
-    if writer is not None and not writer.is_alive:
-        raise NotReady("writer: it has stopped and takes no statements; the server's log says why")
+    if writer is not None:
+        _check_writer(writer, folders, now=now)
     signed = newest.size if newest is not None else 0
     if signed < head.size and now - head.logged_at > UNSIGNED_S:
         raise NotReady(
             f"checkpoint: the newest signed one is of size {signed}, the log holds {head.size}"
         )
+
+
+def _check_writer(writer: Sequencer, folders: Iterable[Path], *, now: int) -> None:
+    if (found := writer.second_history()) is not None:
+        raise NotReady(f"writer: stopped: {found}")
+    if not writer.is_alive:
+        raise NotReady("writer: it has stopped and takes no statements; the server's log says why")
+    for folder in folders:
+        _check_disk(folder)
+    if writer.failed_at is not None and now - writer.failed_at <= UNSTORED_S:
+        raise NotReady("writer: the last batch could not be stored; the server's log says why")
+
+
+def _check_disk(folder: Path) -> None:
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        raise NotReady("disk: it cannot be looked at") from None
+    if disk.f_flag & os.ST_RDONLY:
+        raise NotReady("disk: it is read-only")
+    if disk.f_bavail * disk.f_frsize < LEAST_FREE_BYTES:
+        raise NotReady("disk: it is full")

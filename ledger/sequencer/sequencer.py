@@ -124,6 +124,9 @@ class Sequencer:
             told=watch.queued if watch is not None else None,
         )
         self._drafting = Drafting(signer.origin, clock=clock, sealed_weights=sealed_weights)
+        self._clock = clock
+        self.failed_at: int | None = None
+        """When the last batch could not be stored or signed; None once another one was."""
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
 
     @property
@@ -187,6 +190,7 @@ class Sequencer:
                 self._fail(tickets, error)
             except LogUnavailable as error:
                 log.error("a batch was not logged: %s", error, extra=_about(tickets))  # noqa: TRY400 - the message says it all
+                self.failed_at = self._clock()
                 self._fail(tickets, error)
             except LedgerError as error:
                 # Nobody's statement is at fault: each was placed, or refused, by itself.
@@ -196,6 +200,7 @@ class Sequencer:
                 # Neither the error's text nor its traceback: a statement's parameters stand in
                 # them, and those may hold an opening.
                 log.error("a batch was not stored: %s", type(error).__name__, extra=_about(tickets))  # noqa: TRY400 - as said
+                self.failed_at = self._clock()
                 self._fail(
                     tickets,
                     LogUnavailable("the database refuses: nothing is promised, send it again"),
@@ -222,6 +227,7 @@ class Sequencer:
             else:
                 signed = self._sign(pen, laid.extension, laid.batch)
                 batch = SignedBatch(laid.extension, laid.batch.entries, signed)
+        self.failed_at = None
         results = [_logged(placed, batch) for placed in laid.placed]
         if self._watch is not None:
             now = monotonic()

@@ -51,8 +51,10 @@ class Crowd:
         """Answers that no crash explains: one line each."""
         self.lost = 0
         """Statements that were posted and never answered, each posted again since."""
+        self.later = 0
+        """Answers that told a client to come back later, and when."""
         self._changed = threading.Condition()
-        self._statements = [_statements(f"{series}-{n}") for n in range(count)]
+        self._statements = [statements(f"{series}-{n}") for n in range(count)]
         self._pending: list[Said | None] = [None] * count
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
@@ -86,6 +88,34 @@ class Crowd:
                 self._changed.wait(LOOK_EVERY_S)
         return not self.refused
 
+    def wait_for_later(self, count: int, alive: Callable[[], bool]) -> bool:
+        """Wait until ``count`` answers in all said to come back later; whether they did in time."""
+        give_up = time.monotonic() + PATIENCE_S
+        with self._changed:
+            while self.later < count and not self.refused:
+                if not alive() or time.monotonic() > give_up:
+                    return False
+                self._changed.wait(LOOK_EVERY_S)
+        return not self.refused
+
+    def come_later(self) -> None:
+        """Count an answer that told a client to come back later."""
+        with self._changed:
+            self.later += 1
+            self._changed.notify_all()
+
+    def refuse(self, how: str) -> None:
+        """Note an answer that nothing explains."""
+        with self._changed:
+            self.refused.append(how)
+            self._changed.notify_all()
+
+    def keep(self, kept: Kept) -> None:
+        """Keep what was acknowledged."""
+        with self._changed:
+            self.kept.append(kept)
+            self._changed.notify_all()
+
     def _post_all(self, number: int, port: int) -> None:
         connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PATIENCE_S)
         while not self._stop.is_set():
@@ -101,7 +131,8 @@ class Crowd:
                     self.lost += 1
                 self._stop.wait(AGAIN_S)
                 continue
-            if answer.status in LATER:
+            if answer.status in LATER and answer.headers["retry-after"] is not None:
+                self.come_later()
                 self._stop.wait(AGAIN_S)
                 continue
             self._pending[number] = None
@@ -109,18 +140,14 @@ class Crowd:
         connection.close()
 
     def _keep(self, said: Said, status: int, text: bytes) -> None:
-        with self._changed:
-            if status in TAKEN:
-                answer = json.loads(text)
-                self.kept.append(
-                    Kept(answer["index"], answer["kind"], said.job_id, answer["receipt"])
-                )
-            else:
-                self.refused.append(f"HTTP {status}: {text[:300]!r}")
-            self._changed.notify_all()
+        if status in TAKEN:
+            answer = json.loads(text)
+            self.keep(Kept(answer["index"], answer["kind"], said.job_id, answer["receipt"]))
+        else:
+            self.refuse(f"HTTP {status}: {text[:300]!r}")
 
 
-def _statements(series: str) -> Iterator[Said]:
+def statements(series: str) -> Iterator[Said]:
     """What one client says, for ever: job after job, from submission to end."""
     clerk = Clerk(series, made_at_s=min(MADE_AT_S, int(time.time()) - 86_400))
     number = 0

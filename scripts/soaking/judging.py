@@ -107,6 +107,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "LEDGER_DATA_DIR": str(settings.data_dir),
         "LEDGER_DATABASE_URL": settings.database_url,
         "LEDGER_LOG_LEVEL": "warning",
+        "LEDGER_QUEUE_RECORDS": str(settings.queue_records),
     }
 
 

@@ -30,20 +30,30 @@ class Postgres:
     def __init__(self, server: Any) -> None:  # noqa: ANN401 - the package has no types
         self._server = server
         folder = server.get_postmaster_info().socket_dir
-        self._admin = f"postgresql://postgres@/postgres?host={folder}"
+        self.admin = f"postgresql://postgres@/postgres?host={folder}"
         self.url = f"postgresql://postgres@/soak?host={folder}"
-        with psycopg.connect(self._admin, autocommit=True) as connection:
+        with psycopg.connect(self.admin, autocommit=True) as connection:
             # A killed process loses nothing that the kernel has: no power is cut here.
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("SELECT pg_reload_conf()")
             connection.execute("CREATE DATABASE soak")
+
+    def terminate_all(self) -> int:
+        """End every connection to the ledger's database, as an operator would; how many it had."""
+        with psycopg.connect(self.admin, autocommit=True) as connection:
+            found = connection.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = 'soak'"
+            )
+            [(count,)] = found.fetchall()
+        return int(count)
 
     def kill_backend(self, dice: Random) -> bool:
         """SIGKILL for one process that serves a connection; whether there was one.
 
         PostgreSQL then ends all others, since shared memory may be damaged, and recovers by itself.
         """
-        with psycopg.connect(self._admin) as connection:
+        with psycopg.connect(self.admin) as connection:
             rows = connection.execute(
                 "SELECT pid FROM pg_stat_activity WHERE datname = 'soak' ORDER BY pid"
             ).fetchall()

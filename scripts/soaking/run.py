@@ -11,11 +11,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from soaking import killing, recording, syscalls
+from ledger.settings import Settings
+from soaking import (
+    killing,
+    lost_connections,
+    outages,
+    recording,
+    slow_disk,
+    small_disk,
+    syscalls,
+)
+from soaking.postgres import own_postgres
 
 KEPT, BROKEN, NOT_RUN = 0, 1, 2
 
-Report = killing.Report | syscalls.Report
+FEWEST_QUEUED: Final = 1_000
+
+Report = killing.Report | outages.Report | syscalls.Report
 Reports = dict[str, Report]
 """By the name of the run, which ends in the engine where a run has several."""
 
@@ -87,6 +99,53 @@ def _syscalls(options: argparse.Namespace, folder: Path) -> Reports:
     return {"syscalls-long" if options.size > syscalls.LONG_ABOVE else "syscalls": report}
 
 
+def _disk(run: str, disk: str) -> Callable[[argparse.Namespace, Path], Reports]:
+    def run_it(options: argparse.Namespace, folder: Path) -> Reports:
+        report = small_disk.run_disk(
+            disk, folder, rounds=options.rounds, seed=options.seed, tell=_tell(options)
+        )
+        return {run: report}
+
+    return run_it
+
+
+def _slow_disk(options: argparse.Namespace, folder: Path) -> Reports:
+    report = outages.run_rounds(
+        Settings(data_dir=folder / "ledger", queue_records=FEWEST_QUEUED),
+        {"slow": slow_disk.SlowDisk()},
+        engine="sqlite",
+        folder=folder,
+        rounds=options.rounds,
+        seed=options.seed,
+        tell=_tell(options),
+    )
+    return {"slow-disk": report}
+
+
+def _postgres_loss(options: argparse.Namespace, folder: Path) -> Reports:
+    with own_postgres() as postgres:
+        report = outages.run_rounds(
+            Settings(data_dir=folder / "ledger", database_url=postgres.url),
+            lost_connections.outages(postgres),
+            engine="postgresql",
+            folder=folder,
+            rounds=options.rounds,
+            seed=options.seed,
+            tell=_tell(options),
+        )
+    return {"postgres-loss": report}
+
+
+def _tell(options: argparse.Namespace) -> Callable[[outages.Report], None]:
+    def tell(report: outages.Report) -> None:
+        _say(
+            f"{report.engine}: round {report.rounds} of {options.rounds}, {report.receipts:,}"
+            f" receipts, {report.answers_later:,} answers 503, {report.seconds:,.0f} s"
+        )
+
+    return tell
+
+
 def told(report: Report) -> dict[str, Any]:
     """A report as JSON has it (``dataclasses.asdict`` would count a Counter's pairs anew)."""
     found = {each.name: getattr(report, each.name) for each in dataclasses.fields(report)}
@@ -98,6 +157,12 @@ def told(report: Report) -> dict[str, Any]:
 KINDS: Final = {
     "kill": Kind(_kill),
     "syscalls": Kind(_syscalls, missing=syscalls.missing),
+    "full-disk": Kind(_disk("full-disk", "full"), missing=lambda: small_disk.missing("full")),
+    "read-only-disk": Kind(
+        _disk("read-only-disk", "read-only"), missing=lambda: small_disk.missing("read-only")
+    ),
+    "slow-disk": Kind(_slow_disk, missing=slow_disk.missing),
+    "postgres-loss": Kind(_postgres_loss),
 }
 
 

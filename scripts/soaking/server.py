@@ -40,7 +40,7 @@ class Server:
                 raise Broken(f"the server did not start again: {last_lines(log)}")
             time.sleep(LOOK_EVERY_S)
         tasks = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text("ascii")
-        self._children = [int(each) for each in tasks.split()]
+        self.children = [int(each) for each in tasks.split()]
 
     def kill(self, whom: str) -> None:
         """SIGKILL for ``everything`` of it, the ``child`` that serves, or the ``parent`` of that.
@@ -49,14 +49,14 @@ class Server:
         """
         match whom:
             case "child":
-                _kill(*self._children)
+                _kill(*self.children)
             case "parent":
                 _kill(self._pid)
             case _:
                 kill_group(self._pid)
         # A child whose parent is gone, and a parent whose child is, end by themselves.
         give_up = time.monotonic() + START_LIMIT_S
-        while not all(map(_is_dead, (self._pid, *self._children))):
+        while not all(map(_is_dead, (self._pid, *self.children))):
             if time.monotonic() > give_up:
                 raise Broken(f"the server outlives its {whom}: {last_lines(self._log)}")
             time.sleep(LOOK_EVERY_S)
@@ -64,7 +64,7 @@ class Server:
 
     def is_alive(self) -> bool:
         """Whether it runs, whole."""
-        return not any(map(_is_dead, (self._pid, *self._children)))
+        return not any(map(_is_dead, (self._pid, *self.children)))
 
     def last_lines(self) -> str:
         """What it said last."""

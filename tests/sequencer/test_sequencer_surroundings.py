@@ -1,20 +1,24 @@
-"""What is around the ledger goes wrong: a full disk, a read-only database, a clock that jumps.
+"""What is around the ledger goes wrong: a full or slow disk, a read-only database, a jumping clock.
 
 Each time: a clear refusal, nothing promised that is not kept, and work goes on by itself.
 """
 
+import threading
+from concurrent.futures import FIRST_EXCEPTION, wait
 from pathlib import Path
 from typing import Any
 
 import kit
 import psycopg
+import pytest
 from processes import heard_until_end, running
 from sequencer_small_disks import MOST, log_until_full
 from sqlalchemy import event
 
 from ledger.assembly import Ledger
-from ledger.errors import LogUnavailable
+from ledger.errors import LogUnavailable, Overloaded
 from ledger.records.deadline import DAY_S
+from ledger.sequencer.signer import OpenMemory
 from ledger.storage.engine import is_sqlite
 
 
@@ -31,6 +35,40 @@ def test_a_disk_that_the_kernel_says_is_full_stops_the_writer_until_there_is_roo
     checked = kit.check_whole_log(settings, acknowledged=given)
     assert checked.size == 1 + 2 * (number + 1)
     assert checked.checkpoints[-1].size == checked.size
+
+
+def test_a_disk_that_does_not_answer_bounds_the_queue_and_then_everybody_is_served(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = kit.make_ledger(database_url, tmp_path).model_copy(update={"queue_records": 3})
+    ledger = Ledger(settings, clock=kit.Clock())
+    reached, answers = threading.Event(), threading.Event()
+    remember = OpenMemory.remember
+
+    def wait_and_remember(self: OpenMemory, note: bytes, *, size: int) -> None:
+        reached.set()
+        assert answers.wait(120)
+        remember(self, note, size=size)
+
+    monkeypatch.setattr(OpenMemory, "remember", wait_and_remember)
+    given = [ledger.submit(kit.submitted(kit.ulid(1)))]
+    assert reached.wait(120)
+    # One batch is at the disk: of what comes now some waits, and the rest is told so at once.
+    given += [ledger.submit(kit.submitted(kit.ulid(number))) for number in range(2, 40)]
+    refused, _ = wait(given, timeout=120, return_when=FIRST_EXCEPTION)
+    for answer in refused:
+        error = answer.exception()
+        assert isinstance(error, Overloaded)
+        assert error.retry_after_s >= 1
+    assert refused
+    assert ledger.sequencer.waiting <= 3
+    answers.set()
+    taken = [answer.result() for answer in given if answer.exception(120) is None]
+    assert 1 <= len(taken) < len(given)
+    # Nobody restarts anything: whoever comes back is served.
+    taken += kit.log(ledger, *(kit.submitted(kit.ulid(number)) for number in (38, 39)))
+    ledger.close()
+    kit.check_whole_log(settings, acknowledged=taken)
 
 
 def test_a_database_that_is_read_only_takes_nothing_and_then_goes_on(

@@ -1,7 +1,9 @@
 """``/healthz`` and ``/readyz``, with each part of the house broken in turn, on both engines."""
 
+import os
 import threading
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from browser import Browser
@@ -9,6 +11,8 @@ from ledger_world import World
 from sqlalchemy import text
 
 from ledger.assembly import readiness
+from ledger.errors import LogUnavailable
+from ledger.sequencer.signer import OpenMemory
 from web.app import create_app
 from web.contract import PROBES
 from web.openapi import statuses
@@ -97,6 +101,44 @@ def test_entries_may_wait_a_moment_for_their_checkpoint_and_no_longer(
 def _logged_at(world: World) -> int:
     with world.ledger.store.snapshot() as reads:
         return reads.head().logged_at
+
+
+def test_a_disk_that_takes_nothing_is_not_ready(
+    fresh: World, shop: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = os.statvfs(fresh.ledger.settings.key_dir)
+    said = {
+        "full": replaced(found, f_bavail=10, f_frsize=4096),
+        "read-only": replaced(found, f_flag=found.f_flag | os.ST_RDONLY),
+    }
+    for how, disk in said.items():
+        monkeypatch.setattr(os, "statvfs", lambda _folder, disk=disk: disk)
+        assert _refused(shop) == f"disk: it is {how}"
+    monkeypatch.undo()
+    assert shop.get("/readyz").status == 200
+
+
+def replaced(found: os.statvfs_result, **changed: int) -> SimpleNamespace:
+    names = [name for name in dir(found) if name.startswith("f_")]
+    return SimpleNamespace(**{name: getattr(found, name) for name in names} | changed)
+
+
+def test_a_writer_that_could_not_store_keeps_requests_away_for_a_moment(
+    fresh: World, shop: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    body = fresh.submission("unlucky")
+    with monkeypatch.context() as patch:
+        patch.setattr(OpenMemory, "remember", fail)
+        assert isinstance(fresh.ledger.submit(body).exception(120), LogUnavailable)
+    assert _refused(shop).startswith("writer: the last batch")
+    fresh.clock.now += readiness.UNSTORED_S + 1
+    # What is stored and not signed yet speaks up instead, until somebody comes back.
+    assert _refused(shop).startswith("checkpoint: ")
+    fresh.log(body)
+    assert shop.get("/readyz").status == 200
 
 
 def test_a_ledger_that_only_reads_is_ready_without_a_writer(fresh: World) -> None:

@@ -81,18 +81,23 @@ RUNS: Final[Mapping[str, RunWords]] = {
     ),
     "full-disk": RunWords(
         "faults",
-        noted("A file system that is full, and one that turns read-only"),
-        ("rounds", "receipts", "lost", "broken"),
+        noted("A disk that is full, until there is room again"),
+        ("rounds", "receipts", "answers_later", "lost", "broken"),
+    ),
+    "read-only-disk": RunWords(
+        "faults",
+        noted("A disk that turns read-only and loses what was not synchronised"),
+        ("rounds", "receipts", "answers_later", "lost", "broken"),
     ),
     "slow-disk": RunWords(
         "faults",
-        noted("A disk that takes long to synchronise"),
-        ("rounds", "receipts", "lost", "broken"),
+        noted("A disk that takes a second to synchronise"),
+        ("rounds", "receipts", "answers_later", "lost", "broken"),
     ),
     "postgres-loss": RunWords(
         "faults",
         noted("Connections to PostgreSQL cut, and none left to be had"),
-        ("rounds", "receipts", "lost", "broken"),
+        ("rounds", "receipts", "answers_later", "lost", "broken"),
     ),
 }
 
@@ -105,9 +110,8 @@ FIGURES: Final[Mapping[str, str]] = {
     "refused": noted("It refused, in its own words"),
     "killed": noted("It was killed"),
     "receipts": noted("Receipts given"),
-    "answers_lost": noted("Requests whose answer was lost, sent again"),
+    "lost_answers": noted("Requests whose answer was lost, sent again"),
     "answers_later": noted("Answers 503, with the time to come back"),
-    "most_waiting": noted("Most statements in the queue"),
     "unpublished": noted("Deaths between signing and publishing, made up for at the next start"),
     "entries": noted("Entries in the end"),
     "lost": noted("Acknowledged statements lost"),
