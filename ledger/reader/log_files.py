@@ -24,8 +24,8 @@ from ledger.tlog.tiles import (
 )
 
 EDGES: Final = 16
-NODE_TILES: Final = 192
-"""Tiles kept with their inner nodes: about 40 kB each, 8 MB in all."""
+NODE_TILES: Final = 512
+"""Tiles kept with their inner nodes: about 16 kB each, 8 MB in all."""
 
 
 class LogFiles:

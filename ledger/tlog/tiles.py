@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from ledger.errors import FormatError, ProofError, TooLarge
-from ledger.tlog.hashing import HASH_BYTES, MAX_TREE_SIZE, parents
+from ledger.tlog.hashing import HASH_BYTES, MAX_TREE_SIZE, parents, parents_in_row
 from ledger.tlog.spelling import excerpt
 
 TILE_HEIGHT = 8
@@ -209,18 +209,18 @@ def decode_bundle(data: bytes) -> list[bytes]:
 class TileCache:
     """The most recently used tiles with their inner nodes, at most ``capacity`` of them.
 
-    One expanded tile takes about 40 kB and 255 hashes to make. Tiles never change, so one cache
+    One expanded tile takes 16 kB and 255 hashes to make. Tiles never change, so one cache
     serves every tree size of one log. It may be shared between threads.
     """
 
     def __init__(self, read_tile: Callable[[Tile], bytes], *, capacity: int = 256) -> None:
         self._read_tile = read_tile
         self._capacity = capacity
-        self._tiles: OrderedDict[tuple[int, int, int], list[list[bytes]]] = OrderedDict()
+        self._tiles: OrderedDict[tuple[int, int, int], list[bytes]] = OrderedDict()
         self._lock = Lock()
 
-    def levels(self, level: int, n: int, width: int) -> list[list[bytes]]:
-        """Return the nodes of the tile with these coordinates, level by level.
+    def levels(self, level: int, n: int, width: int) -> list[bytes]:
+        """Return the nodes of the tile with these coordinates: each level's hashes, in a row.
 
         Raises FormatError if there is none, or if what was read is not whole.
         """
@@ -235,7 +235,9 @@ class TileCache:
             raise FormatError(
                 f"{tile_path(tile)} has {len(data)} bytes, not {tile.width * HASH_BYTES}"
             )
-        levels = expand_tile(data)
+        levels = [data]
+        for _ in range(TILE_HEIGHT):
+            levels.append(parents_in_row(levels[-1]))
         with self._lock:
             self._tiles[key] = levels
             while len(self._tiles) > self._capacity:
@@ -266,7 +268,7 @@ class TileNodes:
             )
         tile_level, inner = divmod(level, TILE_HEIGHT)
         n, within = divmod(index, TILE_WIDTH >> inner)
-        return self._levels(tile_level, n)[inner][within]
+        return _node(self._levels(tile_level, n)[inner], within)
 
     def inclusion_path(self, index: int, *, border: Sequence[bytes]) -> list[bytes]:
         """Return what ``merkle.inclusion_path`` does for leaf ``index``, reading each tile once.
@@ -280,17 +282,21 @@ class TileNodes:
         path: list[bytes] = []
         for tile_level, bottom in enumerate(range(0, size.bit_length(), TILE_HEIGHT)):
             # The siblings of all nodes of a path within one tile's height lie in that tile.
-            nodes: list[list[bytes]] = []
+            nodes: list[bytes] = []
             n = index >> bottom + TILE_HEIGHT
             for inner in range(min(TILE_HEIGHT, size.bit_length() - bottom)):
                 sibling, complete = index >> bottom + inner ^ 1, size >> bottom + inner
                 if sibling < complete:
                     nodes = nodes or self._levels(tile_level, n)
-                    path.append(nodes[inner][sibling & (TILE_WIDTH >> inner) - 1])
+                    path.append(_node(nodes[inner], sibling & (TILE_WIDTH >> inner) - 1))
                 elif sibling == complete and border[bottom + inner]:
                     path.append(border[bottom + inner])
         return path
 
-    def _levels(self, level: int, n: int) -> list[list[bytes]]:
+    def _levels(self, level: int, n: int) -> list[bytes]:
         held = (self.size >> TILE_HEIGHT * level) - n * TILE_WIDTH
         return self._cache.levels(level, n, min(held, TILE_WIDTH))
+
+
+def _node(nodes: bytes, place: int) -> bytes:
+    return nodes[place * HASH_BYTES : (place + 1) * HASH_BYTES]
