@@ -289,7 +289,7 @@ def prove_entry(request: Asking, index: FromPath[str]) -> Response[bytes]:
     size = query.integer(asking.params, "size", least=1)
     if size is not None and asking.pinned:
         raise ParameterRefused("size and at say the same: give one of them", field="size")
-    with asking.house.reader.at(size or asking.size) as view:
+    with asking.house.reader.at(size or asking.size, current=asking.current) as view:
         return show(view, view.inclusion(number))
 
 

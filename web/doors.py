@@ -77,6 +77,7 @@ class Asked:
     ``size`` is the newest published one, or the one that ``?at=`` names; then it is ``pinned``,
     ``now_s`` is None, and time is what the log itself says it was. ``mark`` tells apart what
     witnesses have said of one tree, or what is stored of a job, where the answer depends on it.
+    ``current``: no replica is asked, which may not have heard what they said.
     """
 
     house: House
@@ -89,10 +90,11 @@ class Asked:
     pinned: bool
     now_s: int | None
     mark: str = ""
+    current: bool = False
 
     def view(self) -> AbstractContextManager[View]:
         """The ledger as of ``size``."""
-        return self.house.reader.at(self.size)
+        return self.house.reader.at(self.size, current=self.current)
 
     def now(self, view: View) -> int:
         """Unix seconds: the clock's, or the last entry's where the size is pinned."""

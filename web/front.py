@@ -15,7 +15,7 @@ from typing import Final
 
 from litestar.exceptions import MethodNotAllowedException
 
-from ledger.errors import NotFound
+from ledger.errors import LogUnavailable, NotFound
 from web import artifacts, bulk_files, log_files, probes, scrapes, static_files, writing
 from web.answer import (
     FOREVER,
@@ -329,15 +329,28 @@ class Front:
             return known
         self._rates.take(scope)
         await self._counts(asked.path)
-        inner = {**scope, "method": "GET", SCOPE_KEY: asked}
-        if asked.path == jobs_csv.PATH:
-            found = await self._lists.read(asked)
-        else:
-            found = await collect(self._app, inner, receive)
+        found = await self._made(scope, receive, asked)
         if found.status == 200:
             found = replace(found, headers=(*found.headers, (b"etag", tag), kept, made_at))
             self._pages.put(key, found, size=found.size)
         return found
+
+    async def _made(self, scope: Scope, receive: Receive, asked: Asked) -> Answer:
+        """The whole answer. A replica that fails under it costs nobody an answer."""
+        try:
+            found = await self._made_once(scope, receive, asked)
+        except LogUnavailable:
+            if asked.current or asked.house.reader.replica is None:
+                raise
+        else:
+            if found.status != 503 or asked.current or asked.house.reader.replica is None:
+                return found
+        return await self._made_once(scope, receive, replace(asked, current=True))
+
+    async def _made_once(self, scope: Scope, receive: Receive, asked: Asked) -> Answer:
+        if asked.path == jobs_csv.PATH:
+            return await self._lists.read(asked)
+        return await collect(self._app, {**scope, "method": "GET", SCOPE_KEY: asked}, receive)
 
     async def _counts(self, path: str) -> None:
         """Wait until the counts are loaded, unless the address needs none of them.
@@ -364,7 +377,8 @@ class Front:
             at = archived
         if at is not None and at > published:
             raise NotFound(f"the published log has {published} entries; it has no size {at} yet")
-        mark = found.mark if at is None and _WITNESSED.fullmatch(scope["path"]) else ""
+        witnessed = _WITNESSED.fullmatch(scope["path"]) is not None
+        mark = found.mark if at is None and witnessed else ""
         shelved = _SHELVED.fullmatch(scope["path"])
         if shelved is not None:
             job_id = shelved[1] or shelved[2]
@@ -380,6 +394,7 @@ class Front:
             pinned=at is not None,
             now_s=None if at is not None else house.clock(),
             mark=mark,
+            current=witnessed,
         )
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -24,6 +24,7 @@ from ledger.reader import Reader
 from ledger.sequencer.sequencer import Sequencer
 from ledger.sequencer.signer import CheckpointSigner, SignerMemory
 from ledger.settings import Settings
+from ledger.storage.replica import Replica
 from ledger.storage.store import Store
 from ledger.tlog.note import Signer
 from ledger.vault import Vault, sealed_weights
@@ -62,6 +63,7 @@ class Ledger:
         self.clock = clock
         self.store = Store(settings.database_url)
         self.metrics: Metrics | None = None
+        self.replica: Replica | None = None
         try:
             if writer:
                 self.store.acquire_writer()
@@ -70,7 +72,8 @@ class Ledger:
                 raise NotFound("this database holds no ledger yet: run `ledger init`")  # noqa: TRY301 - the handler below lets go of what is open
             genesis = Reader(self.store).genesis()
             self.standard = read_standard(settings, genesis.vkey)
-            self.reader = Reader(self.store, standard=self.standard)
+            self.replica = _replica_of(settings, self.store)
+            self.reader = Reader(self.store, standard=self.standard, replica=self.replica)
             self._questions = Questions(self.store, settings.export_dir)
             self.origin = genesis.origin
             self.vkey = genesis.vkey
@@ -96,11 +99,7 @@ class Ledger:
                     before_signing(self)
                 self._writing.sequencer.start()
         except BaseException:
-            if self._writing is not None:
-                self._writing.stop()
-            if self.metrics is not None:
-                self.metrics.close()
-            self.store.close()
+            self.close()
             raise
 
     @property
@@ -182,6 +181,8 @@ class Ledger:
             self._writing.stop()
         if self.metrics is not None:
             self.metrics.close()
+        if self.replica is not None:
+            self.replica.close()
         self.store.close()
 
     @property
@@ -248,6 +249,11 @@ class _Writing:
     def stop(self) -> None:
         self.desk.close()
         self.sequencer.stop()
+
+
+def _replica_of(settings: Settings, primary: Store) -> Replica | None:
+    url = settings.read_database_url
+    return None if url is None else Replica(url, primary)
 
 
 def _second_key(key_dir: Path) -> Signer:

@@ -20,6 +20,8 @@ from ledger.metering.tasks import TASKS, last
 from ledger.reader import Reader
 from ledger.records.deadline import parse_time
 from ledger.sequencer.stopped import StopMark
+from ledger.storage.replica import Replica, Source
+from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Store
 from ledger.witnessing.trouble import ALARMING
 
@@ -59,6 +61,12 @@ class Metrics:
         self._tasks = tasks
         self.board = Board(folder)
         self.board.set(families.PROCESSES, 1)
+        if reader.replica is not None:
+            reader.replica.told = self.read
+
+    def read(self, source: Source) -> None:
+        """A view or file was read, where there is a replica."""
+        self.board.add(families.READS, source.value)
 
     def close(self) -> None:
         """Stop counting."""
@@ -119,6 +127,8 @@ class Metrics:
             overdue = reads.count_sealed(size=head.size, due_until=now)
             out = reads.egress_since(now // 86_400 - 29)
             witnessing = self._reader.publication.witnessing(reads)
+            replica = self._reader.replica
+            followed = "" if replica is None else _followed(replica, reads, head.size, now)
         signed = published if newest is None else newest
         yield expose_gauge("ledger_database_up", _UP, [({}, 1)])
         for name, meaning, value in (
@@ -148,6 +158,7 @@ class Metrics:
         yield expose_gauge(
             "ledger_next_deadline_seconds", "The next deadline, Unix time.", next_one
         )
+        yield followed
         witnesses = witnessing.witnesses if witnessing is not None else ()
         yield expose_gauge(
             "ledger_witness_lag_entries",
@@ -168,6 +179,32 @@ class Metrics:
                 if each.cosigned_at is not None
             ],
         )
+
+
+def _followed(replica: Replica, reads: Snapshot, size: int, now: int) -> str:
+    """How far the replica has got: beside the primary's ``reads``, of ``size`` entries."""
+    try:
+        newest = replica.newest()
+    except LedgerError:
+        return expose_gauge("ledger_replica_up", _REPLICA_UP, [({}, 0)])
+    reached = min(newest.size if newest is not None else 0, size)
+    missing = reads.entry(reached)
+    lag_s = max(0, now - missing.logged_at) if missing is not None else 0
+    return "".join(
+        (
+            expose_gauge("ledger_replica_up", _REPLICA_UP, [({}, 1)]),
+            expose_gauge(
+                "ledger_replica_lag_entries",
+                "Entries that the replica has not got yet.",
+                [({}, size - reached)],
+            ),
+            expose_gauge(
+                "ledger_replica_lag_seconds",
+                "Age of the oldest entry that the replica has not got yet; 0 where it has all.",
+                [({}, lag_s)],
+            ),
+        )
+    )
 
 
 class Counting:
@@ -207,4 +244,5 @@ _DISK: Final = (
     ("ledger_disk_free_bytes", "Bytes that can still be written where a folder lies."),
     ("ledger_disk_size_bytes", "Bytes that there are where a folder lies."),
 )
+_REPLICA_UP: Final = "1 where the replica answers, 0 where it does not."
 _UP: Final = "1 where the database answers, 0 where it does not."

@@ -110,7 +110,14 @@ LATENCY: Final = Family(
     labels=(("route", ROUTES),),
     buckets=_SECONDS,
 )
+READS: Final = Family(
+    "ledger_reads_total",
+    Kind.COUNTER,
+    "Reads where there is a replica: by it, or by the primary because it was behind, down or held"
+    " another tree.",
+    labels=(("source", ("replica", "behind", "down", "other_tree")),),
+)
 FAMILIES: Final[Sequence[Family]] = (
     QUEUE_RECORDS, QUEUE_BYTES, QUEUE_LIMIT, PROCESSES, WRITERS_STOPPED, BATCH, BATCHES_FAILED,
-    PROOF, EGRESS_REFUSED, EGRESS_HELD, PASS, REQUESTS, LATENCY,
+    PROOF, EGRESS_REFUSED, EGRESS_HELD, PASS, REQUESTS, LATENCY, READS,
 )  # fmt: skip

@@ -5,13 +5,14 @@ Serves bytes up to a published size and says nothing about what they mean.
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from ledger.errors import LogUnavailable, NotFound
 from ledger.reader.memory import Memory
+from ledger.storage.replica import Replica
 from ledger.storage.snapshot import Snapshot
-from ledger.storage.store import Store
+from ledger.storage.store import StorageFailed, Store
 from ledger.storage.tree import read_tile
 from ledger.tlog.merkle import CompactRange, NodeReader, border_hashes
 from ledger.tlog.tiles import (
@@ -31,17 +32,21 @@ NODE_TILES: Final = 512
 class LogFiles:
     """Reads tiles and bundles. May be shared between threads."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, replica: Replica | None = None) -> None:
         self._store = store
+        self._replica = replica
         self._cache = TileCache(self._read, capacity=NODE_TILES)
         self._edges: Memory[int, Mapping[tuple[int, int], bytes]] = Memory(EDGES)
         self._borders: Memory[int, Sequence[bytes]] = Memory(EDGES)
         self._local = threading.local()
 
     @contextmanager
-    def reading(self) -> Iterator[Snapshot]:
-        """A snapshot that this thread's tile reads use too, so that none takes a second one."""
-        with self._store.snapshot() as snapshot:
+    def reading(self, size: int | None = None) -> Iterator[Snapshot]:
+        """A snapshot that this thread's tile reads use too, so that none takes a second one.
+
+        Of a replica, if there is one and it holds the published tree of ``size`` entries.
+        """
+        with self._opened(size) as snapshot:
             self._local.snapshot = snapshot
             try:
                 yield snapshot
@@ -68,7 +73,7 @@ class LogFiles:
 
         Empty where the stored head is already past ``size``: then they come from partial tiles.
         """
-        with self._snapshot() as snapshot:
+        with self._snapshot(size) as snapshot:
             head = snapshot.head()
         if head.size != size:
             return {}
@@ -89,20 +94,30 @@ class LogFiles:
             raise NotFound(
                 f"{tile_path(tile)} ends at entry {reach}, and the published log has {size}"
             )
-        return self._read(tile)
+        try:
+            return self._read(tile, reach)
+        except StorageFailed:
+            if self._replica is None:
+                raise
+            return self._read(tile)
 
-    def _read(self, tile: Tile) -> bytes:
-        with self._snapshot() as snapshot:
+    def _read(self, tile: Tile, size: int | None = None) -> bytes:
+        with self._snapshot(size) as snapshot:
             return _tile_bytes(snapshot, tile)
 
     @contextmanager
-    def _snapshot(self) -> Iterator[Snapshot]:
+    def _snapshot(self, size: int | None = None) -> Iterator[Snapshot]:
         open_already: Snapshot | None = getattr(self._local, "snapshot", None)
         if open_already is not None:
             yield open_already
             return
-        with self._store.snapshot() as snapshot:
+        with self._opened(size) as snapshot:
             yield snapshot
+
+    def _opened(self, size: int | None) -> AbstractContextManager[Snapshot]:
+        if size is None or self._replica is None:
+            return self._store.snapshot()
+        return self._replica.snapshot(size)
 
 
 def _tile_bytes(snapshot: Snapshot, tile: Tile) -> bytes:

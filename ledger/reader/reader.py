@@ -19,6 +19,7 @@ from ledger.reader.statistics import Jobs
 from ledger.reader.view import View
 from ledger.reader.words import Words
 from ledger.records.entry import Genesis, parse_entry
+from ledger.storage.replica import Replica
 from ledger.storage.shapes import StoredCheckpoint
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Store
@@ -36,10 +37,13 @@ ARRAYS_KEPT: Final = 2
 class Reader:
     """Opens views on a store. Thread-safe; one instance a process."""
 
-    def __init__(self, store: Store, *, standard: Standard | None = None) -> None:
+    def __init__(
+        self, store: Store, *, standard: Standard | None = None, replica: Replica | None = None
+    ) -> None:
         self._store = store
+        self._replica = replica
         self._publication = Publication(standard)
-        self._files = LogFiles(store)
+        self._files = LogFiles(store, replica)
         self._newest: StoredCheckpoint | None = None
         self._genesis: Genesis | None = None
         self._lock = threading.Lock()
@@ -61,7 +65,9 @@ class Reader:
     def shown(self) -> Shown:
         """The newest tree that is shown, and the note for ``/log/checkpoint``."""
         with self._store.snapshot() as snapshot:
-            return self._publication.published(snapshot)
+            found = self._publication.published(snapshot)
+        self._saw(found.checkpoint)
+        return found
 
     def tree_size(self) -> int:
         """The size of the newest published tree."""
@@ -82,15 +88,24 @@ class Reader:
             assert self._genesis is not None
         return self._genesis
 
+    @property
+    def replica(self) -> Replica | None:
+        """Where views may be read from beside the primary."""
+        return self._replica
+
     @contextmanager
-    def at(self, size: int | None = None) -> Iterator[View]:
+    def at(self, size: int | None = None, *, current: bool = False) -> Iterator[View]:
         """The ledger at ``size`` entries, or at the newest published size.
+
+        A size that is known to be published may be read from a replica, unless the question has
+        another answer tomorrow (``current``): what witnesses said is no part of the tree.
 
         Raises NotFound for a size of 0 or above the newest published one.
         """
-        with self._files.reading() as snapshot:
-            newest = self._newest
-            if size is None or newest is None or size > newest.size:
+        newest = self._newest
+        known = size is not None and newest is not None and 1 <= size <= newest.size
+        with self._files.reading(size if known and not current else None) as snapshot:
+            if size is None or newest is None or not known:
                 newest = self._newest_in(snapshot)
             if size is None:
                 size = newest.size
@@ -121,8 +136,8 @@ class Reader:
         return self._loader.done if self._loader else None
 
     def _load(self, go_on: GoOn) -> None:
-        with self._files.reading() as snapshot:
-            size = self._newest_in(snapshot).size
+        size = self.newest().size
+        with self._files.reading(size) as snapshot:
 
             def read(start: int, stop: int) -> Iterator[Rows]:
                 for rows in snapshot.job_versions(start, stop):
@@ -185,7 +200,10 @@ class Reader:
 
     def _newest_in(self, snapshot: Snapshot) -> StoredCheckpoint:
         found = self._publication.shown(snapshot)
+        self._saw(found)
+        return found
+
+    def _saw(self, found: StoredCheckpoint) -> None:
         with self._lock:
             if self._newest is None or found.size > self._newest.size:
                 self._newest = found
-        return found

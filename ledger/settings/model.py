@@ -48,6 +48,13 @@ class Settings(BaseSettings):
         allowed="sqlite:///<path of a file> or postgresql://[user[:password]@]host[:port]/database",
         doc="The database. SQLite needs no server and takes one server process, PostgreSQL many.",
     )
+    read_database_url: str | None = _setting(
+        None,
+        spelt="none",
+        allowed="postgresql://[user[:password]@]host[:port]/database, beside such a database_url",
+        doc="A streaming replica of the database. Pages, feeds and tiles are read from it wherever"
+        " it holds the tree that they show, else from the database; so nobody is shown less.",
+    )
     key_dir: Path = _setting(
         lambda data: data["data_dir"] / "keys",
         spelt="<data_dir>/keys",
@@ -391,6 +398,15 @@ class Settings(BaseSettings):
         if "?" in str(file):
             raise ValueError("the file's path may not hold a question mark, nor the URL a query")
         return f"{SQLITE}{file.absolute()}"
+
+    @field_validator("read_database_url")
+    @classmethod
+    def _replica_of_a_server(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None:
+            _check_postgresql(value)
+            if sqlite_file(info.data.get("database_url", SQLITE)):
+                raise ValueError("SQLite has no replicas: LEDGER_DATABASE_URL names none to have")
+        return value
 
     @field_validator("host")
     @classmethod

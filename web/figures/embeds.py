@@ -119,7 +119,7 @@ def oembed(request: Asking) -> Response[bytes]:
         raise NotFound(f"the log has {asking.newest} entries; it has no size {target.at} yet")
     if target.at is not None and asking.pinned and target.at != asking.size:
         raise ParameterRefused("url and at name two tree sizes: give one of them", field="at")
-    with asking.house.reader.at(target.at or asking.size) as view:
+    with asking.house.reader.at(target.at or asking.size, current=asking.current) as view:
         shown = _shown(view, target)
     width = min(WIDTH, most_wide or WIDTH)
     height = min(shown.height, most_high or shown.height)
