@@ -4,13 +4,23 @@ A revision that changes projections does not fill them: it sets ``refold`` among
 its configuration, and once the last revision has run, the entries are folded anew by the same code
 that ``ledger rebuild`` runs. No revision need know how a fold of its day went, and what stands in
 the projections afterwards is what the entries say.
+
+On PostgreSQL a server of the version before goes on writing and reading meanwhile. So no revision
+waits for a table's lock longer than ``LOCK_TIMEOUT_MS``: behind one that waits, everybody waits. It
+gives up and is tried again. A revision that says ``OUTSIDE_TRANSACTION = True`` runs after those
+before it are committed, in no transaction: CREATE INDEX CONCURRENTLY takes none. It must bear being
+run again from its beginning. What else a revision may not do, ``tests/storage`` says and refuses.
 """
 
+import logging
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from sqlite3 import Error as SqliteError
+from time import sleep
 from typing import Final
 
 from alembic import command
@@ -18,16 +28,24 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import Error as PostgresqlError
-from sqlalchemy import Engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ledger.errors import LogUnavailable
 from ledger.storage.engine import is_sqlite
 from ledger.storage.reading import reading
 from ledger.storage.refold import refold
+from ledger.storage.roles import grant_to_groups
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 ADVISORY_LOCK: Final = 0x4150534349  # "APSCI"
+LOCK_TIMEOUT_MS: Final = 1_000
+ATTEMPTS: Final = 20
+PAUSE_S: Final = 1.0
+"""Between two attempts: as long again for whoever waited behind the first."""
 
 _one_at_a_time = threading.Lock()  # Alembic keeps the migration that runs in a global
 
@@ -36,27 +54,117 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
     """Run every revision that the database lacks; (revision before, revision after).
 
     Several processes may call it at once: one migrates, the others wait and find nothing to do.
+    Raises LogUnavailable where the tables' locks are not to be had, or this user may not.
     """
     if _stored(engine) == (newest := newest_revision()):
         return newest, newest
     with _one_at_a_time:
-        return _migrate(engine)
+        return _migrate(engine) if is_sqlite(engine) else _migrate_beside_others(engine)
 
 
 def _migrate(engine: Engine) -> tuple[str | None, str]:
     config = _config()
     newest = _newest(config)
     with engine.connect().execution_options(ledger_writes=True) as connection, connection.begin():
-        if not is_sqlite(engine):
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         before = MigrationContext.configure(connection).get_current_revision()
         if before != newest:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            holds_a_log = connection.execute(text("SELECT 1 FROM log_head")).first()
-            if config.attributes.get("refold") and holds_a_log:
-                refold(connection)
+            _upgrade(config, connection, newest)
     return before, newest
+
+
+def _migrate_beside_others(engine: Engine) -> tuple[str | None, str]:
+    newest = _newest(_config())
+    found = revision(engine)
+    before = found
+    for attempt in range(ATTEMPTS):
+        try:
+            while found != newest:
+                now = _step(engine, found)
+                if now is None:
+                    # Somebody else was quicker: what they did is not what this call did.
+                    before = now = revision(engine)
+                found = now
+        except DBAPIError as error:
+            if isinstance(error.orig, InsufficientPrivilege):
+                raise LogUnavailable(
+                    f"the database is at revision {found} and this program at {newest}, and this"
+                    " user may not change tables: run `ledger migrate` as the one who owns them"
+                ) from None
+            if not isinstance(error.orig, LockNotAvailable):
+                raise
+            log.warning("a table is in use: the migration is tried again (%d)", attempt + 1)
+            sleep(PAUSE_S)
+        else:
+            return before, newest
+    raise LogUnavailable(
+        f"some table was in use at each of {ATTEMPTS} attempts: the database stays at revision"
+        f" {found}; end what holds it (`pg_stat_activity` shows it), then run `ledger migrate`"
+    )
+
+
+def _step(engine: Engine, found: str | None) -> str | None:
+    """Run what may run together; the revision that the database is at then.
+
+    None where it is at another one than ``found`` already: then nothing was done.
+    """
+    config = _config()
+    alone, last = _next_step(config, found)
+    with _locked(engine, in_transaction=not alone) as connection:
+        if MigrationContext.configure(connection).get_current_revision() != found:
+            return None
+        if not alone:
+            connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
+        _upgrade(config, connection, last)
+    if last == _newest(config):
+        with _locked(engine, in_transaction=True) as connection:
+            missing = grant_to_groups(connection)
+        if missing is not None:
+            log.warning("%s", missing)
+    return last
+
+
+def _next_step(config: Config, found: str | None) -> tuple[bool, str]:
+    """Whether the next revision runs outside a transaction, and the last one to run with it."""
+    scripts = ScriptDirectory.from_config(config)
+    newest = _newest(config)
+    pending = [each for each in scripts.iterate_revisions(newest, found) if each is not None]
+    pending.reverse()
+    alone = [bool(getattr(each.module, "OUTSIDE_TRANSACTION", False)) for each in pending]
+    if alone[0]:
+        return True, pending[0].revision
+    end = alone.index(True) if True in alone else len(pending)
+    return False, pending[end - 1].revision
+
+
+@contextmanager
+def _locked(engine: Engine, *, in_transaction: bool) -> Iterator[Connection]:
+    """A connection that alone migrates this database, in a transaction or in none."""
+    with engine.connect() as connection:
+        if in_transaction:
+            with connection.begin():
+                connection.execute(
+                    text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK}
+                )
+                yield connection
+            return
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+        try:
+            yield connection
+        finally:
+            # Closed, not put back: the lock lives as long as the session.
+            connection.invalidate()
+
+
+def _upgrade(config: Config, connection: Connection, last: str) -> None:
+    """Run every revision up to ``last`` on this connection, and fold anew if one asks for it."""
+    config.attributes["connection"] = connection
+    command.upgrade(config, last)
+    if config.attributes.get("refold"):
+        lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
+        # Whoever appends meanwhile would fold its entries a second time.
+        if connection.execute(text(f"SELECT 1 FROM log_head{lock}")).first():  # noqa: S608 - no input in it
+            refold(connection)
 
 
 def _config() -> Config:
