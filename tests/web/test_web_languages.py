@@ -37,6 +37,8 @@ LATIN = {
     *("BibTeX", "CSL-JSON", "CSV", "HTML", "ML-DSA-44", "NVIDIA", "kWh"),
     *("DuckDB", "Datasette", "Ed25519", "Excel", "Go", "Google", "LibreOffice", "R", "ULID"),
     *("curl", "jq", "sha256", "signed-note", "tlog-checkpoint"),
+    # databases and disks
+    *("CDN", "NVMe", "PostgreSQL", "SQL", "SQLite", "WAL", "libpq", "s"),
     # what stands in addresses and in the feed
     *(
         "Atom",
