@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import psycopg
 import pytest
 from cli_world import ORIGIN, SUBMISSION, Shell, free_port, process
-from migrations_ahead import written_ahead
+from migrations_ahead import program_of_tomorrow
 from posting import Load, check_kept
 from psycopg import errors
 from statements_in_time import Clerk
@@ -22,7 +22,7 @@ from ledger.assembly import Ledger
 from ledger.assembly.webhooks import courier
 from ledger.records.deadline import format_time
 from ledger.settings import load_settings
-from ledger.storage import migrate, tables
+from ledger.storage import tables
 from ledger.storage.store import Store
 from ledger.webhooks.config import read_webhooks
 from ledger.webhooks.signing import format_secret
@@ -83,7 +83,6 @@ def test_the_whole_way_in_works_as_the_writer_while_the_owner_migrates(
     postgresql_url: str,
     receiver: Receiver,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     port = int(os.environ["LEDGER_PORT"])
     # What webhooks are told begins where they are first looked at.
@@ -99,10 +98,10 @@ def test_the_whole_way_in_works_as_the_writer_while_the_owner_migrates(
         load.start()
         try:
             load.wait_for(3)
-            monkeypatch.setattr(migrate, "MIGRATIONS", written_ahead(tmp_path))
-            owner = Store(postgresql_url)
-            assert owner.migrate()[1] == "9999"
-            owner.close()
+            with program_of_tomorrow(tmp_path):
+                owner = Store(postgresql_url)
+                assert owner.migrate()[1] == "9999"
+                owner.close()
             load.wait_for(3)
         finally:
             load.stop()
@@ -110,7 +109,6 @@ def test_the_whole_way_in_works_as_the_writer_while_the_owner_migrates(
             assert reply.status == 200
     assert set(load.statuses) <= {200, 201, 503}
     check_kept(postgresql_url, load.answers, (shell.folder / "vkey").read_text())
-    monkeypatch.setattr(migrate, "MIGRATIONS", Path(migrate.__file__).with_name("migrations"))
     with psycopg.connect(postgresql_url, autocommit=True) as connection:
         index = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'entries_tomorrow'::regclass"
         assert connection.execute(index).fetchone() == (True,)

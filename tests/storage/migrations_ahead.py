@@ -49,7 +49,9 @@ def program_of_tomorrow(folder: Path) -> Iterator[None]:
     made = folder / "migrations"
     shutil.copytree(today, made, ignore=shutil.ignore_patterns("__pycache__"))
     versions = made / "versions"
-    versions.joinpath("9998_next.py").write_text(NEXT.replace("{newest}", migrate.newest_revision()))
+    versions.joinpath("9998_next.py").write_text(
+        NEXT.replace("{newest}", migrate.newest_revision())
+    )
     versions.joinpath("9999_last.py").write_text(LAST)
     migrate.MIGRATIONS = made  # type: ignore[misc] # put back below
     migrate.newest_revision.cache_clear()
