@@ -17,7 +17,8 @@ from ledger.storage.roles import role_statements
 def roles_command(name: str) -> None:
     """Print the SQL that makes the roles NAME_owner, NAME_writer and NAME_reader and their rights.
 
-    Run by the database's owner after `ledger init`, and again after each `ledger migrate`:
+    Migrations make ledger_writer and ledger_reader themselves where they may. For other names, or
+    for an owner besides: run by the database's owner, and again after each `ledger migrate`:
 
         ledger roles | psql -v ON_ERROR_STOP=1 DATABASE-URL
 

@@ -60,4 +60,6 @@ def _end(pooled: PoolProxiedConnection, raw: Any, engine: Engine) -> None:  # no
             raw.isolation_level = None
     except (SqliteError, PostgresqlError):
         # What was read is read; nobody else is given a connection that cannot end a transaction.
-        pooled.invalidate()
+        # SQLAlchemy may have seen it die, and let go of it, before.
+        if pooled.is_valid:
+            pooled.invalidate()
