@@ -19,11 +19,12 @@ from ledger.sequencer.meter import lets_out, read_meter
 from ledger.sequencer.plan import Placed, Plan
 from ledger.storage.keyring import KeyRing
 from ledger.storage.projections import JobValues
-from ledger.storage.shapes import Head, NewBatch
+from ledger.storage.shapes import Head, NewBatch, StoredEntry
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Appending
 from ledger.storage.tree import full_tiles
 from ledger.tlog.merkle import CompactRange, Extension
+from ledger.tlog.tiles import TILE_WIDTH
 from schemas.statements import Registry
 
 JOBS_REMEMBERED: Final = 16_384
@@ -85,16 +86,16 @@ class Drafting:
         registers = any(
             type(work) is Proposal and type(work.parsed.public) is Registry for work in works
         )
-        reads = appending.snapshot()
         known = Known(
             statements=appending.known_statements(digests),
             jobs=jobs,
             embargoes=appending.embargoes(indices) if indices else {},
-            entries={i: entry for i in indices if (entry := reads.entry(i)) is not None},
+            entries=_entries(appending, indices),
             keys=memory.keys.copy() if registers else memory.keys,
             charters=memory.charters,
             tags=appending.tags(weighed(works, jobs)),
-            sealed_weights=lambda index: self._sealed_weights(reads, index),
+            refers=bool(indices),
+            sealed_weights=lambda index: self._sealed_weights(appending.snapshot(), index),
             held_gpus=appending.held_gpus,
         )
         plan = Plan(
@@ -119,7 +120,7 @@ class Drafting:
                 logged_at=plan.entries[-1].logged_at,
             ),
             entries=plan.entries,
-            tiles=full_tiles(reads, extension),
+            tiles=_tiles(appending, extension),
             openings=plan.openings,
             disclosures=plan.disclosures,
             facts=plan.facts,
@@ -173,6 +174,20 @@ class Drafting:
         if unknown:
             found.update(appending.current_jobs(unknown))
         return found
+
+
+def _entries(appending: Appending, indices: Collection[int]) -> dict[int, StoredEntry]:
+    if not indices:
+        return {}
+    reads = appending.snapshot()
+    return {i: entry for i in indices if (entry := reads.entry(i)) is not None}
+
+
+def _tiles(appending: Appending, extension: Extension) -> list[tuple[int, int, bytes, bytes]]:
+    """The tiles that the batch fills; of most single statements, none."""
+    if extension.old_size // TILE_WIDTH == extension.new_size // TILE_WIDTH:
+        return []
+    return full_tiles(appending.snapshot(), extension)
 
 
 def _place(plan: Plan, work: Work) -> Placed | LedgerError:

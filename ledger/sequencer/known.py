@@ -28,6 +28,8 @@ class Known:
     entries: dict[int, StoredEntry]
     keys: KeyRing
     charters: Charters
+    refers: bool = True
+    """Whether anything in the batch speaks of an entry: else nobody asks what it seals itself."""
     tags: Mapping[int, StoredTags] = field(default_factory=dict)
     """The tags of the submissions whose jobs end in this batch, by index."""
     sealed_weights: Callable[[int], bytes | None] = lambda _index: None

@@ -31,9 +31,13 @@ class Meter:
     """The key of the counter of each job's model, by job."""
     artifacts: dict[str, tuple[str, int]] = field(default_factory=dict)
     """(job, bytes) of artifacts that were debited, by artifact."""
+    is_asked: bool = True
+    """Whether the batch lets anything out, or finds anything about a job."""
 
     def submit(self, work: Proposal, *, index: int) -> None:
         """Take note of a job that this batch submits."""
+        if not self.is_asked:
+            return
         public, job_id = work.parsed.public, work.parsed.job_id
         assert isinstance(public, JobSubmitted)
         assert job_id is not None
@@ -136,7 +140,7 @@ def read_meter(
         elif isinstance(work, DoorFinding):
             noting.add(work.job_id)
     if not letting and not noting:
-        return Meter()
+        return Meter(is_asked=False)
     wanted = {parsed.job_id or "" for parsed in letting} | noting
     meter = Meter(jobs={job_id: jobs[job_id] for job_id in wanted if job_id in jobs})
     if not letting:

@@ -385,20 +385,22 @@ class Plan:
             self.openings.append((index, work.sealed_opening, work.tags.weights, work.tags.model))
             if isinstance(parsed.public, JobSubmitted):
                 self._weights[job_id] = work.tags.weights
-            self._known.embargoes[index] = StoredEmbargo(
-                index, job_id, statement.author, deadline, None, None
-            )
+            if self._known.refers:
+                self._known.embargoes[index] = StoredEmbargo(
+                    index, job_id, statement.author, deadline, None, None
+                )
         self._add(
             data,
+            # In the order of the fields; by name it costs twice as much.
             Fact(
-                index=index,
-                kind=statement.kind,
-                logged_at=self._logged_at,
-                job_id=job_id,
-                publish_by=deadline,
-                author=statement.author,
-                public=parsed.public,
-                key_id=key_id,
+                index,
+                statement.kind,
+                self._logged_at,
+                job_id,
+                deadline,
+                statement.author,
+                parsed.public,
+                key_id,
             ),
             digest=parsed.digest,
         )

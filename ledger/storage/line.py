@@ -7,10 +7,10 @@ closed, and the next transaction opens another.
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from sqlite3 import Error as SqliteError
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from psycopg import Error as PostgresqlError
 from sqlalchemy import Connection, Engine, event
@@ -79,33 +79,27 @@ class Lines:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._free: Line | None = None
-        self._generation = 0
+        self.generation = 0
         self._lock = threading.Lock()
         event.listen(engine, "engine_disposed", self._drop)
 
-    @contextmanager
-    def lent(self, *, durable: bool, first: Callable[[Driver], T]) -> Iterator[tuple[Line, T]]:
+    def lent(self, *, durable: bool, first: Callable[[Driver], T]) -> "Lent[T]":
         """A line in a transaction, and what ``first`` read in it. The body commits.
 
         What the body raises rolls back.
         """
-        generation = self._generation
-        line, found = self._begun(durable, first)
-        keeps = False
-        try:
-            yield line, found
-            keeps = True
-        except LedgerError:
-            if not line.is_broken:
-                with suppress(SqliteError, PostgresqlError):
-                    line.rollback()
-                    keeps = True
-            raise
-        finally:
-            if not (keeps and self._keep(line, generation)):
-                line.close()
+        return Lent(self, durable, first)
 
-    def _begun(self, durable: bool, first: Callable[[Driver], T]) -> tuple[Line, T]:
+    def keep(self, line: Line, generation: int) -> None:
+        """Take a line back that is in no transaction; it is closed where another is there."""
+        with self._lock:
+            if self._free is None and generation == self.generation:
+                self._free = line
+                return
+        line.close()
+
+    def begun(self, durable: bool, first: Callable[[Driver], T]) -> tuple[Line, T]:
+        """A line on which a transaction has begun."""
         with self._lock:
             line, self._free = self._free, None
         if line is not None:
@@ -117,18 +111,38 @@ class Lines:
         line = Line(self._engine)
         return line, _first(line, durable, first)
 
-    def _keep(self, line: Line, generation: int) -> bool:
-        with self._lock:
-            if self._free is not None or generation != self._generation:
-                return False
-            self._free = line
-            return True
-
     def _drop(self, _engine: Engine) -> None:
         with self._lock:
             line, self._free = self._free, None
-            self._generation += 1
+            self.generation += 1
         if line is not None:
+            line.close()
+
+
+class Lent(Generic[T]):
+    """The time in which a line is lent: a context manager."""
+
+    __slots__ = ("_durable", "_first", "_generation", "_line", "_lines")
+
+    def __init__(self, lines: Lines, durable: bool, first: Callable[[Driver], T]) -> None:
+        self._lines = lines
+        self._durable = durable
+        self._first = first
+
+    def __enter__(self) -> tuple[Line, T]:
+        self._generation = self._lines.generation
+        self._line, found = self._lines.begun(self._durable, self._first)
+        return self._line, found
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        line, keeps = self._line, kind is None
+        if kind is not None and issubclass(kind, LedgerError) and not line.is_broken:
+            with suppress(SqliteError, PostgresqlError):
+                line.rollback()
+                keeps = True
+        if keeps:
+            self._lines.keep(line, self._generation)
+        else:
             line.close()
 
 
