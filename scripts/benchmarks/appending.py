@@ -12,7 +12,6 @@ Others' logs are fed records of 600 bytes in the same rounds (``peers``), and a 
 statements (``yardstick``).
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -20,7 +19,7 @@ from itertools import product
 from statistics import median
 from typing import Final, Literal
 
-from benchmarks import syncs
+from benchmarks import clients, syncs
 from benchmarks.figures import Bar, Beside, Figure
 from benchmarks.history import Clerk
 from benchmarks.peers import AicsWriter, Peer, Pymerkle, absent, record, times
@@ -33,7 +32,6 @@ from ledger.assembly import Ledger, system_clock
 from ledger.errors import LedgerError
 
 SECTION: Final = "append"
-CLIENTS: Final = 64
 BATCH: Final = 1_000
 Level = Literal["sequenced", "no signatures", "everything"]
 LEVELS: Final[tuple[Level, ...]] = ("sequenced", "no signatures", "everything")
@@ -45,7 +43,7 @@ HELD: Final[tuple[Level, ...]] = ("sequenced", "no signatures")
 """What is held against others, who verify no signature either, and no statement."""
 SLOW: Final = 5
 """A log that writes several files for each record is given so many times fewer of them."""
-WAYS: Final = ("1 client", f"{CLIENTS} clients", f"batches of {BATCH:,}")
+WAYS: Final = ("1 client", f"{clients.CLIENTS} clients", f"batches of {BATCH:,}")
 KINDS: Final = ("submissions", "run events")
 _ENTRIES_EACH: Final = {"submissions": 2, "run events": 1}
 
@@ -131,6 +129,10 @@ class _Rounds:
 def _append(ledger: Ledger, level: Level, way: str, bodies: Sequence[bytes]) -> float:
     if way == WAYS[2]:
         return _append_batches(ledger, level, bodies)
+    if way == WAYS[1]:
+        if level == "sequenced":
+            return clients.sequence(ledger, [ledger.intake.check(body) for body in bodies])
+        return clients.post(ledger, bodies)
     send: Callable[[int], object]
     if level == "sequenced":
         proposals = [ledger.intake.check(body) for body in bodies]
@@ -139,11 +141,8 @@ def _append(ledger: Ledger, level: Level, way: str, bodies: Sequence[bytes]) -> 
     else:
         send = lambda each: _require(ledger.log([bodies[each]]))  # noqa: E731 - as above
     begun = time.perf_counter()
-    if way == WAYS[0]:
-        for each in range(len(bodies)):
-            send(each)
-    else:
-        _from_threads(send, len(bodies))
+    for each in range(len(bodies)):
+        send(each)
     return time.perf_counter() - begun
 
 
@@ -163,32 +162,6 @@ def _append_batches(ledger: Ledger, level: Level, bodies: Sequence[bytes]) -> fl
             took += time.perf_counter() - begun
             _require(receipts)
     return took
-
-
-def _from_threads(send: Callable[[int], object], count: int) -> None:
-    """Each of 64 threads sends the next statement as soon as its last one is answered."""
-    numbers = iter(range(count))
-    lock = threading.Lock()
-    errors: list[BaseException] = []
-
-    def client() -> None:
-        while True:
-            with lock:
-                each = next(numbers, None)
-            if each is None or errors:
-                return
-            try:
-                send(each)
-            except BaseException as error:  # noqa: BLE001 - told below, in the caller's thread
-                errors.append(error)
-
-    threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
 
 
 def _insert(table: Yardstick, way: str, rows: Sequence[bytes]) -> float:

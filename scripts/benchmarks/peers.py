@@ -199,7 +199,6 @@ def times(
     ours: Sequence[float],
     theirs: Sequence[float],
     unit: str,
-    entries: int | None = None,
 ) -> Figure:
     """How many times better ours are, round by round, in ``unit``: rates ("/s"), or durations."""
     ratios = (
@@ -207,7 +206,7 @@ def times(
         for mine, other in zip(ours, theirs, strict=True)
     )
     said = f"{show(median(ours), unit)} to {show(median(theirs), unit)}"
-    return Figure(section, what, "x", tuple(ratios), entries=entries, bar=Bar(bar), note=said)
+    return Figure(section, what, "x", tuple(ratios), bar=Bar(bar), note=said)
 
 
 def absent(section: str, what: str, bar: float, why: str, entries: int | None = None) -> Figure:

@@ -1,10 +1,13 @@
 """Inclusion proofs, made from the store by the reader, and a receipt's verification.
 
+pymerkle proves entries at the same places of a tree of the same size, in the same rounds.
+
     python -m benchmarks.proving INDEX         the first proof of a fresh process, in seconds
 
 ``cold`` is a new connection and a new reader for each proof: no tile and no page of the database is
-in this process's memory, though the operating system may have the file's; the SQL texts are known
-to SQLAlchemy, as in any process that has proved something before. ``warm`` is one reader.
+in this process's memory, though the operating system may have the file's; opening the connection
+does not count. pymerkle's tree is opened anew as well, and that does not count either. ``warm`` is
+one reader, or one tree, that has proved the same places and their neighbours before.
 """
 
 import random
@@ -12,11 +15,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from benchmarks.figures import Bar, Figure
 from benchmarks.logs import Kept
-from benchmarks.places import CannotMeasure, environment, module
+from benchmarks.peers import Pymerkle, absent, record, times
+from benchmarks.places import CannotMeasure, Places, environment, module
 from benchmarks.progress import say
 from benchmarks.scale import Scale
 from ledger.assembly import Ledger
@@ -27,24 +33,73 @@ from ledger.tlog.note import parse_vkey
 from ledger.tlog.proof import parse_proof, verify_proof
 
 SECTION: Final = "proof"
-COLD_BAR: Final = Bar(1_000, "less")
+BARS: Final = {"warm": Bar(60, "less"), "cold": Bar(500, "less")}
+TIMES: Final = {"warm": 10.0, "cold": 250.0}
+MILLION: Final = 1_000_000
+FILLED_AT_ONCE: Final = 10_000
+COLD_BESIDE: Final = 2
+"""Cold proofs of the other tree in a round: each reads all of its leaves."""
 RECENT: Final = 10_000
 FRESH_PROCESSES: Final = 2
 
 
-def measure(logs: Sequence[Kept], scale: Scale) -> Iterator[Figure]:
+def measure(
+    places: Places, logs: Sequence[Kept], scale: Scale, *, rival: type[Pymerkle] = Pymerkle
+) -> Iterator[Figure]:
     """The figures of this section, in microseconds a proof."""
-    taken: dict[tuple[str, int], list[float]] = {}
-    for number in range(scale.rounds):
-        say(f"{SECTION}: round {number + 1} of {scale.rounds}")
-        for log in logs:
-            for what, seconds in _round(log, number, scale).items():
-                taken.setdefault((what, log.entries), []).append(seconds * 1e6)
     for log in logs:
-        for (what, entries), rounds in taken.items():
-            if entries == log.entries:
-                bar = COLD_BAR if what == COLD else None
-                yield Figure(SECTION, what, "µs", tuple(rounds), entries=entries, bar=bar)
+        with rival(_beside(places, log.entries)) as other:
+            if not other.missing:
+                _fill(other, log.entries)
+            yield from _measured(log, scale, other)
+
+
+def _beside(places: Places, entries: int) -> Path:
+    folder = places.beside(f"pymerkle-{entries}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _fill(other: Pymerkle, entries: int) -> None:
+    """Give the other tree as many entries as ours has, if it has them not."""
+    for start in range(other.size(), entries, FILLED_AT_ONCE):
+        stop = min(start + FILLED_AT_ONCE, entries)
+        rows = [record(b"entry %d" % number) for number in range(start, stop)]
+        other.append(rows, at_once=len(rows))
+    if other.size() != entries:
+        raise CannotMeasure(f"{other.name} has {other.size():,} entries: delete its folder")
+
+
+def _measured(log: Kept, scale: Scale, other: Pymerkle) -> Iterator[Figure]:
+    taken: dict[str, list[float]] = {}
+    beside: dict[str, list[float]] = {name: [] for name in TIMES}
+    for number in range(scale.rounds):
+        say(f"{SECTION}: {log.entries:,} entries, round {number + 1} of {scale.rounds}")
+        for what, seconds in _round(log, number, scale).items():
+            taken.setdefault(what, []).append(seconds * 1e6)
+        if not other.missing:
+            anywhere = _anywhere(log, number, scale)
+            few = anywhere[:COLD_BESIDE]
+            cold_s = sum(other.prove([index], cold=True) for index in few)
+            beside["cold"].append(cold_s / len(few) * 1e6)
+            for indices in (anywhere[::-1], [index ^ 1 for index in anywhere]):
+                other.prove([index for index in indices if index < log.entries], cold=False)
+            warm_s = other.prove(anywhere, cold=False)
+            beside["warm"].append(warm_s / len(anywhere) * 1e6)
+    bars = {WARM: "warm", COLD: "cold"}
+    for what, rounds in taken.items():
+        held = bars.get(what) if log.entries >= MILLION else None
+        bar = BARS[held] if held else None
+        yield Figure(SECTION, what, "µs", tuple(rounds), entries=log.entries, bar=bar)
+    for what, name in bars.items():
+        said, bar_times = f"{name}: times {other.name}", TIMES[name]
+        if other.missing:
+            yield absent(SECTION, said, bar_times, other.missing, log.entries)
+        else:
+            ours, theirs = taken[what], beside[name]
+            found = times(SECTION, said, bar_times, ours=ours, theirs=theirs, unit="µs")
+            bar = found.bar if log.entries >= MILLION else None
+            yield replace(found, entries=log.entries, bar=bar)
 
 
 COLD: Final = "cold: no tile or page in memory"
@@ -57,7 +112,7 @@ VERIFYING: Final = "verifying one receipt"
 def _round(log: Kept, number: int, scale: Scale) -> dict[str, float]:
     """Seconds a proof, by what was measured."""
     chance = random.Random(number)  # noqa: S311 - picks what is measured, hides nothing
-    anywhere = [chance.randrange(log.entries) for _ in range(scale.proofs)]
+    anywhere = _anywhere(log, number, scale)
     newest = [log.entries - 1 - chance.randrange(min(RECENT, log.entries)) for _ in anywhere]
     found = {
         COLD: _cold(log, anywhere) / len(anywhere),
@@ -74,6 +129,11 @@ def _round(log: Kept, number: int, scale: Scale) -> dict[str, float]:
     finally:
         ledger.close()
     return found
+
+
+def _anywhere(log: Kept, number: int, scale: Scale) -> list[int]:
+    chance = random.Random(f"anywhere {number}")  # noqa: S311 - as above
+    return [chance.randrange(log.entries) for _ in range(scale.proofs)]
 
 
 def _prove(reader: Reader, indices: Sequence[int]) -> float:

@@ -116,7 +116,7 @@ def _measured(
     if posting.SECTION in sections:
         yield [posting.SECTION], posting.measure(places, amounts)
     if proving.SECTION in sections:
-        yield [proving.SECTION], proving.measure(logs, amounts)
+        yield [proving.SECTION], proving.measure(places, logs, amounts)
     if verifying.SECTION in sections:
         yield [verifying.SECTION], verifying.measure(places, logs, amounts)
     if reads:
