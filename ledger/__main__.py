@@ -17,7 +17,7 @@ import click
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ledger import journal
-from ledger.cli.common import Disproved
+from ledger.cli.common import Disproved, printable
 from ledger.errors import LedgerError
 from ledger.settings import mask_password
 
@@ -113,7 +113,7 @@ def run(arguments: Sequence[str]) -> int:
             if journal.is_json():
                 log.critical(line)
             else:
-                click.echo(f"ledger: {line}", err=True)
+                click.echo(f"ledger: {printable(line)}", err=True)
         return FOUND if isinstance(error, Disproved) else FAILED
     return DONE
 

@@ -223,7 +223,8 @@ def _known_name(filename: str) -> str:
 
 def _beginnings(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Iterator[bytes]:
     for member in members[:_MEMBERS_OPENED]:
-        if not member.is_dir() and not member.flag_bits & 1:
+        # Not is_dir(): it fails at a member without a name, which anybody can make.
+        if not member.filename.endswith("/") and not member.flag_bits & 1:
             try:
                 with archive.open(member) as file:
                     beginning = file.read(512)

@@ -11,7 +11,7 @@ import click
 
 from ledger.cli.authoring import GIVE_UP, URL, StatementFile
 from ledger.cli.client import Client
-from ledger.cli.common import CommandFailed, read_as
+from ledger.cli.common import CommandFailed, printable, read_as
 from ledger.errors import FormatError
 from ledger.records import canonical
 from ledger.records.asked import parse_asked
@@ -59,7 +59,7 @@ def _text(judged: SubmissionJudged) -> str:
     by = f"by the charter at {judged.charter}, in force from {judged.in_force_from}"
     if judged.verdict == "admitted":
         return f"would be admitted {by}; what it seals would be open by {judged.opens_by}"
-    found = [f"  {each.code}: {_printable(each.finding)}" for each in judged.findings]
+    found = [f"  {each.code}: {printable(each.finding)}" for each in judged.findings]
     return "\n".join([f"would be rejected {by}:", *found])
 
 
@@ -79,7 +79,3 @@ def _json(judged: SubmissionJudged) -> str:
         },
         sort_keys=True,
     )
-
-
-def _printable(text: str) -> str:
-    return "".join(each for each in text if each.isprintable())

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import httpx
 import msgspec
 
-from ledger.cli.common import CommandFailed, Disproved
+from ledger.cli.common import CommandFailed, Disproved, printable
 from ledger.errors import LedgerError
 from ledger.records import canonical
 from ledger.tlog.merkle import leaf_hash
@@ -242,4 +242,4 @@ def _problem_text(answer: httpx.Response) -> str:
     except msgspec.MsgspecError:
         return f"HTTP {answer.status_code}"
     said = " ".join(problem.detail.split())[:1000]
-    return f"HTTP {answer.status_code}: {''.join(c for c in said if c.isprintable())}"
+    return f"HTTP {answer.status_code}: {printable(said)}"

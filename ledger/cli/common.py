@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import tomllib
+import unicodedata
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
@@ -72,6 +73,18 @@ def say(text: str) -> None:
     else:
         click.echo(text)
         sys.stdout.flush()
+
+
+def printable(text: str) -> str:
+    """``text`` without what steers a terminal: controls and marks of direction as U+FFFD.
+
+    What a server or a member said is printed through this, an error's words too: an escape sequence
+    in a title could otherwise rewrite the verdict above it.
+    """
+    return "".join(
+        each if each.isprintable() or unicodedata.category(each) == "Zs" else "\ufffd"
+        for each in text
+    )
 
 
 def open_for_reading(settings: Settings) -> Ledger:

@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from ledger.cli.client import Answered, Client, Refused
-from ledger.cli.common import CommandFailed
+from ledger.cli.common import CommandFailed, printable
 from ledger.records import canonical
 from ledger.records.statement import MAX_STATEMENT
 from ledger.tlog.note import VerifierKey
@@ -90,5 +90,5 @@ def _say(answered: Answered, log_key: VerifierKey, receipt: Path) -> None:
     if accepted.decision is not None:
         click.echo(f"decision: {accepted.decision.kind} (index {accepted.decision.index})")
         for finding in accepted.decision.findings:
-            click.echo(f"  {finding.code}: {finding.finding}")
+            click.echo(printable(f"  {finding.code}: {finding.finding}"))
     click.echo(f"receipt: {receipt}; verified under {log_key.name}+{log_key.key_id:08x}")

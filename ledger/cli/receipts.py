@@ -13,6 +13,7 @@ from ledger.cli.common import (
     CommandFailed,
     Disproved,
     open_for_reading,
+    printable,
     read_bytes,
     read_text,
     settings_with_log,
@@ -113,7 +114,7 @@ def _check(
     if "submission" in extra:
         _check_submission(proof, believed=believed, policy=policy)
     click.echo(
-        f"log: {checkpoint.origin}, size {checkpoint.size},"
+        f"log: {printable(checkpoint.origin)}, size {checkpoint.size},"
         f" root {checkpoint.root.hex()[:HEX_PREFIX]}…"
     )
     return entry

@@ -12,6 +12,7 @@ from ledger.cli.common import (
     Progress,
     noted,
     open_store,
+    printable,
     require_database,
     settings_with_log,
 )
@@ -164,7 +165,7 @@ def _check_artifacts(
 
 
 def _show(finding: Finding) -> None:
-    click.echo(str(finding))
+    click.echo(printable(str(finding)))
 
 
 def vault_of(settings: Settings) -> Vault | None:

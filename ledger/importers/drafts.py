@@ -54,7 +54,7 @@ def parse_defaults(text: str) -> Defaults:
     """The defaults in a TOML text. Raises ImportRefused, naming the field."""
     try:
         return msgspec.convert(tomllib.loads(text), Defaults)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ImportRefused(f"not TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise ImportRefused(str(error)) from None

@@ -80,7 +80,7 @@ def load_mapping(name_or_path: str = DEFAULT) -> TraceMapping:
         raw = tomllib.loads(data.decode("utf-8"))
         mapping = msgspec.convert(raw, TraceMapping)
         parse_time(mapping.start)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ImportRefused(f"the mapping {name_or_path} is not TOML: {error}") from None
     except (msgspec.ValidationError, FormatError) as error:
         raise ImportRefused(f"the mapping {name_or_path}: {error}") from None

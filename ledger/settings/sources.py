@@ -111,7 +111,7 @@ def _read(file: Path, problems: list[str]) -> dict[str, Any]:
     """Return the file's settings, paths absolute; add what is unknown to ``problems``."""
     try:
         table = tomllib.loads(file.read_bytes().decode("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SettingsError(f"{file} cannot be read as TOML: {reason}") from None
     names = Settings.model_fields

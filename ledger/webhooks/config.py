@@ -86,7 +86,7 @@ def _read(path: Path) -> tuple[Webhook, ...]:
         raise FormatError(f"it is larger than {LARGEST_FILE} bytes")
     try:
         document = tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         # What Python says of TOML names a line and a column, and quotes a character at most.
         line = str(error).partition("\n")[0] if isinstance(error, tomllib.TOMLDecodeError) else ""
         raise FormatError(f"it is not TOML in UTF-8. {line}".rstrip(". ")) from None

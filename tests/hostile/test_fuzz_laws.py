@@ -1,6 +1,7 @@
 """A few thousand of the damages that ``scripts/fuzz`` does by the million: no law is broken."""
 
 import io
+import zipfile
 from random import Random
 
 import fuzz_targets
@@ -13,6 +14,8 @@ from fuzz_targets import LAWS, honest_text
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from mutations import damage, damage_entries, damage_json
+
+from ledger.errors import LedgerError
 
 RUNS = {name: max(40, 12 * weight) for name, (weight, _) in LAWS.items()}
 """Slow laws have small weights. All together: a few thousand."""
@@ -66,6 +69,26 @@ def test_what_is_damaged_is_read_where_nobody_damages_it(monkeypatch: pytest.Mon
     picture, *_ = files.artifacts()
     form = files.form_of("image", "a.png", io.BytesIO(picture), size=len(picture))
     assert form.media_type == "image/png"
+
+
+def test_what_fuzzing_found_stays_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number of 5,000 digits in TOML, and a member of an archive that has no name."""
+    long = b"x = " + b"9" * 5_000 + b"\n"
+    for read in (
+        lambda: files.load_mapping(str(files.written(long, "mapping.toml"))),
+        lambda: files.read_webhooks(files.written(long, "hooks.toml")),
+        lambda: files.read_document(files.written(long, "statement.toml")),
+        lambda: files.parse_defaults(long.decode()),
+        files.load_settings,
+    ):
+        monkeypatch.setenv("LEDGER_CONFIG", str(files.written(long, "ledger.toml")))
+        with pytest.raises(LedgerError, match=r"4300 digits|not TOML"):
+            read()
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("", "text")
+    data = archive.getvalue()
+    assert files.form_of("opaque", "a.zip", io.BytesIO(data), size=len(data)).rewrite is None
 
 
 def test_damage_is_sometimes_such_that_a_checkpoint_stays_what_it_says() -> None:

@@ -72,7 +72,7 @@ def parse_site(text: bytes) -> Site:
     """The site of a TOML text. Raises SiteRefused, naming the field."""
     try:
         return msgspec.convert(tomllib.loads(text.decode("utf-8")), Site)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise SiteRefused(f"not TOML: {str(error)[:200]}") from None
     except msgspec.ValidationError as error:
         raise SiteRefused(str(error)[:300]) from None
