@@ -47,7 +47,16 @@ from web.request_lines import RequestLines
 from web.schema_files import ADDRESS, SchemaFiles
 from web.scrapes import Scrapes
 from web.static_files import StaticFiles, build_digest
-from web.telling.codings import BEST, IDENTITY, PREFERRED, VARIES, Coder, accepted, tag_in
+from web.telling.codings import (
+    BEST,
+    IDENTITY,
+    PREFERRED,
+    VARIES,
+    Coder,
+    accepted,
+    is_worth_it,
+    tag_in,
+)
 
 CACHE_BYTES: Final = 48 * 2**20
 CODED_BYTES: Final = 32 * 2**20
@@ -82,6 +91,8 @@ PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-max-age", b"86400"),
 )
 TREE_SIZE: Final = b"ledger-tree-size"
+_BUSIEST: Final = (*SECURITY, (b"content-security-policy", CSP.encode()), *OPEN_TO_ALL)
+"""What ``_common`` says under the addresses that are asked for most, put together once."""
 UNLIMITED: Final = (log_files.PREFIX, static_files.PREFIX, bulk_files.PREFIX, ADDRESS)
 """Files: nothing is made for who asks for one, so nothing is counted."""
 MACHINE: Final = ("/api/", "/feeds/", "/log/", "/bulk/", "/oembed", "/schemas/")
@@ -221,19 +232,28 @@ class Front:
         elif (place := artifacts.place_of(path)) is not None:
             await self._artifact(scope, receive, send, place)
         elif method in {"GET", "HEAD"}:
-            found = await self._guarded(scope, self._read(scope, receive))
-            is_static = path.startswith(static_files.PREFIX)
-            coder = self._static_coder if is_static else self._coder
-            found = await coder.coded(found, accepted(scope["headers"]))
-            common = tuple(self._common(path, found))
-            if not path.startswith(UNLIMITED):
-                common = (*common, *self._rates.headers(scope))
-            await found.send(send, common, head=method == "HEAD")
+            await self._get(scope, receive, send)
         elif path.startswith((log_files.PREFIX, bulk_files.PREFIX)) or self._schemas.has(path):
             refusal = self._problem(scope, MethodNotAllowedException(headers={"allow": "GET"}))
             await refusal.send(send, self._common(path))
         else:
             await self._pass_on(scope, receive, send)
+
+    async def _get(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, head = scope["path"], scope["method"] == "HEAD"
+        ready = self._log.ready(path) if self._log is not None else None
+        if ready is not None:
+            await ready.send(send, self._common(path), head=head)
+            return
+        found = await self._guarded(scope, self._read(scope, receive))
+        if is_worth_it(found):
+            is_static = path.startswith(static_files.PREFIX)
+            coder = self._static_coder if is_static else self._coder
+            found = await coder.coded(found, accepted(scope["headers"]))
+        common = tuple(self._common(path, found))
+        if not path.startswith(UNLIMITED):
+            common = (*common, *self._rates.headers(scope))
+        await found.send(send, common, head=head)
 
     async def _write(self, scope: Scope, receive: Receive) -> Answer:
         assert self._house is not None
@@ -284,7 +304,7 @@ class Front:
         path: str = scope["path"]
         if path.startswith(log_files.PREFIX):
             assert self._log is not None
-            return self._log.ready(path) or await self._log.read(path)
+            return await self._log.read(path)
         if path.startswith(bulk_files.PREFIX):
             assert self._bulk is not None
             file = await self._bulk.read(scope)
@@ -413,6 +433,9 @@ class Front:
 
     def _common(self, path: str, made: Answer | None = None) -> Iterable[Header]:
         """The headers of every answer; ``made`` may say itself what tree it was made from."""
+        if path.startswith(log_files.PREFIX) or path in writing.ADDRESSES:
+            size = self._newest.size if self._newest else 0
+            return (*_BUSIEST, (TREE_SIZE, b"%d" % size))
         always = (*SECURITY, (b"content-security-policy", policy_of(path).encode()))
         if made is None or all(name != TREE_SIZE for name, _ in made.headers):
             size = self._newest.size if self._newest else 0

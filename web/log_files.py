@@ -24,6 +24,7 @@ class LogFiles:
         self._house = house
         self._newest = newest
         self._cache: ByteCache[str] = ByteCache(CACHE_BYTES)
+        self._checkpoint: Answer | None = None
         self._vkeys = {
             name: answer(200, vkey.encode() + b"\n", TEXT, cache_control="public, max-age=3600")
             for name, vkey in (("vkey", house.vkey), ("vkey-mldsa44", house.mldsa_vkey))
@@ -31,7 +32,9 @@ class LogFiles:
         }
 
     def ready(self, path: str) -> Answer | None:
-        """What is in memory already: full and partial tiles never change."""
+        """What is in memory already: full and partial tiles never change, and have no coding."""
+        if not path.startswith(PREFIX):
+            return None
         found = self._cache.get(path)
         return found if isinstance(found, Answer) else None
 
@@ -39,8 +42,10 @@ class LogFiles:
         """The file at ``path``. Raises NotFound."""
         name = path.removeprefix(PREFIX)
         if name == "checkpoint":
-            newest = await self._newest.get()
-            return answer(200, newest.note, TEXT, cache_control=CHECKPOINT_CACHE)
+            note = (await self._newest.get()).note
+            if self._checkpoint is None or self._checkpoint.body != note:
+                self._checkpoint = answer(200, note, TEXT, cache_control=CHECKPOINT_CACHE)
+            return self._checkpoint
         if name in self._vkeys:
             return self._vkeys[name]
         tile = _tile(name)

@@ -1,6 +1,7 @@
 """The newest published checkpoint, looked up once for all requests that wait for it together."""
 
 import asyncio
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 
 from ledger.reader import Reader
@@ -18,8 +19,8 @@ class Newest:
         self._reader = reader
         # A thread of its own: no look-up waits behind pages that are being made.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="newest")
-        self._running: asyncio.Task[Shown] | None = None
-        self._next: asyncio.Task[Shown] | None = None
+        self._waiting: list[asyncio.Future[Shown]] = []
+        self._looking: asyncio.Task[None] | None = None
         self.size = 0
         """The last size that was seen."""
 
@@ -27,18 +28,30 @@ class Newest:
         """Let the look-up that is running end."""
         self._thread.shutdown()
 
-    async def get(self) -> Shown:
+    def get(self) -> Awaitable[Shown]:
         """What is published now. Raises NotFound before the first checkpoint."""
-        if self._next is None:
-            self._next = asyncio.get_running_loop().create_task(self._look_up(self._running))
-        # A client that goes away must not take the look-up of the others with it.
-        return await asyncio.shield(self._next)
-
-    async def _look_up(self, before: asyncio.Task[Shown] | None) -> Shown:
-        if before is not None:
-            await asyncio.wait([before])
-        self._running, self._next = self._next, None
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._thread, self._reader.shown)
-        self.size = max(self.size, found.checkpoint.size)
-        return found
+        # A future of its own: a client that goes away takes nothing of the others with it.
+        waiting: asyncio.Future[Shown] = loop.create_future()
+        self._waiting.append(waiting)
+        if self._looking is None:
+            self._looking = loop.create_task(self._look_up(loop))
+        return waiting
+
+    async def _look_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look for all who wait, and again while others have come meanwhile."""
+        while self._waiting:
+            asked, self._waiting = self._waiting, []
+            found: Shown | None = None
+            try:
+                found = await loop.run_in_executor(self._thread, self._reader.shown)
+                self.size = max(self.size, found.checkpoint.size)
+            except BaseException as error:  # noqa: BLE001 - who asked hears of it
+                for each in asked:
+                    if not each.done():
+                        each.set_exception(error)
+            else:
+                for each in asked:
+                    if not each.done():
+                        each.set_result(found)
+        self._looking = None

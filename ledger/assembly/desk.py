@@ -9,6 +9,7 @@ What waits for its check is bounded here as what waits for the log is bounded in
 signatures are the slowest step, so here a flood gathers.
 """
 
+import logging
 import os
 import threading
 from collections import deque
@@ -25,6 +26,8 @@ from ledger.sequencer.queue import Ticket
 from ledger.sequencer.sequencer import Logged, Sequencer
 from ledger.storage.store import Store
 from schemas.posting import Receipted
+
+log = logging.getLogger(__name__)
 
 
 class Asking(Protocol):
@@ -150,33 +153,43 @@ class Desk:
     def _check_gathered(self) -> None:
         """Check what has gathered, until nothing has."""
         while True:
-            with self._lock:
-                waiting = len(self._gathered)
-                if not waiting:
-                    self._checking -= 1
+            try:
+                group = self._gather()
+                if not group:
                     return
-                # The other checkers are to find something too.
-                count = min(TOGETHER, max(1, -(-waiting // CHECKERS)))
-                group = [self._gathered.popleft() for _ in range(count)]
-            self._follow(group)
+                self._follow(group)
+            except BaseException as error:  # noqa: BLE001 - else nobody would check what comes next
+                log.error("a group of statements went wrong: %s", type(error).__name__)  # noqa: TRY400 - a traceback may show what is sealed
 
-    def _follow(self, taken: "Sequence[_Asked]") -> None:
+    def _gather(self) -> "list[_Asked]":
+        """What one checker takes on. Where there is nothing it has gone, in the same moment."""
+        with self._lock:
+            waiting = len(self._gathered)
+            if not waiting:
+                self._checking -= 1
+                return []
+            # The other checkers are to find something too.
+            count = min(TOGETHER, max(1, -(-waiting // CHECKERS)))
+            return [self._gathered.popleft() for _ in range(count)]
+
+    def _follow(self, group: "Sequence[_Asked]") -> None:
         """Check every statement of a group, have the good ones sequenced, and settle them all."""
-        group = [each for each in taken if each[1].is_wanted()]
+        wanted: Sequence[_Asked] = group
         try:
+            wanted = [each for each in group if each[1].is_wanted()]
             # The lines that the log gets about them name their requests.
-            REQUEST.set(named(request for *_, request in group))
-            checked = [self._check(body) for body, *_ in group]
+            REQUEST.set(named(request for *_, request in wanted))
+            checked = [self._check(body) for body, *_ in wanted]
             proposals = [each for each in checked if isinstance(each, Proposal)]
             count = len(proposals)
             ticket = self._sequencer.submit(proposals, callers=count) if count else None
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers hear of it
-            _settle(group, [error] * len(group))
+            _settle(wanted, [error] * len(wanted))
             return
         finally:
-            self._leave(len(taken), sum(len(body) for body, *_ in taken))
+            self._leave(len(group), sum(len(body) for body, *_ in group))
         if ticket is None:
-            _settle(group, [each for each in checked if isinstance(each, LedgerError)])
+            _settle(wanted, [each for each in checked if isinstance(each, LedgerError)])
             return
 
         def answered(done: Ticket[Logged]) -> None:
@@ -184,8 +197,8 @@ class Desk:
             try:
                 answers = self._answers(checked, done.result())
             except BaseException as error:  # noqa: BLE001 - as above
-                answers = [error] * len(group)
-            _settle(group, answers)
+                answers = [error] * len(wanted)
+            _settle(wanted, answers)
 
         ticket.add_done_callback(answered)
 
@@ -282,7 +295,10 @@ def _settle(group: Sequence[_Asked], answers: Sequence[Receipted | BaseException
     for (_, asking, settle, _), answer in zip(group, answers, strict=True):
         told.setdefault(settle, []).append((asking, answer))
     for settle, settled in told.items():
-        settle(settled)
+        try:
+            settle(settled)
+        except Exception as error:  # noqa: BLE001 - one caller's mistake must not cost the next its answer
+            log.error("callers failed to take their answers: %s", type(error).__name__)  # noqa: TRY400 - as above
 
 
 class _Answer(Future[Receipted]):

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import kit
 import pytest
 
 from ledger.assembly import Ledger
+from ledger.assembly.desk import CHECKERS
 from ledger.errors import (
     AuthorUnknown,
     CommitmentError,
@@ -466,6 +467,31 @@ def test_a_client_that_gave_up_holds_up_no_one(
     ledger.close()
     checked = kit.check_whole_log(settings, acknowledged=stayed)
     assert checked.size == 1 + 2 * (len(stayed) + 1)
+
+
+def test_callers_that_fail_to_take_their_answers_cost_the_next_nothing(ledger: Ledger) -> None:
+    class Waits:
+        def is_wanted(self) -> bool:
+            return True
+
+    class Breaks:
+        def is_wanted(self) -> bool:
+            raise MemoryError
+
+    heard: list[str] = []
+
+    def fail(settled: Sequence[tuple[Any, object]]) -> None:
+        heard.extend(type(answer).__name__ for _, answer in settled)
+        raise MemoryError
+
+    for n in range(4 * CHECKERS):
+        ledger.enter(kit.submitted(kit.ulid(n)), Waits() if n % 2 else Breaks(), fail)
+        assert kit.log(ledger, kit.submitted(kit.ulid(1_000 + n)))
+        # One at a time, so that each failure is a checker's of its own.
+        assert ledger.submit(kit.submitted(kit.ulid(2_000 + n))).result(120).created
+    _until(lambda: len(heard) == 4 * CHECKERS)
+    assert sorted(set(heard)) == ["MemoryError", "Receipted"]
+    _until(lambda: ledger._writer.desk._records == 0)
 
 
 def test_a_caller_that_fails_to_take_its_answer_costs_the_next_nothing(ledger: Ledger) -> None:

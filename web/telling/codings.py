@@ -77,7 +77,7 @@ class Coder:
 
     async def coded(self, found: Answer, codings: tuple[str, ...]) -> Answer:
         """``found`` in the first of ``codings``, where that is worth it."""
-        if not _is_worth_it(found):
+        if not is_worth_it(found):
             return found
         headers = _varying(found.headers)
         coding = codings[0]
@@ -100,7 +100,8 @@ class Coder:
         return made
 
 
-def _is_worth_it(found: Answer) -> bool:
+def is_worth_it(found: Answer) -> bool:
+    """Whether a coding makes an answer enough smaller."""
     if len(found.body) < LEAST_BYTES:
         return False
     return any(name == b"content-type" and _TYPES.match(value) for name, value in found.headers)
