@@ -67,6 +67,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "weights": "weights:weights_group",
     "migrate": "looking:migrate",
     "settings": "looking:settings_command",
+    "deploy": "deploying:deploy_command",
 }
 """Each command's module below ``ledger.cli`` and its name there.
 

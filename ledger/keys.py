@@ -26,6 +26,8 @@ SIGNER_MEMORY: Final = "signer.memory"
 AUTHORS: Final = "authors"
 MAX_KEY_FILE: Final = 1_024
 OTHERS: Final = 0o077
+EVERYBODY: Final = 0o007
+CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
 
 
 class KeyFileError(LedgerError):
@@ -51,18 +53,35 @@ def write_secret(path: Path, text: str) -> None:
 
 
 def read_secret(path: Path) -> str:
-    """The one line of a key file. Raises KeyFileError, also where others could read it."""
+    """The one line of a key file. Raises KeyFileError, also where others could read it.
+
+    Where there is no such file a credential of its name is read, which systemd hands to a service
+    (`LoadCredential=`): the key then lies where root alone can read it.
+    """
+    path, others = _with_others(path)
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             data = file.read(MAX_KEY_FILE + 1)
     except OSError as error:
         raise KeyFileError(f"cannot read the key file {path}: {error.strerror}") from None
-    if mode & OTHERS:
+    if mode & others:
         raise KeyFileError(f"{path} can be read by others: run chmod 600 on it")
     if len(data) > MAX_KEY_FILE or not data.isascii():
         raise KeyFileError(f"{path} is not a key file")
     return data.decode("ascii").removesuffix("\n")
+
+
+def _with_others(path: Path) -> tuple[Path, int]:
+    """Where a key file is, and the bits of its mode that nobody else may have."""
+    given = os.environ.get(CREDENTIALS)
+    if given is None:
+        return path, OTHERS
+    credential = Path(given) / path.name
+    if path != credential and (path.exists() or not credential.exists()):
+        return path, OTHERS
+    # systemd lets the service's user in by an access list, whose mask stands in the group's bits.
+    return credential, EVERYBODY
 
 
 def write_signer(path: Path, signer: Signer) -> None:

@@ -78,6 +78,7 @@ def test_every_command_of_the_design_is_there() -> None:
                 "migrate",
                 "status",
                 "settings",
+                "deploy",
             ]
         )
         == COMMANDS

@@ -36,6 +36,7 @@ LATIN = {
     *("GET", "HEAD", "POST", "tlog-proof", "tlog-tiles", "verify.py", "B", "kB", "MB", "GB", "TB"),
     *("BibTeX", "CSL-JSON", "CSV", "HTML", "ML-DSA-44", "NVIDIA", "kWh"),
     *("DuckDB", "Datasette", "Ed25519", "Excel", "Go", "Google", "LibreOffice", "R", "ULID"),
+    *("PostgreSQL", "Prometheus"),
     *("curl", "jq", "sha256", "signed-note", "tlog-checkpoint"),
     # databases and disks
     *("CDN", "NVMe", "PostgreSQL", "SQL", "SQLite", "WAL", "libpq", "s"),
