@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "registry": "authoring:registry",
     "charter": "charter:charter_group",
     "keys": "authoring:keys_group",
+    "log-key": "log_key:log_key_group",
     "verify-proof": "receipts:verify_proof_command",
     "receipt": "fetching:receipt_command",
     "admit-check": "admitting:admit_check_command",

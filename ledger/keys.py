@@ -1,6 +1,8 @@
 """Key files: one key a file, readable by its owner alone, never in the database.
 
     log.key        the log's signing key, in signed-note form: PRIVATE+KEY+<origin>+…
+    log.next.key   the key that is to follow it (ledger log-key rotate), until it has
+    log.previous.key  the one before it, which signs too until `ledger log-key retire`
     log.mldsa.key  its ML-DSA-44 key, where LEDGER_MLDSA asks for a second line
     openings.key   32 bytes, base64: what the openings at rest are encrypted with
     signer.memory  the last checkpoint that was signed (ledger.sequencer.signer)
@@ -20,6 +22,8 @@ from ledger.tlog.note import Signer, format_skey, parse_skey
 from ledger.tlog.spelling import decode_base64
 
 LOG_KEY: Final = "log.key"
+NEXT_LOG_KEY: Final = "log.next.key"
+PREVIOUS_LOG_KEY: Final = "log.previous.key"
 LOG_MLDSA_KEY: Final = "log.mldsa.key"
 OPENINGS_KEY: Final = "openings.key"
 SIGNER_MEMORY: Final = "signer.memory"

@@ -12,8 +12,10 @@ from schemas.statements import Endorsements, Role, Signature, Statement
 from schemas.values import (
     AuthorName,
     Base64Seed,
+    Base64Signature,
     DigestSet,
     Index,
+    KeyId,
     Line,
     Sha256Hex,
     Slug,
@@ -129,3 +131,26 @@ class ManifestEntry(Wire, frozen=True):
     name: Annotated[str, Meta(pattern=r"^[a-z][A-Za-z0-9._/-]{0,199}\Z")]
     digest: DigestSet
     tree_size: Annotated[int, Meta(ge=1, lt=2**53)]
+
+
+class BothKeysSignatures(Wire, frozen=True):
+    """What two keys of the log have signed: the one before, and the one that follows it."""
+
+    new: Base64Signature
+    old: Base64Signature
+
+
+class LogKeyEntry(Wire, frozen=True):
+    """The log's key names the next one: ``vkey`` follows the key with the ID ``replaces``.
+
+    Both sign the DSSE pre-authentication encoding, of the type
+    ``application/vnd.apsci.log-key.v1+json``, of the canonical object with ``origin``,
+    ``replaces`` and ``vkey``.
+    """
+
+    format: Literal["apsci-ledger/1"]
+    kind: Literal["log_key"]
+    logged_at: Time
+    replaces: KeyId
+    vkey: Vkey
+    signatures: BothKeysSignatures

@@ -109,6 +109,7 @@ SAVE_EVERY, SAVE_EVERY_S = 131_072, 15.0
 IN_PLACE = 65_536
 """Up to so many new entries, the state is changed in one transaction; a longer run has a copy."""
 CHECKPOINT_LIMIT, BUNDLE_LIMIT, RECEIPT_LIMIT = 64 * 1024, TILE * (2 + 65_535), 2 * 1024 * 1024
+KEYS_LIMIT = 1024 * 1024
 EVIDENCE_LIMIT = 256 * 1024
 MOST_KEYS = 65_536
 MOST_CHARTERS = 65_536
@@ -158,7 +159,7 @@ CHECKS = {
         Check("proof-mismatch", "log", "finding", "tree", "receipt_facts"),
         Check("no-genesis", "log", "finding", "tree", "step"),
         Check("second-genesis", "log", "finding", "entry", "step"),
-        Check("genesis-key-mismatch", "log", "finding", "tree", "_genesis"),
+        Check("genesis-key-mismatch", "log", "finding", "tree", "spoken_for"),
         Check("malformed-entry", "log", "finding", "entry", "read_entry"),
         Check("non-canonical", "log", "finding", "entry", "read_entry"),
         Check("bad-signature", "log", "finding", "entry", "_authority"),
@@ -528,6 +529,8 @@ class Key(NamedTuple):
     public: bytes
 
 
+NOBODY = Key("", b"", ED25519, b"")
+"""Whose key it is that speaks for a log whose first entry could not be read."""
 KEY_BYTES = {ED25519: 32, COSIGNATURE_ED25519: 32, COSIGNATURE_MLDSA44: 1312}
 
 
@@ -1330,6 +1333,7 @@ OF_NO_JOB = frozenset({"registry", "charter"})
 OF_ANY_JOB_OR_NONE = frozenset({"refused"})
 ARTIFACT_CLASSES = ("document", "table", "image", "opaque", "tensor")
 TYPE = b"application/vnd.apsci.statement.v1+json"
+LOG_KEY_TYPE = b"application/vnd.apsci.log-key.v1+json"
 KIND = re.compile(r"[a-z][a-z0-9_]{0,62}")
 ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 RULE_OF = {
@@ -1452,7 +1456,16 @@ class Listed(NamedTuple):
     tree_size: int
 
 
-Body = Said | Decided | Found | Shown | Listed | dict[str, Any] | None
+class Followed(NamedTuple):
+    """What the replay needs of ``log_key``, in which the log's key names the one after it."""
+
+    replaces: str
+    vkey: str
+    old: bytes
+    new: bytes
+
+
+Body = Said | Decided | Found | Shown | Listed | Followed | dict[str, Any] | None
 
 
 class Row(NamedTuple):
@@ -1856,6 +1869,30 @@ def read_manifest(entry: dict[str, Any]) -> Listed:
     return Listed(integer(entry["tree_size"]))
 
 
+def read_log_key(entry: dict[str, Any]) -> Followed:
+    """Check the shape of an entry that names the log's next key."""
+    exact(entry, COMMON | {"replaces", "signatures", "vkey"})
+    both = exact(entry["signatures"], frozenset({"new", "old"}))
+    signatures = [from_base64(string(both[name]), 64) for name in ("old", "new")]
+    return Followed(string(entry["replaces"]), string(entry["vkey"]), *signatures)
+
+
+def follow(key: Key, named: Followed) -> Key:
+    """Return the key that ``key`` has named; ValueError where it has not, or nobody holds it."""
+    new = parse_vkey(named.vkey)
+    if new.kind != ED25519 or new.name != key.name or new.public == key.public:
+        refuse(f"{named.vkey[:100]} cannot be a key of this log")
+    if named.replaces != key.key_id.hex():
+        refuse(f"it replaces {named.replaces[:20]}, and the log's key is {key.key_id.hex()}")
+    text = {"origin": key.name, "replaces": named.replaces, "vkey": named.vkey}
+    body = canonical(text)
+    message = b"DSSEv1 %d %b %d %b" % (len(LOG_KEY_TYPE), LOG_KEY_TYPE, len(body), body)
+    for public, signature in ((key.public, named.old), (new.public, named.new)):
+        if not ed25519_holds(public, message, signature):
+            refuse("the old key has not signed it, or the new one has not")
+    return new
+
+
 def read_genesis(entry: dict[str, Any]) -> dict[str, Any]:
     """Check which parts the first entry has; the replay takes them up."""
     return exact(entry, COMMON | {"authors", "charter", "origin", "vkey"})
@@ -1868,6 +1905,7 @@ READERS: dict[str, Callable[[dict[str, Any]], Body]] = {
     "finding": read_finding,
     "disclosed": read_disclosed,
     "manifest": read_manifest,
+    "log_key": read_log_key,
 }
 """By kind, for the entries that the ledger makes itself."""
 
@@ -2548,6 +2586,8 @@ class Replay:
         self.council: Counter[str] = Counter()
         """The council's authors, by how many valid keys they have."""
         self.seats = 0
+        self.chain = [(0, NOBODY)]
+        """The log's own keys, and the entry from which on each of them speaks."""
         self.due: tuple[str, str, str, tuple[Any, ...]] | None = None
         self.own = "finding" if own_clock else None
 
@@ -2569,6 +2609,7 @@ class Replay:
         kept = {name: getattr(self, name) for name in self.FIELDS}
         kept |= {"size": self.size, "counts": dict(self.counts), "held": dict(+self.held)}
         kept |= {"claims": sorted(self.claims), "ended": self.ended}
+        kept["chain"] = [[index, vkey_text(key)] for index, key in self.chain]
         windows = self.windows.items()
         kept["windows"] = {member: [each.today, [*each.days.items()]] for member, each in windows}
         self.memory.write("replay", kept)
@@ -2582,6 +2623,9 @@ class Replay:
         self.counts.update({str(kind): integer(n) for kind, n in kept["counts"].items()})
         self.held.update({str(member): integer(n) for member, n in kept["held"].items()})
         self.claims.update(map(string, kept["claims"]))
+        # A state from before keys followed one another is of a log that has its first one.
+        chain = kept.get("chain", [[0, vkey_text(self.log_key)]])
+        self.chain = [(integer(index), parse_vkey(string(vkey))) for index, vkey in chain]
         for member, (today, days) in kept["windows"].items():
             amounts = {integer(day): integer(amount) for day, amount in days}
             self.windows[string(member)] = Window(integer(today), amounts)
@@ -2650,6 +2694,8 @@ class Replay:
             if not 1 <= body.tree_size <= index:
                 sentence = say("files of {size} entries", size=body.tree_size)
                 self.tally.add("manifest-too-large", index, sentence)
+        elif isinstance(body, Followed):
+            self._follow(index, body)
         elif isinstance(body, dict):
             self._genesis(index, body)
         elif not row.problems:
@@ -2711,15 +2757,44 @@ class Replay:
             sentence = say("the genesis entry lacks a part: {why}", why=why)
             self.tally.add("malformed-entry", 0, sentence)
             return
-        if (entry["origin"], mine[1]) != (mine[0], self.log_key):
+        self.chain = [(0, mine[1])]
+        if entry["origin"] != mine[0]:
+            self._other_key(entry["vkey"][:120])
+
+    def _other_key(self, vkey: str) -> None:
+        sentence = say(
+            "the checkpoint is signed as {name} by the key {key}; the genesis entry names {vkey}",
+            name=self.log_key.name,
+            key=self.log_key.key_id.hex(),
+            vkey=vkey,
+        )
+        self.tally.add("genesis-key-mismatch", 0, sentence)
+
+    def _follow(self, index: int, named: Followed) -> None:
+        """Take up the key that the log's key of the time has named."""
+        try:
+            key = follow(self.chain[-1][1], named)
+        except (ValueError, Malformed) as error:
+            self.tally.add("bad-registry", index, say("{why}", why=str(error)))
+        else:
+            self.chain.append((index, key))
+
+    def spoken_for(self, note: Note) -> None:
+        """Require that the entries name the key that is believed, and that the newest one signed.
+
+        A thief of an old key can go on with a log, and not under a key that has followed it.
+        """
+        index, newest = self.chain[-1]
+        if index == 0 and newest == NOBODY:
+            return
+        if self.log_key not in [key for _, key in self.chain]:
+            self._other_key(vkey_text(self.chain[0][1]))
+        elif not any(line_holds(newest, note.text, blob) for blob in note.blobs(newest)):
             sentence = say(
-                "the checkpoint is signed as {name} by the key {key}; the genesis entry names"
-                " {vkey}",
-                name=self.log_key.name,
-                key=self.log_key.key_id.hex(),
-                vkey=entry["vkey"][:120],
+                "it names the log's key {key}, which has not signed the checkpoint",
+                key=newest.key_id.hex(),
             )
-            self.tally.add("genesis-key-mismatch", 0, sentence)
+            self.tally.add("genesis-key-mismatch", index, sentence)
 
     # The charter, and who may change it.
 
@@ -3527,6 +3602,8 @@ class Audit:
     ) -> None:
         self.source, self.checkpoint, self.options = source, checkpoint, options
         self.now_s = now_s
+        self.keys: Sequence[Key] = [checkpoint.key]
+        """Whose checkpoints of this log are believed: the newest one's, and those before it."""
         self.tally = Tally(options.fail_on)
         self.files: dict[str, bytes] = {"checkpoint": checkpoint.note.raw}
         self.held: list[Checkpoint] = []
@@ -3670,6 +3747,7 @@ class Audit:
         else:
             if self.replay is not None and self.options.depth != "hashes":
                 self.replay.finish()
+                self.replay.spoken_for(self.checkpoint.note)
             self._freshness()
         self.timings["total_s"] = time.monotonic() - started
 
@@ -4760,17 +4838,60 @@ def check_log(options: argparse.Namespace) -> Outcome:
         return check_source(source, state, options)
 
 
+def heirs(source: Source, trusted: Sequence[Key]) -> list[Key]:
+    """Return the keys that followed the trusted ones, newest first, and those themselves.
+
+    What the source says of that counts as far as each key has signed the next one itself.
+    """
+    try:
+        lines = source.get("keys", KEYS_LIMIT).splitlines()
+    except CannotCheck:
+        return list(trusted)
+    found: list[Key] = []
+    for start in trusted:
+        chain = [start]
+        for line in lines:
+            try:
+                value = parse_json(line)[0]
+                if not isinstance(value, dict):
+                    break
+                named = read_log_key(value["entry"])
+                if named.replaces == chain[-1].key_id.hex():
+                    chain.append(follow(chain[-1], named))
+            except (ValueError, KeyError, TypeError, Malformed, RecursionError):
+                break
+        found += reversed(chain)
+    return list(dict.fromkeys(found))
+
+
+def with_heirs(source: Source, raw: bytes, trusted: Sequence[Key]) -> Sequence[Key]:
+    """Return the trusted keys, and where none of them has signed, those that followed them."""
+    note = parse_note(raw)
+    return trusted if any(map(note.blobs, trusted)) else heirs(source, trusted)
+
+
+def require_same_log(
+    source: Source, keys: Sequence[Key], kept: Key, options: argparse.Namespace
+) -> None:
+    """Require that the state's key is one of those given, or that one of the two followed."""
+    if kept in keys or kept in heirs(source, keys) or keys[0] in heirs(source, [kept]):
+        return
+    raise CannotCheck(f"{options.state} was kept for another key, {vkey_text(kept)}")
+
+
 def check_source(source: Source, state: State, options: argparse.Namespace) -> Outcome:
     """Settle the key, hold the checkpoint against it and against the kept one, then audit."""
     keys, policy = trusted_keys(options)
     old = state.kept
-    if old is not None and keys and old.key not in keys:
-        raise CannotCheck(f"{options.state} was kept for another key, {vkey_text(old.key)}")
     raw = find_checkpoint(source)
+    if old is not None and keys:
+        require_same_log(source, keys, old.key, options)
     first_use = not keys and old is None
     try:
         trusted = keys or ([old.key] if old else [fetch_key(source)])
+        trusted = [*with_heirs(source, raw, trusted)]
         audit = Audit(source, open_checkpoint(raw, trusted), options, int(time.time()))
+        audit.keys = trusted
         if policy:
             audit.cosignatures(policy)
     except Proven as error:
@@ -4810,12 +4931,12 @@ def compare_with_kept(audit: Audit, state: State, old: Checkpoint) -> bool:
 
 def compare_elsewhere(audit: Audit, name: str, file: str, options: argparse.Namespace) -> None:
     """Hold the log against a checkpoint of it that was got elsewhere; raises CannotCheck."""
-    key, mine = audit.checkpoint.key, audit.checkpoint
+    mine = audit.checkpoint
     try:
         if re.match(r"https?://", name):
             source = Server(name, retries=options.retries, timeout_s=options.timeout)
             with closing(source):
-                other = open_checkpoint(find_checkpoint(source), [key])
+                other = open_checkpoint(find_checkpoint(source), audit.keys)
                 if other.size > mine.size:
                     audit.files[file] = other.note.raw
                     found = contradiction(mine, other, nodes_of_tiles(source, other.size))
@@ -4823,7 +4944,7 @@ def compare_elsewhere(audit: Audit, name: str, file: str, options: argparse.Name
                         audit.contradicts(found)
                     return
         else:
-            other = elsewhere(name, key)
+            other = elsewhere(name, audit.keys)
     except Proven as error:
         raise CannotCheck(f"{name}: {proven_text(error)}") from None
     except ValueError as error:
@@ -4835,17 +4956,17 @@ def compare_elsewhere(audit: Audit, name: str, file: str, options: argparse.Name
     audit.hold_against(other, file)
 
 
-def elsewhere(name: str, key: Key) -> Checkpoint:
+def elsewhere(name: str, keys: Sequence[Key]) -> Checkpoint:
     """Read a checkpoint from a file: a note, a receipt, or somebody's state."""
     raw = read_file(name, RECEIPT_LIMIT) if Path(name).is_file() else b""
     if raw.startswith((b"SQLite format 3\x00", b"{")) or not raw:
         state = State(name)
         if state.kept is None:
             raise CannotCheck(f"{name}: no such file")
-        return open_checkpoint(state.kept.note.raw, [key])
+        return open_checkpoint(state.kept.note.raw, keys)
     if raw.startswith(b"c2sp.org/tlog-proof@v1\n"):
         raw = parse_receipt(raw).checkpoint
-    return open_checkpoint(raw, [key])
+    return open_checkpoint(raw, keys)
 
 
 def conclude(audit: Audit, state: State) -> Outcome:
@@ -5202,6 +5323,9 @@ CHINESE = {
     ),
     "and more": "还有更多",
     "{why}": "{why}",
+    "it names the log's key {key}, which has not signed the checkpoint": (
+        "它写明日志的密钥是{key}，而检查点上没有这把密钥的签名"
+    ),
     # The log.
     "two different roots are signed for the size {size}": "大小同为{size}，却签了两个不同的根哈希",
     "the first {smaller:,} of {larger:,} entries are not those that were signed before": (
@@ -5458,10 +5582,11 @@ second-genesis: A later entry claims to be the beginning.
 There is one genesis entry, at index 0. A second one, which the log's signature covers, tries to
 give other keys or another charter. It changes nothing here, and no honest ledger writes it.
 
-genesis-key-mismatch: The log's first entry names another key than the one that signs.
-The key that you trust and the key in the genesis entry differ. Either you were given a false key,
-or the log was signed anew by somebody else. Compare the key with a printed one before anything
-else.
+genesis-key-mismatch: The log's entries name another key than the one that signs.
+The key that you trust is neither the one in the genesis entry nor one that followed it, or the
+newest key that the entries name has not signed. Either you were given a false key, or the log was
+signed by somebody else, perhaps with a stolen old key. Compare the key with a printed one before
+anything else.
 
 malformed-entry: An entry has not the form of its kind.
 A field is missing, unknown, of another type or too long. The entry stands under the signed root and
@@ -5809,9 +5934,9 @@ second-genesis: 后面的条目自称是开头。
 创世条目只有一个，编号为0。日志签名所涵盖的第二个，是想换上别的密钥或别的章程。它在这里不起作用，
 诚实的账本也不会写它。
 
-genesis-key-mismatch: 日志第一个条目写的密钥，不是签名的那一把。
-你信任的密钥与创世条目里的不同：要么给你的密钥是假的，要么日志被别人重新签了名。请先把密钥与印出
-来的对照。
+genesis-key-mismatch: 日志条目写明的密钥，不是签名的那一把。
+你信任的密钥既不是创世条目里的那一把，也没有接替过它；或者条目写明的最新密钥没有签名。要么给你的
+密钥是假的，要么日志是别人签的，也许用的是被盗的旧密钥。请先把密钥与印出来的对照。
 
 malformed-entry: 条目不合其种类的格式。
 缺字段、有未知字段、类型不对或过长。条目在所签的根哈希之下，自己就是证明。账本会拒收这样的条目，

@@ -27,6 +27,7 @@ class House(Protocol):
     origin: str
     vkey: str
     mldsa_vkey: str | None
+    handovers: str | None
     """The key of the second line of checkpoints, where they have one."""
 
     metrics: Metrics | None

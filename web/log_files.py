@@ -27,7 +27,11 @@ class LogFiles:
         self._checkpoint: Answer | None = None
         self._vkeys = {
             name: answer(200, vkey.encode() + b"\n", TEXT, cache_control="public, max-age=3600")
-            for name, vkey in (("vkey", house.vkey), ("vkey-mldsa44", house.mldsa_vkey))
+            for name, vkey in (
+                ("vkey", house.vkey),
+                ("vkey-mldsa44", house.mldsa_vkey),
+                ("keys", house.handovers),
+            )
             if vkey is not None
         }
 

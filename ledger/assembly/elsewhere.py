@@ -24,7 +24,7 @@ from ledger.storage.store import Store
 from ledger.storage.tree import nodes_of
 from ledger.tlog.checkpoint import open_checkpoint
 from ledger.tlog.merkle import consistency_path, verify_consistency
-from ledger.tlog.note import VerifierKey, parse_vkey
+from ledger.tlog.note import VerifierKey
 from ledger.witnessing import Outcome
 from ledger.witnessing.trouble import ALARMING, MEANINGS
 
@@ -117,7 +117,7 @@ def _ask_mirror(ledger: Ledger, place: str | None) -> Asked:
         return Asked(0, 0)
     try:
         note = mirror_note(place)
-        require_known(ledger.store, note, keys=[parse_vkey(ledger.vkey)], whose="the mirror")
+        require_known(ledger.store, note, keys=ledger.log_keys.chain, whose="the mirror")
     except SecondHistory as found:
         # Kept: at the next start the mirror may be out of reach.
         ledger.sequencer.halt(found)

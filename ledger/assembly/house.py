@@ -11,6 +11,7 @@ from ledger import keys
 from ledger.artifacts import Door, Shelf, open_objects
 from ledger.assembly.bulk import BulkFiles
 from ledger.assembly.desk import Answers, Asking, Desk, Settled
+from ledger.assembly.log_keys import read_log_keys, read_signers
 from ledger.assembly.metrics import Counting, Metrics
 from ledger.assembly.questions import Questions, SignalsFound
 from ledger.assembly.readiness import check_ready
@@ -71,12 +72,16 @@ class Ledger:
             if self.store.is_empty():
                 raise NotFound("this database holds no ledger yet: run `ledger init`")  # noqa: TRY301 - the handler below lets go of what is open
             genesis = Reader(self.store).genesis()
-            self.standard = read_standard(settings, genesis.vkey)
+            self.log_keys = read_log_keys(self.store)
+            self.standard = read_standard(settings, self.log_keys.chain)
             self.replica = _replica_of(settings, self.store)
             self.reader = Reader(self.store, standard=self.standard, replica=self.replica)
             self._questions = Questions(self.store, settings.export_dir)
             self.origin = genesis.origin
-            self.vkey = genesis.vkey
+            with self.store.snapshot() as reads:
+                newest = reads.newest_checkpoint()
+            self.handovers = self.log_keys.handovers
+            self.vkey = self.log_keys.announced(newest.note if newest else None)
             self.mldsa_vkey: str | None = None
             self.charter = genesis.charter
             if writer and self.standard is not None:
@@ -197,12 +202,7 @@ class _Writing:
 
     def __init__(self, ledger: Ledger, *, verify_signatures: bool, authors: Quota | None) -> None:
         key_dir = ledger.settings.key_dir
-        signer = keys.read_signer(key_dir / keys.LOG_KEY)
-        if signer.vkey != ledger.vkey:
-            raise LogUnavailable(
-                f"the key in {key_dir} is {signer.vkey}, but this log's key is {ledger.vkey}: "
-                f"point LEDGER_KEY_DIR at the keys of this ledger"
-            )
+        signer, beside = read_signers(key_dir, ledger.log_keys)
         second = _second_key(key_dir) if ledger.settings.mldsa else None
         ledger.mldsa_vkey = second.vkey if second else None
         vault = Vault(keys.read_openings_key(key_dir / keys.OPENINGS_KEY), random=os.urandom)
@@ -212,6 +212,8 @@ class _Writing:
                 signer,
                 SignerMemory(key_dir / keys.SIGNER_MEMORY),
                 second=second,
+                beside=beside,
+                former=[key.key_id for key in ledger.log_keys.chain],
                 clock=ledger.clock,
             ),
             clock=ledger.clock,

@@ -16,7 +16,6 @@ from typing import Final
 from ledger.assembly.elsewhere import mirror_note, require_known
 from ledger.assembly.house import Ledger
 from ledger.errors import FormatError, LedgerError, LogUnavailable, SecondHistory, SignatureError
-from ledger.tlog.note import parse_vkey
 from ledger.witnessing import Witnessing
 from ledger.witnessing.room import asking
 
@@ -52,7 +51,7 @@ class Lookout:
         for whose, note in self._notes().items():
             try:
                 require_known(
-                    self._ledger.store, note, keys=[parse_vkey(self._ledger.vkey)], whose=whose
+                    self._ledger.store, note, keys=self._ledger.log_keys.chain, whose=whose
                 )
             except SecondHistory as found:
                 self._halt(found)

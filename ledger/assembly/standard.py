@@ -1,10 +1,13 @@
 """The policy of the settings, and what asks its witnesses."""
 
+from collections.abc import Sequence
+
+from ledger.assembly.log_keys import read_log_keys
 from ledger.errors import FormatError, SettingsError
 from ledger.reader import Reader
 from ledger.settings import Settings
 from ledger.storage.store import Store
-from ledger.tlog.note import parse_vkey
+from ledger.tlog.note import VerifierKey
 from ledger.tlog.policy import MAX_POLICY_BYTES, parse_policy
 from ledger.tlog.standard import Standard, hold_to
 from ledger.witnessing import Witnessing
@@ -12,8 +15,10 @@ from ledger.witnessing.pace import Pace
 from ledger.witnessing.room import Clock
 
 
-def read_standard(settings: Settings, vkey: str) -> Standard | None:
-    """The standard that LEDGER_POLICY sets for the log with this key; None where it is not set.
+def read_standard(settings: Settings, keys: Sequence[VerifierKey]) -> Standard | None:
+    """The standard that LEDGER_POLICY sets for the log with these keys, the newest one last.
+
+    None where it is not set. The policy may name any of them.
 
     Raises SettingsError, in one line, for a file that cannot be read or a policy that this log
     can have nothing to do with.
@@ -30,7 +35,7 @@ def read_standard(settings: Settings, vkey: str) -> Standard | None:
         with path.open("rb") as file:
             data = file.read(MAX_POLICY_BYTES + 1)
         policy = parse_policy(data.decode("utf-8"))
-        return hold_to(policy, parse_vkey(vkey), closed=settings.witness_mode == "closed")
+        return hold_to(policy, *keys, closed=settings.witness_mode == "closed")
     except OSError as error:
         raise SettingsError(f"LEDGER_POLICY is {path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -51,7 +56,7 @@ def begin_with(store: Store, standard: Standard) -> None:
 
 def shown_size(settings: Settings, store: Store) -> int:
     """The newest tree size that the public gets. Raises as ``Reader.tree_size`` does."""
-    standard = read_standard(settings, Reader(store).genesis().vkey)
+    standard = read_standard(settings, read_log_keys(store).chain)
     return Reader(store, standard=standard).tree_size()
 
 

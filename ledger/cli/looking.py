@@ -6,11 +6,11 @@ import click
 
 from ledger import keys
 from ledger.assembly import system_clock
+from ledger.assembly.log_keys import read_log_keys
 from ledger.assembly.standard import read_standard
 from ledger.cli.common import open_store, require_database, settings_with_log
 from ledger.cli.witnesses import summary, told, witnesses_of
 from ledger.errors import LedgerError
-from ledger.reader import Reader
 from ledger.records.deadline import format_time
 from ledger.sequencer.signer import SignerMemory
 from ledger.settings import Settings, describe_settings, load_settings
@@ -62,7 +62,7 @@ def status() -> None:
     remembered = recall(settings)
     store = open_store(settings)
     try:
-        standard = read_standard(settings, Reader(store).genesis().vkey)
+        standard = read_standard(settings, read_log_keys(store).chain)
         with store.snapshot() as reads:
             _report(store, reads, settings, remembered, standard)
     finally:

@@ -15,6 +15,7 @@ import click
 
 from ledger.cli.common import CommandFailed, Disproved, Progress, read_text, settings_with_log
 from ledger.cli.cosigning import MirrorCosigner
+from ledger.client.handovers import keys_for
 from ledger.errors import LedgerError, Misbehaviour
 from ledger.mirrors import MirrorServer, Pulled, Target, files_at, pull
 from ledger.mirrors.held import MAX_VKEY, first_line
@@ -84,7 +85,7 @@ def trust(
             err=True,
         )
     key = parse_vkey(text)
-    return key, lambda note: open_checkpoint(note, [key])
+    return key, lambda note: open_checkpoint(note, keys_for(files, note, key))
 
 
 def serve(folder: Path, host: str, port: int) -> None:

@@ -16,6 +16,7 @@ import httpx
 from ledger.client.answers import Answers, part
 from ledger.client.door import GIVE_UP_AFTER_S, Door
 from ledger.client.filters import JobQuery
+from ledger.client.handovers import keys_after, keys_for
 from ledger.client.proving import Prover
 from ledger.client.receipts import check_receipt
 from ledger.client.replaying import replay
@@ -60,7 +61,13 @@ class Ledger:
         try:
             if verify:
                 path = default_path(self._door.url) if state is None else Path(state)
-                self._memory = Memory(path, given=vkey, ask=self._asked_key, url=self._door.url)
+                self._memory = Memory(
+                    path,
+                    given=vkey,
+                    ask=self._asked_key,
+                    url=self._door.url,
+                    after=lambda key: keys_after(self._door, key),
+                )
             newest = self._newest()
             self._look_at(newest if at is None else newest.cut(at))
         except BaseException:
@@ -199,7 +206,7 @@ class Ledger:
         at = self.size if self.tree.note is not None else None
         data = self._door.get(f"/entries/{int(index)}.proof", {"at": at}, limit=MAX_PROOF_BYTES)
         if self._memory is not None:
-            check_receipt(data, leaf=self.entry(index), key=self._memory.key)
+            check_receipt(data, leaf=self.entry(index), keys=self._memory.keys)
         return data
 
     # --- inside ---
@@ -215,6 +222,7 @@ class Ledger:
         if memory is None:
             checkpoint = parse_checkpoint(parse_note(note).text)
             return Tree(self._door, checkpoint, note, verify=False)
+        memory.follow(keys_for(self._door, note, memory.key), note)
         checkpoint = open_checkpoint(note, [memory.key])
         if checkpoint.origin != memory.key.name:
             raise ProofError(f"a checkpoint of {checkpoint.origin}, not of {memory.key.name}")

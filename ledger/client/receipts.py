@@ -1,5 +1,6 @@
 """A receipt that the server gives, checked as ``ledger verify-proof`` checks one from anywhere."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from ledger.client.tree import Leaf
@@ -12,15 +13,15 @@ from ledger.tlog.note import VerifierKey
 from ledger.tlog.proof import MAX_PROOF_BYTES, parse_proof, verify_proof
 
 
-def check_receipt(data: bytes, *, leaf: Leaf, key: VerifierKey) -> None:
-    """Check that ``data`` proves ``leaf`` under a checkpoint by ``key``, and its opening too.
+def check_receipt(data: bytes, *, leaf: Leaf, keys: Iterable[VerifierKey]) -> None:
+    """Check that ``data`` proves ``leaf`` under a checkpoint by one of ``keys``, and its opening.
 
     Raises FormatError, SignatureError, ProofError, CommitmentError.
     """
     proof = parse_proof(data)
     if proof.index != leaf.index:
         raise ProofError(f"the receipt is of entry {proof.index}, not of {leaf.index}")
-    verify_proof(proof, leaf=leaf_hash(leaf.data), verifiers=[key])
+    verify_proof(proof, leaf=leaf_hash(leaf.data), verifiers=keys)
     extra = canonical.decode(proof.extra or b"{}", limit=MAX_PROOF_BYTES)
     if type(extra) is not dict:
         raise FormatError("the receipt's extra is no object")

@@ -7,14 +7,15 @@ last. Whoever can write the file can make a client believe another log.
 import os
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from ledger.errors import FormatError, LedgerError, SettingsError
+from ledger.client.handovers import signing_key
+from ledger.errors import FormatError, LedgerError, SettingsError, SignatureError
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.note import ED25519, VerifierKey, format_vkey, parse_vkey
 
@@ -34,11 +35,20 @@ class Memory:
     """The log's key and the last checkpoint seen, in the file at ``path``.
 
     ``given`` is the vkey that the caller trusts. Without one the file's is taken, and without a
-    file the one that ``ask`` brings, with a warning. Raises SettingsError where file and caller
-    name different keys, or the file cannot be read.
+    file the one that ``ask`` brings, with a warning. ``after`` gives a key and those that followed
+    it, each named by the one before. Raises SettingsError where file and caller name keys of which
+    neither followed the other, or the file cannot be read.
     """
 
-    def __init__(self, path: Path, *, given: str | None, ask: Callable[[], str], url: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        given: str | None,
+        ask: Callable[[], str],
+        url: str,
+        after: Callable[[VerifierKey], Sequence[VerifierKey]] = lambda key: (key,),
+    ) -> None:
         self.path = path
         known = _read(path)
         if given is None and known is None:
@@ -54,6 +64,10 @@ class Memory:
         else:
             assert known is not None
             self.key = _log_key(known.vkey, what=f"the key in {path}")
+        self.keys: tuple[VerifierKey, ...] = (self.key,)
+        """Whose signatures are believed: the key's, and those of the keys that led to it."""
+        if known is not None and known.vkey != format_vkey(self.key):
+            self._settle(_log_key(known.vkey, what=f"the key in {path}"), after)
         if known is not None and known.vkey != format_vkey(self.key):
             raise SettingsError(
                 f"{path} remembers the log {known.vkey}, and vkey is {format_vkey(self.key)}:"
@@ -68,6 +82,26 @@ class Memory:
                 self.last = open_checkpoint(self.note, [self.key])
             except LedgerError as error:
                 raise SettingsError(f"{path} has been damaged: {error}") from None
+
+    def _settle(
+        self, kept: VerifierKey, after: Callable[[VerifierKey], Sequence[VerifierKey]]
+    ) -> None:
+        """Take the file's key, where it or the one given followed the other."""
+        try:
+            since = tuple(after(self.key))
+            if kept in since:
+                self.keys, self.key = since[: since.index(kept) + 1], kept
+            elif self.key in after(kept):
+                self.key, self.keys = kept, (kept,)
+        except (SignatureError, FormatError):
+            return
+
+    def follow(self, keys: Sequence[VerifierKey], note: bytes) -> None:
+        """Believe the first of ``keys`` that signed ``note``; they begin with the one known."""
+        speaking = signing_key(note, keys)
+        if speaking is not None and speaking != self.key:
+            self.keys = (*self.keys, *keys[1 : keys.index(speaking) + 1])
+            self.key = speaking
 
     def keep(self, checkpoint: Checkpoint, note: bytes) -> None:
         """Remember a checkpoint that continues the last one; the file is replaced whole."""

@@ -24,6 +24,7 @@ from ledger.records.deadline import DAY_S, days_late, format_time
 from ledger.records.egress import Debit, Scope
 from ledger.records.entry import Genesis, parse_entry
 from ledger.records.lifecycle import State, next_state
+from ledger.records.succession import heir
 from ledger.storage.inspection import Inspection
 from ledger.storage.projections import Fact, fact_of
 from ledger.storage.shadow import Difference, Shadow, shadow
@@ -98,7 +99,7 @@ class _Walk:
         self._head = _head(reads, findings)
         result.size, result.root = self._head.size, self._head.root
         genesis = _genesis(reads, findings)
-        keys = [parse_vkey(genesis.vkey)] if genesis else []
+        keys = _log_keys(reads, genesis)
         self.last_signed = _open_remembered(remembered, keys, findings, result)
         full = second is not None
         self._tree = TreeCheck(
@@ -235,6 +236,23 @@ def _genesis(reads: Inspection, findings: Findings) -> Genesis | None:
             "genesis", "it cannot be read, so no key and no charter is known", MIRROR, index=0
         )
     return genesis
+
+
+def _log_keys(reads: Inspection, genesis: Genesis | None) -> list[VerifierKey]:
+    """The log's keys as one named the next; where an entry of them is none, the walk says so."""
+    if genesis is None:
+        return []
+    keys = [parse_vkey(genesis.vkey)]
+    indices = reads.log_key_entries()
+    entries = reads.entries_at(set(indices))
+    for index in indices:
+        try:
+            succession = parse_entry(entries[index]).succession if index in entries else None
+            if succession is not None:
+                keys.append(heir(succession, of=keys[-1]))
+        except LedgerError:
+            continue
+    return keys
 
 
 def _open_remembered(

@@ -9,6 +9,7 @@ from ledger.records.charters import Charters, Version
 from ledger.records.deadline import format_time, publish_by
 from ledger.records.entry import DECISION_KINDS, FINDING_KIND, Entry, Genesis, parse_entry
 from ledger.records.statement import ParsedStatement, verify_statement
+from ledger.records.succession import Succession, heir
 from ledger.storage.keyring import AuthorKey, KeyRing
 from ledger.storage.shapes import StoredEntry
 from ledger.tlog.note import ED25519, parse_vkey
@@ -42,6 +43,7 @@ class EntryCheck:
             for author in (genesis.authors if genesis else ())
             for key in [parse_vkey(author.vkey)]
         )
+        self._log_key = parse_vkey(genesis.vkey) if genesis else None
         self._knows_authors = genesis is not None
         self._signatures = signatures
         self._logged_at = 0
@@ -87,6 +89,7 @@ class EntryCheck:
                 entry.genesis,
                 entry.manifest,
                 entry.found,
+                entry.succession,
             )
         ):
             self._findings.add(
@@ -98,12 +101,23 @@ class EntryCheck:
         if entry.manifest is not None and entry.manifest.tree_size > index:
             size = entry.manifest.tree_size
             self._rule(index, f"it lists files of {size} entries, before there were so many")
+        if entry.succession is not None:
+            self._check_succession(index, entry.succession)
         self._check_decision(index, entry)
         self._check_found(index, entry)
         if entry.signed is not None:
             self._check_deadline(index, entry)
             self._check_author(index, entry)
         return entry
+
+    def _check_succession(self, index: int, succession: Succession) -> None:
+        """Check that the key which spoke for the log so far has named the next one."""
+        if self._log_key is None:
+            return
+        try:
+            self._log_key = heir(succession, of=self._log_key)
+        except LedgerError as error:
+            self._rule(index, f"a key of the log that the one before it did not name: {error}")
 
     def _in_force(self, at: int) -> Version | None:
         return self._charters.in_force(at) if self._charters else None

@@ -1,15 +1,18 @@
 """What a mirror holds already: its checkpoint, and the tree behind it, read from its own files."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from ledger.errors import LedgerError
+from ledger.client.handovers import parse_handovers
+from ledger.errors import FormatError, LedgerError, SignatureError
 from ledger.mirrors.log_part import path_of
 from ledger.mirrors.shapes import CHECKPOINT, MAX_NOTE, VKEY, MirrorFailed, MirrorRefused, Target
+from ledger.records.succession import heirs
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.growth import CompactRange
 from ledger.tlog.hashing import HASH_BYTES
 from ledger.tlog.merkle import tree_root
-from ledger.tlog.note import VerifierKey
+from ledger.tlog.note import VerifierKey, parse_vkey
 from ledger.tlog.tiles import TILE_BYTES, Tile, TileNodes, tile_at
 
 MAX_VKEY: Final = 4_096
@@ -20,15 +23,31 @@ def first_line(vkey: bytes) -> bytes:
     return vkey.partition(b"\n")[0]
 
 
-def require_mirror(target: Target, vkey: bytes) -> None:
-    """Check that ``target`` is empty or a mirror of the log with this key: else MirrorRefused."""
+def require_mirror(
+    target: Target, vkey: bytes, handovers: bytes | None = None
+) -> tuple[VerifierKey, ...]:
+    """Check that ``target`` is empty or a mirror of the log with this key: else MirrorRefused.
+
+    It may be of a key that, by ``handovers``, this one followed. Every key is returned that the
+    mirror's own checkpoint may be opened with.
+    """
+    key = parse_vkey(first_line(vkey).decode("ascii"))
     known = target.read(VKEY, limit=MAX_VKEY)
     if known is None and next(iter(target.sizes()), None) is not None:
         raise MirrorRefused(
             f"{target.name} holds files and no mirror: give a folder or prefix of its own"
         )
-    if known is not None and first_line(known) != first_line(vkey):
+    if known is None or first_line(known) == first_line(vkey):
+        return (key,)
+    try:
+        since = parse_vkey(first_line(known).decode("ascii", "replace"))
+        named = [each for _, each in parse_handovers(handovers)] if handovers is not None else []
+        chain = tuple(heirs(since, named))
+    except (FormatError, SignatureError):
+        chain = ()
+    if key not in chain:
         raise MirrorRefused(f"{target.name} is a mirror of another log: its {VKEY} is another key")
+    return chain
 
 
 class Held:
@@ -53,18 +72,18 @@ class Held:
             )
 
     @classmethod
-    def of(cls, target: Target, key: VerifierKey) -> "Held | None":
-        """What ``target`` holds; None where it has no checkpoint yet."""
+    def of(cls, target: Target, keys: Sequence[VerifierKey]) -> "Held | None":
+        """What ``target`` holds; None where it has no checkpoint yet. The log's key is the last."""
         note = target.read(CHECKPOINT, limit=MAX_NOTE)
         if note is None:
             return None
         try:
-            checkpoint = open_checkpoint(note, [key])
+            checkpoint = open_checkpoint(note, keys)
         except LedgerError as error:
             raise MirrorRefused(
                 f"{target.name}/{CHECKPOINT} was not signed by this log: {error}"
             ) from None
-        return cls(target, key, note, checkpoint)
+        return cls(target, keys[-1], note, checkpoint)
 
     @property
     def signed(self) -> tuple[Checkpoint, bytes]:

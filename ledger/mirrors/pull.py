@@ -6,12 +6,13 @@ source's but computed here from the entries. Where a source signed two histories
 are kept, with the hashes that prove it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.client.handovers import MAX_BYTES, parse_handovers, signing_key
 from ledger.client.tree import Files, Tree
-from ledger.errors import LedgerError, Misbehaviour
+from ledger.errors import LedgerError, Misbehaviour, NotFound
 from ledger.mirrors.about import COPY, About, about_files
 from ledger.mirrors.cosigning import Cosigner, contradicted, cosigned
 from ledger.mirrors.evidence import NAME, Signed, nodes_in, split_view
@@ -21,6 +22,7 @@ from ledger.mirrors.second_key import second_vkey
 from ledger.mirrors.shapes import (
     BYTES,
     CHECKPOINT,
+    HANDOVERS,
     JSON,
     MAX_NOTE,
     SECOND_VKEY,
@@ -31,6 +33,7 @@ from ledger.mirrors.shapes import (
     Target,
 )
 from ledger.mirrors.writing import Writer
+from ledger.records.succession import heirs
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.growth import CompactRange, Extension
 from ledger.tlog.hashing import leaf_hash
@@ -77,11 +80,12 @@ def pull(
     was signed, and what ``Files`` raises.
     """
     with target.holding():
-        vkey = format_vkey(key).encode() + b"\n"
-        require_mirror(target, vkey)
         note = files.get(f"/{CHECKPOINT}", limit=MAX_NOTE)
         checkpoint = open_note(note)
-        held = Held.of(target, key)
+        handovers = _handovers(files)
+        key = _speaking(note, key, handovers)
+        vkey = format_vkey(key).encode() + b"\n"
+        held = Held.of(target, require_mirror(target, vkey, handovers))
         if held is not None and checkpoint.size <= held.checkpoint.size:
             _require_same(files, target, held, (checkpoint, note))
         tree = Tree(files, checkpoint, note, verify=True)
@@ -92,9 +96,7 @@ def pull(
             raise _fork(target, key, old, (checkpoint, note), nodes_in(tree))
         second = second_vkey(files, target, key, note)
         with Writer(target) as writer:
-            writer.replace(File(VKEY, vkey, TEXT))
-            if second is not None:
-                writer.replace(File(SECOND_VKEY, second, TEXT))
+            _write_keys(writer, {VKEY: vkey, HANDOVERS: handovers, SECOND_VKEY: second})
             if checkpoint.size > old_size:
                 start = old_size // TILE_WIDTH * TILE_WIDTH
                 edge = held.edge(start) if held else CompactRange()
@@ -113,6 +115,25 @@ def pull(
         if refused is not None:
             raise refused
     return Pulled(checkpoint, old_size, writer.files, writer.bytes)
+
+
+def _write_keys(writer: Writer, keys: Mapping[str, bytes | None]) -> None:
+    for place, data in keys.items():
+        if data is not None:
+            writer.replace(File(place, data, TEXT))
+
+
+def _handovers(files: Files) -> bytes | None:
+    try:
+        return files.get(f"/{HANDOVERS}", limit=MAX_BYTES)
+    except NotFound:
+        return None
+
+
+def _speaking(note: bytes, trusted: VerifierKey, handovers: bytes | None) -> VerifierKey:
+    """The oldest key that signs the note, of the trusted one and those that followed it."""
+    named = [each for _, each in parse_handovers(handovers)] if handovers is not None else []
+    return signing_key(note, heirs(trusted, named)) or trusted
 
 
 def _require_same(files: Files, target: Target, held: Held, new: Signed) -> None:

@@ -5,7 +5,7 @@ rewritten, and the old checkpoint, because the new one comes last. So the next r
 there, and what a run wrote before it died is compared, not trusted.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from ledger.mirrors.held import first_line, require_mirror
 from ledger.mirrors.log_part import Progress, first_to_write, require_prefix, root_of, write_log
 from ledger.mirrors.shapes import (
     CHECKPOINT,
+    HANDOVERS,
     JSON,
     MAX_NOTE,
     SECOND_VKEY,
@@ -77,11 +78,16 @@ def mirror(
         note = ask(site, f"/{CHECKPOINT}")
         key = parse_vkey(first_line(vkey).decode("ascii"))
         checkpoint = open_checkpoint(note.body, [key])
-        old = _old_checkpoint(store, target, key, vkey, checkpoint)
+        named = site.get(f"/{HANDOVERS}")
+        handovers = named.body if named.status == 200 else None
+        keys = require_mirror(target, vkey, handovers)
+        old = _old_checkpoint(store, target, keys, checkpoint)
         old_size = old.size if old else 0
         with Writer(target) as writer:
             # From its first file on, whoever comes next knows whose mirror this is.
             writer.replace(File(VKEY, vkey, TEXT))
+            if handovers is not None:
+                writer.replace(File(HANDOVERS, handovers, TEXT))
             if (second := site.get(f"/{SECOND_VKEY}")).status == 200:
                 writer.replace(File(SECOND_VKEY, second.body, TEXT))
             listed = dict(target.sizes(TILES))
@@ -105,15 +111,14 @@ def mirror(
 
 
 def _old_checkpoint(
-    store: Store, target: Target, key: VerifierKey, vkey: bytes, new: Checkpoint
+    store: Store, target: Target, keys: Sequence[VerifierKey], new: Checkpoint
 ) -> Checkpoint | None:
     """What the mirror is a copy of until now; None where nothing is there yet."""
-    require_mirror(target, vkey)
     note = target.read(CHECKPOINT, limit=MAX_NOTE)
     if note is None:
         return None
     try:
-        old = open_checkpoint(note, [key])
+        old = open_checkpoint(note, keys)
     except LedgerError as error:
         raise MirrorRefused(
             f"{target.name}/{CHECKPOINT} was not signed by this log: {error}"

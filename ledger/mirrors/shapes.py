@@ -21,6 +21,8 @@ CHECKPOINT: Final = "log/checkpoint"
 VKEY: Final = "log/vkey"
 SECOND_VKEY: Final = "log/vkey-mldsa44"
 """There is one where the log signs with a second key."""
+HANDOVERS: Final = "log/keys"
+"""There is one where another key has followed the log's first one."""
 TILES: Final = "log/tile/"
 
 

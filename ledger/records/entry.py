@@ -37,11 +37,14 @@ from ledger.records.entry_parts import (
     Reason,
 )
 from ledger.records.statement import ParsedStatement
+from ledger.records.succession import KIND as LOG_KEY_KIND
+from ledger.records.succession import Succession
 
 __all__ = [
     "DECISION_KINDS",
     "FINDING_KIND",
     "FORMAT",
+    "LOG_KEY_KIND",
     "MANIFEST_KIND",
     "MAX_ENTRY",
     "STATEMENT_KINDS",
@@ -58,6 +61,7 @@ __all__ = [
     "disclosed_entry",
     "finding_entry",
     "genesis_entry",
+    "log_key_entry",
     "manifest_entry",
     "parse_entry",
     "statement_entry",
@@ -253,6 +257,25 @@ def manifest_entry(manifest: Manifest, *, logged_at: int) -> bytes:
                 "name": manifest.name,
                 "digest": {"sha256": manifest.digest.hex()},
                 "tree_size": manifest.tree_size,
+            }
+        )
+    )
+    parse_entry(entry)
+    return entry
+
+
+def log_key_entry(succession: Succession, *, logged_at: int) -> bytes:
+    """Return the leaf in which the log's key names the one that follows it.
+
+    Raises ValueRefused naming the field.
+    """
+    entry = _bounded(
+        canonical.encode(
+            {
+                "format": FORMAT,
+                "kind": LOG_KEY_KIND,
+                "logged_at": format_time(logged_at),
+                **succession.to_dict(),
             }
         )
     )

@@ -27,12 +27,16 @@ from ledger.records.entry_parts import (
     Reason,
 )
 from ledger.records.statement import parse_statement
+from ledger.records.succession import KIND as LOG_KEY_KIND
+from ledger.records.succession import Succession
 from ledger.records.wire import convert, refused
 from schemas.statements import SCHEMAS, Endorsements, Signature, Statement
 from schemas.values import (
     Base64Seed,
+    Base64Signature,
     DigestSet,
     Index,
+    KeyId,
     Line,
     Sha256Hex,
     Slug,
@@ -106,6 +110,17 @@ class _OfManifest(_Common, frozen=True):
     name: Annotated[str, Meta(pattern=r"^[a-z][A-Za-z0-9._/-]{0,199}\Z")]
     digest: DigestSet
     tree_size: Annotated[int, Meta(ge=1, lt=canonical.INTEGER_LIMIT)]
+
+
+class _BothSignatures(Wire, frozen=True):
+    new: Base64Signature
+    old: Base64Signature
+
+
+class _OfLogKey(_Common, frozen=True):
+    replaces: KeyId
+    vkey: Vkey
+    signatures: _BothSignatures
 
 
 def parse_entry(data: bytes) -> Entry:
@@ -269,6 +284,23 @@ def _parse_manifest(value: dict[str, Any]) -> Entry:
     )
 
 
+def _parse_log_key(value: dict[str, Any]) -> Entry:
+    shape = convert(value, _OfLogKey, at="")
+    return Entry(
+        kind=shape.kind,
+        logged_at=_parse_time(shape.logged_at, "logged_at"),
+        job_id=None,
+        publish_by=None,
+        value=value,
+        succession=Succession(
+            replaces=int(shape.replaces, 16),
+            vkey=shape.vkey,
+            old=_decode_base64(shape.signatures.old, "signatures.old"),
+            new=_decode_base64(shape.signatures.new, "signatures.new"),
+        ),
+    )
+
+
 def _parse_time(text: str, name: str) -> int:
     try:
         return parse_time(text)
@@ -290,4 +322,5 @@ _PARSERS: Final[Mapping[str, Callable[[dict[str, Any]], Entry]]] = {
     "disclosed": _parse_disclosed,
     "genesis": _parse_genesis,
     MANIFEST_KIND: _parse_manifest,
+    LOG_KEY_KIND: _parse_log_key,
 }

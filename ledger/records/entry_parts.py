@@ -11,6 +11,7 @@ from typing import Any
 from ledger.records.charter import Charter, Finding
 from ledger.records.commitment import PartialOpening
 from ledger.records.statement import ParsedStatement
+from ledger.records.succession import Succession
 from schemas.statements import Role
 from schemas.values import AuthorName, Title, Vkey, Wire
 
@@ -87,7 +88,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A parsed leaf. Of the six parts the one of its kind is there, none for an unknown kind."""
+    """A parsed leaf. Of the seven parts the one of its kind is there, none for an unknown kind."""
 
     kind: str
     logged_at: int
@@ -103,3 +104,4 @@ class Entry:
     genesis: Genesis | None = None
     manifest: Manifest | None = None
     found: Found | None = None
+    succession: Succession | None = None

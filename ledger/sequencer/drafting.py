@@ -24,6 +24,7 @@ from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Appending
 from ledger.storage.tree import full_tiles
 from ledger.tlog.merkle import CompactRange, Extension
+from ledger.tlog.note import VerifierKey
 from ledger.tlog.tiles import TILE_WIDTH
 from schemas.statements import Registry
 
@@ -64,10 +65,14 @@ class Drafting:
         *,
         clock: Callable[[], int],
         sealed_weights: Callable[[Snapshot, int], bytes | None],
+        log_key: VerifierKey | None = None,
+        log_keys_here: frozenset[str] = frozenset(),
     ) -> None:
         self._origin = origin
         self._clock = clock
         self._sealed_weights = sealed_weights
+        self._log_key = log_key
+        self._log_keys_here = log_keys_here
         self._memory: _Memory | None = None
         self._drafted_upon: _Memory | None = None
 
@@ -93,6 +98,8 @@ class Drafting:
             entries=_entries(appending, indices),
             keys=memory.keys.copy() if registers else memory.keys,
             charters=memory.charters,
+            log_key=self._log_key,
+            log_keys_here=self._log_keys_here,
             tags=appending.tags(weighed(works, jobs)),
             refers=bool(indices),
             sealed_weights=lambda index: self._sealed_weights(appending.snapshot(), index),
@@ -133,6 +140,7 @@ class Drafting:
     def keep(self, draft: Draft, versions: Mapping[str, JobValues]) -> None:
         """Remember the newest draft, which is stored, and what it has made of its jobs."""
         assert self._drafted_upon is not None
+        self._log_key = draft.known.log_key
         jobs = self._drafted_upon.jobs
         jobs.update(versions)
         for job_id in list(islice(jobs, max(len(jobs) - JOBS_REMEMBERED, 0))):

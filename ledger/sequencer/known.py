@@ -7,15 +7,17 @@ from typing import Any, Final
 from ledger.records.charters import Charters
 from ledger.records.entry import Manifest
 from ledger.records.proposal import Disclosure, DoorFinding, Proposal
+from ledger.records.succession import Succession
 from ledger.storage.keyring import KeyRing
 from ledger.storage.shapes import StoredEmbargo, StoredEntry, StoredTags
+from ledger.tlog.note import VerifierKey
 from schemas.statements import JobCorrected, JobEnded, JobOpen, JobWithheld
 from schemas.values import Wire
 
 _REFERRING: Final = frozenset({JobOpen, JobCorrected, JobWithheld})
 """What speaks of an earlier entry."""
 
-Work = Proposal | Disclosure | Manifest | DoorFinding
+Work = Proposal | Disclosure | Manifest | DoorFinding | Succession
 
 
 @dataclass(slots=True)
@@ -34,6 +36,10 @@ class Known:
     """The tags of the submissions whose jobs end in this batch, by index."""
     sealed_weights: Callable[[int], bytes | None] = lambda _index: None
     """The tag of the weights that the submission at an index names, from its opening."""
+    log_key: VerifierKey | None = None
+    """The key that speaks for the log, as of this batch's beginning."""
+    log_keys_here: frozenset[str] = frozenset()
+    """The keys of the log that sign here: none but one of them may follow."""
     held_gpus: Callable[[str], int] = lambda _author: 0
     """GPUs that a member's jobs held before this batch."""
 

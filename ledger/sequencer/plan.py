@@ -13,6 +13,7 @@ from msgspec import Struct
 from ledger.errors import (
     Conflict,
     EgressRefused,
+    LogUnavailable,
     OutOfOrder,
     ValueRefused,
 )
@@ -22,17 +23,20 @@ from ledger.records.deadline import publish_by
 from ledger.records.egress import is_egress
 from ledger.records.entry import (
     FINDING_KIND,
+    LOG_KEY_KIND,
     MANIFEST_KIND,
     Manifest,
     decision_entry,
     disclosed_entry,
     finding_entry,
+    log_key_entry,
     manifest_entry,
     statement_entry,
 )
 from ledger.records.lifecycle import State, next_state
 from ledger.records.proposal import Disclosure, Proposal
 from ledger.records.statement import ParsedStatement
+from ledger.records.succession import Succession, heir
 from ledger.sequencer import council
 from ledger.sequencer.held import HeldGpus
 from ledger.sequencer.known import Known, Work
@@ -108,6 +112,8 @@ class Plan:
             return Placed(self._disclose(work), created=True)
         if isinstance(work, Manifest):
             return Placed(self._list_files(work), created=True)
+        if isinstance(work, Succession):
+            return Placed(self._succeed(work), created=True)
         return Placed(self._find(work.job_id, work.code, work.finding), created=True)
 
     def _say(self, work: Proposal) -> Placed:
@@ -347,6 +353,26 @@ class Plan:
         index = self._next
         data = manifest_entry(manifest, logged_at=self._logged_at)
         self._add(data, Fact(index=index, kind=MANIFEST_KIND, logged_at=self._logged_at))
+        return index
+
+    def _succeed(self, succession: Succession) -> int:
+        current = self._known.log_key
+        assert current is not None
+        if succession.vkey not in self._known.log_keys_here:
+            raise LogUnavailable("the new key of the log does not sign here: nothing was logged")
+        # Nothing is laid out for a key that the one before it did not name.
+        self._known.log_key = heir(succession, of=current)
+        index = self._next
+        self._add(
+            log_key_entry(succession, logged_at=self._logged_at),
+            Fact(
+                index=index,
+                kind=LOG_KEY_KIND,
+                logged_at=self._logged_at,
+                key_id=f"{self._known.log_key.key_id:08x}",
+                log_vkey=succession.vkey,
+            ),
+        )
         return index
 
     def _change_charter(self, parsed: ParsedStatement, public: CharterVersion) -> Placed:

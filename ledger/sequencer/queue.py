@@ -15,6 +15,7 @@ from ledger.errors import LedgerError, LogUnavailable, Overloaded, SecondHistory
 from ledger.journal import REQUEST, about
 from ledger.records.entry import Manifest
 from ledger.records.proposal import Disclosure, DoorFinding
+from ledger.records.succession import Succession
 from ledger.sequencer.known import Work
 
 log = logging.getLogger(__name__)
@@ -188,4 +189,4 @@ def _again(reason: LogUnavailable) -> LogUnavailable:
 
 
 def _size(work: Work) -> int:
-    return 0 if isinstance(work, Disclosure | Manifest | DoorFinding) else work.size
+    return 0 if isinstance(work, Disclosure | Manifest | DoorFinding | Succession) else work.size

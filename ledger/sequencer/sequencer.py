@@ -123,7 +123,13 @@ class Sequencer:
             max_bytes=queue_bytes,
             told=watch.queued if watch is not None else None,
         )
-        self._drafting = Drafting(signer.origin, clock=clock, sealed_weights=sealed_weights)
+        self._drafting = Drafting(
+            signer.origin,
+            clock=clock,
+            sealed_weights=sealed_weights,
+            log_key=signer.key,
+            log_keys_here=signer.vkeys,
+        )
         self._clock = clock
         self.failed_at: int | None = None
         """When the last batch could not be stored or signed; None once another one was."""

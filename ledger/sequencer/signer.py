@@ -10,7 +10,7 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +31,13 @@ from ledger.tlog.hashing import EMPTY_ROOT, MAX_TREE_SIZE
 from ledger.tlog.keys import MLDSA44, signature_line_bytes
 from ledger.tlog.merkle import verify_consistency
 from ledger.tlog.note import Signer as NoteSigner
-from ledger.tlog.note import open_note, parse_vkey, sign_note
+from ledger.tlog.note import open_note, parse_note, sign_note
 
 SLOT_BYTES: Final = 4096
 _LENGTH_BYTES: Final = 4
 _DIGEST_BYTES: Final = 32
+ED25519_BYTES: Final = 64
+"""What follows the key ID in a line of type 0x01."""
 
 Prover = Callable[[int], Sequence[bytes]]
 """The consistency proof from an old tree size to the size that is to be signed."""
@@ -184,8 +186,11 @@ def _write_whole(descriptor: int, data: bytes, offset: int) -> None:
 class CheckpointSigner:
     """Signs tree heads of one origin, each only if it provably extends the last.
 
-    ``second`` is a key of type 0x06 whose line stands under the first one's; it states the time of
-    ``clock``, unix seconds. Raises LogUnavailable for a second key that is not this log's.
+    ``beside`` are the log's keys before and after ``key`` that sign too, while one follows the
+    other; ``former`` are the IDs of all keys that ever spoke for it. One memory serves them all:
+    what one of them has signed binds the next. ``second`` is a key of type 0x06 whose line stands
+    under theirs; it states the time of ``clock``, unix seconds. Raises LogUnavailable for a key
+    that is not this log's.
     """
 
     def __init__(
@@ -194,15 +199,22 @@ class CheckpointSigner:
         memory: SignerMemory,
         *,
         second: NoteSigner | None = None,
+        beside: Sequence[NoteSigner] = (),
+        former: Collection[int] = (),
         clock: Callable[[], int] = lambda: 0,
     ) -> None:
         if second is not None:
-            _check_second(key, second)
-        self._keys = (key,) if second is None else (key, second)
+            _check_second((key, *beside), second)
+        own = (key, *beside)
+        self._keys = own if second is None else (*own, second)
+        self.vkeys = frozenset(each.vkey for each in own)
+        """The log's keys that sign here now."""
+        self.key = key.verifier
         self._clock = clock
         self._memory = memory
         self.origin = key.name
-        self._verifier = parse_vkey(key.vkey)
+        self._verifiers = [each.verifier for each in own]
+        self._known_ids = {each.key_id for each in own}.union(former)
         self._last: Signed | None = None
         # What a write that failed has left is in the page cache, and perhaps not on the disk.
         self._synced: bytes | None = None
@@ -239,7 +251,8 @@ class CheckpointSigner:
         if self._last is not None and self._last.note == note:
             return self._last
         try:
-            opened = open_note(note, [self._verifier])
+            opened = open_note(note, self._verifiers)
+            self._require_known(note)
             return Signed(parse_checkpoint(opened.text), note)
         except (SignatureError, FormatError) as error:
             raise ForkRefused(
@@ -247,15 +260,26 @@ class CheckpointSigner:
                 f"it belongs to another key; restore the one that was kept with this key"
             ) from None
 
+    def _require_known(self, note: bytes) -> None:
+        """Raise ForkRefused where a key has signed that this process knows nothing of."""
+        for line in parse_note(note).signatures:
+            is_log_key = line.name == self.origin and len(line.blob) == ED25519_BYTES
+            if is_log_key and line.key_id not in self._known_ids:
+                raise ForkRefused(
+                    f"the log's key {line.key_id:08x} has signed, and this process does not have"
+                    f" it: the key was rotated while it ran; start it again"
+                )
 
-def _check_second(key: NoteSigner, second: NoteSigner) -> None:
+
+def _check_second(own: Sequence[NoteSigner], second: NoteSigner) -> None:
+    key = own[0]
     if second.type != MLDSA44 or second.name != key.name:
         raise LogUnavailable(
             f"the second key is {second!r}, and not an ML-DSA-44 key named {key.name}"
         )
     # The longest checkpoint there can be has to fit into the memory: the log would stop at it.
     longest = len(format_checkpoint(Checkpoint(key.name, MAX_TREE_SIZE, EMPTY_ROOT)).encode()) + 1
-    longest += signature_line_bytes(key.verifier) + signature_line_bytes(second.verifier)
+    longest += sum(signature_line_bytes(each.verifier) for each in (*own, second))
     if _DIGEST_BYTES + _LENGTH_BYTES + 8 + longest > SLOT_BYTES:
         raise LogUnavailable(
             f"the name {key.name} is too long for two signatures: a note may have {longest} bytes,"

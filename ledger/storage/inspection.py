@@ -13,7 +13,7 @@ from ledger.storage.driver import Driver
 from ledger.storage.egress_fold import stored_tags
 from ledger.storage.shadow import Difference, Shadow
 from ledger.storage.shapes import Head, StoredCheckpoint, StoredEntry
-from ledger.storage.tables import APPEND_ONLY
+from ledger.storage.tables import APPEND_ONLY, LOG_ROLE
 
 _ENTRY: Final = "leaf_index, kind, job_id, logged_at, publish_by, leaf_hash, statement_digest, data"
 _VERBS: Final = ("update", "delete", "replace")
@@ -49,6 +49,13 @@ class Inspection:
                 "SELECT leaf_index, data FROM entries WHERE leaf_index IN", indices
             )
         )
+
+    def log_key_entries(self) -> list[int]:
+        """Where the projection of keys says that another key follows the log's, in order."""
+        rows = self._driver.fetch(
+            "SELECT since FROM author_keys WHERE role = ? ORDER BY since", (LOG_ROLE,)
+        )
+        return [index for (index,) in rows]
 
     def entries_beyond(self, size: int) -> int:
         """How many entries have an index that the tree of ``size`` does not have."""

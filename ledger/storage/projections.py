@@ -18,7 +18,15 @@ from ledger.records.deadline import parse_time
 from ledger.records.entry import Author, Entry
 from ledger.storage.catalogue_fold import CatalogueRows
 from ledger.storage.driver import Driver, Row, columns_of, storable
-from ledger.storage.tables import AUTHOR_KEYS, CHARTERS, EMBARGOES, FOREVER, JOBS, PROJECTIONS
+from ledger.storage.tables import (
+    AUTHOR_KEYS,
+    CHARTERS,
+    EMBARGOES,
+    FOREVER,
+    JOBS,
+    LOG_ROLE,
+    PROJECTIONS,
+)
 from ledger.storage.word_index import empty_texts
 from ledger.tlog.note import parse_vkey
 from schemas.statements import (
@@ -80,6 +88,8 @@ class Fact(Struct, frozen=True):
     """The index of the charter that a decision names."""
     first_rules: str | None = None
     """The charter of the genesis entry, canonical."""
+    log_vkey: str | None = None
+    """The log's own key from this entry on."""
 
 
 def fact_of(index: int, entry: Entry) -> Fact:
@@ -95,6 +105,8 @@ def fact_of(index: int, entry: Entry) -> Fact:
     key_id = None
     if isinstance(public, Registry):
         key_id = f"{parse_vkey(public.vkey).key_id:08x}"
+    if entry.succession is not None:
+        key_id = f"{parse_vkey(entry.succession.vkey).key_id:08x}"
     return Fact(
         index=index,
         kind=entry.kind,
@@ -110,6 +122,7 @@ def fact_of(index: int, entry: Entry) -> Fact:
         founders=tuple(map(_founding_key, entry.genesis.authors)) if entry.genesis else (),
         charter=judgement.charter if judgement else None,
         first_rules=_canonical(entry.genesis.charter.to_dict()) if entry.genesis else None,
+        log_vkey=entry.succession.vkey if entry.succession else None,
     )
 
 
@@ -177,6 +190,9 @@ class Projector:
                 )
             case "registry":
                 self._register(fact)
+            case "log_key":
+                row = (fact.key_id, fact.index, FOREVER, LOG_ROLE, LOG_ROLE, "", fact.log_vkey)
+                self._new_keys.append(row)
             case "charter":
                 assert isinstance(fact.public, CharterVersion)
                 begins = parse_time(fact.public.in_force_from)

@@ -30,6 +30,7 @@ from ledger.storage.tables import (
     EMBARGOES,
     ENTRIES,
     JOBS,
+    LOG_ROLE,
     OPENINGS,
 )
 from ledger.storage.versions import read_versions
@@ -384,12 +385,24 @@ class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
         return found
 
     def author_keys(self, *, size: int) -> list[StoredKey]:
-        """Every key registered before ``size``, in the order of registration."""
-        query = select(AUTHOR_KEYS).where(AUTHOR_KEYS.c.since < size)
+        """Every author's key registered before ``size``, in the order of registration."""
+        query = select(AUTHOR_KEYS).where(
+            AUTHOR_KEYS.c.since < size, AUTHOR_KEYS.c.role != LOG_ROLE
+        )
         rows = self._connection.execute(
             query.order_by(AUTHOR_KEYS.c.since, AUTHOR_KEYS.c.name, AUTHOR_KEYS.c.key_id)
         )
         return [StoredKey(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
+
+    def log_keys(self, *, size: int) -> list[tuple[int, str]]:
+        """The keys that followed the log's first one before ``size``: entry and vkey, in order."""
+        query = select(AUTHOR_KEYS.c.since, AUTHOR_KEYS.c.vkey).where(
+            AUTHOR_KEYS.c.since < size, AUTHOR_KEYS.c.role == LOG_ROLE
+        )
+        return [
+            (since, vkey)
+            for since, vkey in self._connection.execute(query.order_by(AUTHOR_KEYS.c.since))
+        ]
 
     def _checkpoint(self, which: str, *values: int) -> StoredCheckpoint | None:
         rows = self._driver.fetch(

@@ -219,8 +219,15 @@ class EmbargoRow(SQLModel, table=True):
     withheld_index: int | None = Field(sa_column=_big(nullable=True))
 
 
+LOG_ROLE = "log"
+"""The role, which no author has, of the keys that followed the log's first one."""
+
+
 class AuthorKeyRow(SQLModel, table=True):
-    """Projection: a registered key, valid for entries ``since`` < index < ``until``."""
+    """Projection: a registered key, valid for entries ``since`` < index < ``until``.
+
+    Those of the role ``log`` are the log's own: each signs the trees from its entry on.
+    """
 
     __tablename__ = "author_keys"
     key_id: str = Field(sa_column=Column(Text, primary_key=True))

@@ -53,13 +53,14 @@ class Standard:
         return True
 
 
-def hold_to(policy: Policy, log: VerifierKey, *, closed: bool) -> Standard:
-    """The standard that ``policy`` sets for the log with this key.
+def hold_to(policy: Policy, *keys: VerifierKey, closed: bool) -> Standard:
+    """The standard that ``policy`` sets for the log with these keys, which followed one another.
 
     Raises FormatError, in one line, for a policy that can have nothing to do with it: it names logs
     and not this one, has an address that is none, or asks for witnesses that have no address.
     """
-    if policy.logs and not any(_speaks_for(each.key, log) for each in policy.logs):
+    log = keys[-1]
+    if policy.logs and not any(_speaks_for(each.key, key) for each in policy.logs for key in keys):
         raise FormatError(f"no log line has this log's key, {format_vkey(log)}")
     if len(policy.witnesses) > MAX_WITNESSES:
         raise FormatError(f"{len(policy.witnesses)} witnesses; at most {MAX_WITNESSES} are asked")

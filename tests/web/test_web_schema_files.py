@@ -78,6 +78,8 @@ def test_the_shapes_of_entries_have_the_fields_that_the_ledger_checks() -> None:
         (entries.DecisionEntry, entry_parser._OfDecision),
         (entries.DisclosedEntry, entry_parser._OfDisclosure),
         (entries.EntryFinding, entry_parser._Finding),
+        (entries.LogKeyEntry, entry_parser._OfLogKey),
+        (entries.BothKeysSignatures, entry_parser._BothSignatures),
         (entries.FirstAuthor, Author),
     ):
         here, there = msgspec.structs.fields(shown), msgspec.structs.fields(checked)

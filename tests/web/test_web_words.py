@@ -44,6 +44,7 @@ def test_every_code_has_words() -> None:
         *DECISION_KINDS,
         "disclosed",
         "manifest",
+        "log_key",
         "genesis",
     ]
     assert [code for code in map(str, codes) if labels.label(code) == code.replace("_", " ")] == []

@@ -25,6 +25,7 @@ _CODES: Final[Mapping[str, str]] = {
     "open": noted("Early opening"),
     "disclosed": noted("Opened"),
     "manifest": noted("Bulk files"),
+    "log_key": noted("A new key of the log"),
     "withheld": noted("Withheld"),
     "corrected": noted("Corrected"),
     "refused": noted("Start refused"),

@@ -12,6 +12,7 @@ from ledger.records.charter import Code
 from ledger.records.entry import (
     DECISION_KINDS,
     FINDING_KIND,
+    LOG_KEY_KIND,
     MANIFEST_KIND,
     STATEMENT_KINDS,
     Reason,
@@ -47,6 +48,7 @@ KINDS: Final = (
     FINDING_KIND,
     "disclosed",
     MANIFEST_KIND,
+    LOG_KEY_KIND,
 )
 """Every kind of entry that the log can hold."""
 NAMES: Final = (*_ENUMS, "kind")

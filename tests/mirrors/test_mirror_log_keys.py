@@ -1,0 +1,157 @@
+"""Mirrors, copies and clients go on when another key follows the log's."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from cli_world import Shell
+from ledger_world import World
+from mirror_world import run, served, verified
+
+from ledger import client
+from ledger.assembly import Ledger
+from ledger.assembly.log_keys import begin_rotation, named_by, retire_previous, settle_files
+from ledger.errors import LedgerError, SettingsError, SignatureError
+from ledger.mirrors import MirrorRefused
+from ledger.records.succession import succeed
+from ledger.tlog.note import Signer, parse_note, parse_vkey
+
+
+def reopen(world: World) -> None:
+    world.ledger.close()
+    world.ledger = Ledger(world.ledger.settings, clock=world.clock)
+    world.reader = world.ledger.reader
+
+
+def rotate(world: World) -> None:
+    """What ``ledger log-key rotate`` does, under the clock of the world."""
+    key_dir = world.ledger.settings.key_dir
+    begin_rotation(key_dir, world.ledger.log_keys, random=os.urandom)
+    reopen(world)
+    succession = named_by(key_dir, world.ledger.log_keys)
+    assert succession is not None
+    (done,) = world.ledger.sequencer.submit([succession]).result(120)
+    assert not isinstance(done, LedgerError)
+    reopen(world)
+    assert settle_files(key_dir, world.ledger.log_keys)
+
+
+def retire(world: World) -> None:
+    """What ``ledger log-key retire`` does, and the first checkpoint under the new key alone."""
+    assert retire_previous(world.ledger.settings.key_dir)
+    reopen(world)
+    world.log(world.submission("under the new key alone"))
+    reopen(world)
+
+
+def signers(mirror: Path) -> int:
+    return len(parse_note((mirror / "log" / "checkpoint").read_bytes()).signatures)
+
+
+def test_everybody_who_trusts_the_old_key_is_led_to_the_new_one(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = Shell(tmp_path, capsys)
+    mirror, copy, state = tmp_path / "mirror", tmp_path / "copy", tmp_path / "state.json"
+    old = world.ledger.vkey
+    world.log(world.submission("before"))
+    run(world, mirror)
+    with served(mirror) as address:
+        shell.ok("mirror", "--from", address, "--to", copy, "--vkey", old)
+        client.Ledger(address, vkey=old, state=state).close()
+
+        # Both sign: nobody has to change anything, and nobody does.
+        rotate(world)
+        world.log(world.submission("during"))
+        run(world, mirror)
+        assert (signers(mirror), world.ledger.vkey) == (2, old)
+        shell.ok("mirror", "--from", address, "--to", copy)
+        client.Ledger(address, state=state).close()
+        assert json.loads(state.read_bytes())["vkey"] == old
+        verified(old, "--offline", copy, evidence=tmp_path / "evidence")
+
+        # The old key is gone: each is led to the new one by what the old one signed.
+        retire(world)
+        run(world, mirror)
+        new = world.ledger.vkey
+        assert (signers(mirror), new == old) == (1, False)
+        shell.ok("mirror", "--from", address, "--to", copy)
+        client.Ledger(address, vkey=old, state=state).close()
+        assert json.loads(state.read_bytes())["vkey"] == new
+        for vkey in (old, new):
+            client.Ledger(address, vkey=vkey, state=state).close()
+            client.Ledger(address, vkey=vkey, state=tmp_path / f"{vkey[-4:]}.json").close()
+            shell.ok(
+                "mirror", "--from", address, "--to", tmp_path / f"of {vkey[-4:]}", "--vkey", vkey
+            )
+            verified(vkey, address, evidence=tmp_path / "evidence")
+            verified(vkey, "--offline", copy, evidence=tmp_path / "evidence")
+    for made in (mirror, copy):
+        assert (made / "log" / "vkey").read_text().strip() == new
+        assert (made / "log" / "keys").read_text().count("\n") == 1
+
+
+def test_nobody_else_is_followed(world: World, tmp_path: Path) -> None:
+    mirror, state = tmp_path / "mirror", tmp_path / "state.json"
+    old = world.ledger.vkey
+    run(world, mirror)
+    with served(mirror) as address:
+        client.Ledger(address, vkey=old, state=state).close()
+    rotate(world)
+    retire(world)
+    run(world, mirror)
+    lines = (mirror / "log" / "keys").read_bytes()
+    entry = json.loads(lines)["entry"]
+    thief = Signer(parse_vkey(old).name, b"\x05" * 32)
+    forged = succeed(thief, Signer(thief.name, b"\x06" * 32))
+    lies = {
+        "no list": None,
+        "another list": b"{}\n",
+        "a thief's": lines.replace(entry["replaces"].encode(), f"{thief.key_id:08x}".encode()),
+        "a thief's signature": lines.replace(
+            entry["signatures"]["old"].encode(), forged.to_dict()["signatures"]["old"].encode()
+        ),
+    }
+    before = state.read_bytes()
+    with served(mirror) as address:
+        for what, lie in lies.items():
+            (mirror / "log" / "keys").unlink(missing_ok=True)
+            if lie is not None:
+                assert lie != lines, what
+                (mirror / "log" / "keys").write_bytes(lie)
+            with pytest.raises((SignatureError, LedgerError)):
+                client.Ledger(address, state=state)
+            assert state.read_bytes() == before, what
+        (mirror / "log" / "keys").write_bytes(lines)
+        with pytest.raises(SettingsError, match="remembers the log"):
+            client.Ledger(address, vkey=thief.vkey, state=state)
+        client.Ledger(address, state=state).close()
+    (mirror / "log" / "vkey").write_text(f"{thief.vkey}\n")
+    with pytest.raises(MirrorRefused, match="mirror of another log"):
+        run(world, mirror)
+
+
+def test_a_lost_database_is_refilled_under_the_new_key(
+    small: World,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rotate(small)
+    retire(small)
+    run(small, tmp_path / "mirror")
+    keys_now, vkey = small.ledger.log_keys, small.ledger.vkey
+    small.ledger.close()
+    for each in (tmp_path / "ledger").glob("ledger.db*"):
+        shutil.move(each, tmp_path / each.name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEDGER_DATA_DIR", str(tmp_path / "ledger"))
+    out = Shell(tmp_path, capsys).ok("recover", "--from", "mirror", "--openings", "ledger.db")
+    assert "44 entries, 0 before" in out
+    small.ledger = Ledger(small.ledger.settings, clock=small.clock)
+    assert (small.ledger.log_keys, small.ledger.vkey) == (keys_now, vkey)
+    small.log(small.submission("and on"))
+    run(small, tmp_path / "mirror")
+    verified(vkey, "--offline", tmp_path / "mirror", evidence=tmp_path / "evidence")
