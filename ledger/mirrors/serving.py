@@ -66,7 +66,7 @@ class _Handler(SimpleHTTPRequestHandler):
     def guess_type(self, path: Any) -> str:  # noqa: ANN401 - as in the base class
         """The media type of a file of a mirror."""
         name = str(path)
-        if name.endswith(("/log/checkpoint", "/log/vkey")):
+        if name.endswith(("/log/checkpoint", "/log/vkey", "/log/vkey-mldsa44")):
             return TEXT
         return next((kind for end, kind in _TYPES.items() if name.endswith(end)), BYTES)
 
