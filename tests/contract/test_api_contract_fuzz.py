@@ -1,5 +1,7 @@
 """Schemathesis, all checks, over a running server; CONTRACT_SECONDS makes it search longer.
 
+CONTRACT_REPORT names a file for the figures of a run, as web/runs keeps them.
+
 It asks what the OpenAPI document allows and what it does not, with every method, and follows what
 it finds. No answer may be a server's error, have a status or a form that the document does not
 name, take what it forbids, or refuse what it allows.
@@ -7,6 +9,8 @@ name, take what it forbids, or refuse what it allows.
 
 import json
 import os
+import platform
+import re
 import signal
 import socket
 import subprocess
@@ -30,6 +34,9 @@ SECONDS = int(os.environ.get("CONTRACT_SECONDS", USUAL_S))
 beyond its bounds, and every method. As long as nobody asks for more, each engine has half of the
 addresses tried like that.
 """
+
+
+REPORT = os.environ.get("CONTRACT_REPORT")
 
 
 @contextmanager
@@ -90,8 +97,8 @@ def _each(option: str, values: list[str]) -> list[str]:
     return [part for value in values for part in (option, value)]
 
 
-def _explored(folder: Path, address: str, phases: str, *more: str) -> None:
-    """One run of Schemathesis that finds nothing to complain of."""
+def _explored(folder: Path, address: str, phases: str, *more: str) -> int:
+    """One run of Schemathesis that finds nothing to complain of; how many requests it made."""
     run = subprocess.run(
         [
             *(Path(sys.executable).with_name("schemathesis"), "--no-color"),
@@ -106,6 +113,21 @@ def _explored(folder: Path, address: str, phases: str, *more: str) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout[-12_000:] + run.stderr[-2_000:]
+    tried = re.search(r"([0-9]+) generated", run.stdout)
+    assert tried, run.stdout[-2_000:]
+    return int(tried[1])
+
+
+def _report(path: Path, engine: str, figures: dict[str, int]) -> None:
+    """What a long run tried, as web/runs keeps it."""
+    report = {
+        "run": path.stem,
+        "engine": engine,
+        "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
+        "figures": figures,
+    }
+    path.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
 
 @pytest.mark.timeout(SECONDS + 240)
@@ -130,8 +152,20 @@ def test_the_server_keeps_to_the_document_whatever_it_is_asked(
         paths = sorted(document["paths"])
         if SECONDS <= USUAL_S:
             paths = paths[0 if settings.sqlite_file else 1 :: 2]
-        _explored(tmp_path, address, "examples,coverage", *_each("--include-path", paths))
-        longer = ("--max-time", str(SECONDS), "--max-examples", "8")
-        _explored(tmp_path, address, "fuzzing,stateful", *longer)
+        begun = time.monotonic()
+        tried = _explored(tmp_path, address, "examples,coverage", *_each("--include-path", paths))
+        longer = (
+            "--max-time",
+            str(SECONDS),
+            "--max-examples",
+            "8" if SECONDS <= USUAL_S else "500",
+        )
+        tried += _explored(tmp_path, address, "fuzzing,stateful", *longer)
+        if REPORT is not None:
+            operations = sum(len(each) for each in document["paths"].values())
+            figures = {"operations": operations, "inputs": tried, "broken": 0}
+            figures["seconds"] = round(time.monotonic() - begun)
+            engine = "sqlite" if settings.sqlite_file else "postgresql"
+            _report(Path(REPORT), engine, figures)
         with urllib.request.urlopen(f"{address}/api/v1/status") as reply:
             assert json.load(reply)["data"]["entries"] >= values["index"][-1] + 1
