@@ -39,6 +39,9 @@ _DIGEST_BYTES: Final = 32
 ED25519_BYTES: Final = 64
 """What follows the key ID in a line of type 0x01."""
 
+_Slots = tuple[list[tuple[int, int, bytes]], int]
+_Seen = tuple[bytes, _Slots]
+
 Prover = Callable[[int], Sequence[bytes]]
 """The consistency proof from an old tree size to the size that is to be signed."""
 
@@ -62,6 +65,7 @@ class SignerMemory:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.mark = StopMark(path.with_name("signer.stopped"))
+        self._seen: _Seen | None = None
 
     def create(self) -> None:
         """Make an empty memory for a new log. Raises LogUnavailable where one exists."""
@@ -99,7 +103,9 @@ class SignerMemory:
             ) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield OpenMemory(descriptor)
+            memory = OpenMemory(descriptor, seen=self._seen)
+            yield memory
+            self._seen = memory.seen
         finally:
             os.close(descriptor)
 
@@ -107,9 +113,11 @@ class SignerMemory:
 class OpenMemory:
     """The memory while it is locked."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, seen: "_Seen | None" = None) -> None:
         self._descriptor = descriptor
-        self._read: tuple[list[tuple[int, int, bytes]], int] | None = None
+        self._data: bytes | None = None
+        self.seen = seen
+        """The two slots when they were looked through last, and what was found in them."""
 
     def recall(self) -> bytes | None:
         """The last remembered note; None if none was ever signed."""
@@ -138,10 +146,16 @@ class OpenMemory:
         rest = len(body).to_bytes(_LENGTH_BYTES, "big") + body
         if _DIGEST_BYTES + len(rest) > SLOT_BYTES:
             raise FormatError(f"a note of {len(note)} bytes is too long to remember")
-        data = hashlib.sha256(rest).digest() + rest
-        self._read = None
-        _write_whole(self._descriptor, data.ljust(SLOT_BYTES, b"\0"), slot * SLOT_BYTES)
+        data = (hashlib.sha256(rest).digest() + rest).ljust(SLOT_BYTES, b"\0")
+        old, self._data = self._data, None
+        _write_whole(self._descriptor, data, slot * SLOT_BYTES)
         os.fdatasync(self._descriptor)
+        whole, empty = self.seen[1] if self.seen else ([], 0)
+        if old is not None and len(whole) == 2:
+            # What the next look finds, if nobody else writes until then.
+            both = data + old[SLOT_BYTES:] if slot == 0 else old[:SLOT_BYTES] + data
+            kept = [each for each in whole if each[1] != slot]
+            self.seen = both, ([*kept, (size, slot, note)], empty)
 
     def _newest(self) -> tuple[int, bytes] | None:
         whole, empty = self._slots()
@@ -159,9 +173,11 @@ class OpenMemory:
 
     def _slots(self) -> tuple[list[tuple[int, int, bytes]], int]:
         """(size, slot, note) of each slot that is whole, and how many are empty."""
-        if self._read is not None:
-            return self._read
-        data = os.pread(self._descriptor, 2 * SLOT_BYTES, 0)
+        if self._data is None:
+            self._data = os.pread(self._descriptor, 2 * SLOT_BYTES, 0)
+        data = self._data
+        if self.seen is not None and self.seen[0] == data:
+            return self.seen[1]
         whole: list[tuple[int, int, bytes]] = []
         empty = 0
         for slot in (0, 1):
@@ -173,8 +189,8 @@ class OpenMemory:
                 empty += 1
             elif hashlib.sha256(rest[: _LENGTH_BYTES + length]).digest() == digest:
                 whole.append((int.from_bytes(body[:8], "big"), slot, body[8:]))
-        self._read = whole, empty
-        return self._read
+        self.seen = data, (whole, empty)
+        return whole, empty
 
 
 def _write_whole(descriptor: int, data: bytes, offset: int) -> None:
