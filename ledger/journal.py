@@ -11,6 +11,7 @@ opening. What is told of one is its type and the lines of code that it passed.
 
 import json
 import logging
+import os
 import sys
 import threading
 import traceback
@@ -46,6 +47,12 @@ GRANIAN: Final[Mapping[str, Any]] = {
 """What the HTTP server is told, so that its lines are among all others and look like them."""
 
 
+_LEVELS: Final = (
+    (logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7),
+)  # fmt: skip
+"""sd-daemon(3): what the journal calls a line of at least a level; it takes the number away."""
+
+
 class _Plain(logging.Formatter):
     """``time LEVEL logger: message``; whatever goes on in another line is indented."""
 
@@ -76,6 +83,19 @@ class _Json(logging.Formatter):
 
 
 class _Stream(logging.StreamHandler[TextIO]):
+    """Standard error. The journal of systemd is told how serious a line is, so that it can ask."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._to_journal = _is_journal(stream)
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        if not self._to_journal:
+            return text
+        level = next(number for least, number in _LEVELS if record.levelno >= least)
+        return "\n".join(f"<{level}>{line}" for line in text.split("\n"))
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Say that a line was lost; the library would print what it was about."""
         if sys.exc_info()[0] is not None and sys.stderr is not None:
@@ -131,6 +151,15 @@ def named(requests: Iterable[str | None]) -> str | None:
 def about(requests: Iterable[str | None]) -> dict[str, str | None]:
     """The ``extra`` of a line about several requests."""
     return {"request": named(requests)}
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Whether systemd says that its journal reads what this stream writes."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -4,9 +4,11 @@ import asyncio
 import gc
 import json
 import logging
+import os
 import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -132,3 +134,26 @@ def test_what_nobody_caught_in_a_thread_is_logged_by_its_type(
     (line,) = capsys.readouterr().err.splitlines()
     assert json.loads(line)["message"].startswith("the thread doomed ended: RuntimeError\n")
     assert SECRET not in line
+
+
+def test_the_journal_is_told_how_serious_each_line_is_and_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, is_journal in (("journal", True), ("file", False)):
+        with (tmp_path / name).open("w+", encoding="utf-8") as stream:
+            found = os.fstat(stream.fileno())
+            told = f"{found.st_dev}:{found.st_ino if is_journal else 0}"
+            monkeypatch.setenv("JOURNAL_STREAM", told)
+            monkeypatch.setattr("sys.stderr", stream)
+            journal.start("debug", "plain")
+            log.debug("a")
+            log.info("b")
+            log.warning("c")
+            log.error("d\ne")
+            log.critical("f")
+            stream.seek(0)
+            levels = [line[:3] for line in stream]
+        if is_journal:
+            assert levels == ["<7>", "<6>", "<4>", "<3>", "<3>", "<2>"]
+        else:
+            assert [level for level in levels if level.startswith("<")] == []
