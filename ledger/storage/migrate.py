@@ -115,11 +115,11 @@ def _step(engine: Engine, found: str | None) -> str | None:
         if not alone:
             connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
         _upgrade(config, connection, last)
-    if last == _newest(config):
-        with _locked(engine, in_transaction=True) as connection:
-            missing = grant_to_groups(connection)
-        if missing is not None:
-            log.warning("%s", missing)
+        # In the same transaction: a table that is there, and that a server may not read, is worse
+        # than one that is not.
+        missing = grant_to_groups(connection)
+    if missing is not None and last == _newest(config):
+        log.warning("%s", missing)
     return last
 
 

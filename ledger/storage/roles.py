@@ -9,7 +9,7 @@ the reader, called ``ledger_writer`` and ``ledger_reader``, where whoever migrat
 and every migration grants them what they need; it never hands tables to another owner.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -63,7 +63,11 @@ def grant_to_groups(connection: Connection) -> str | None:
         {"writer": WRITER, "reader": READER},
     )
     there = {row[0] for row in found}
-    for statement in _grants(there):
+    named = connection.execute(
+        text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
+    )
+    known = {*SQLModel.metadata.tables, VERSIONS}
+    for statement in _grants(there, sorted(row[0] for row in named if row[0] in known)):
         connection.execute(text(statement))
     if there == {WRITER, READER}:
         return None
@@ -73,8 +77,7 @@ def grant_to_groups(connection: Connection) -> str | None:
     )
 
 
-def _grants(there: Collection[str]) -> Iterator[str]:
-    tables = (*sorted(SQLModel.metadata.tables), VERSIONS)
+def _grants(there: Collection[str], tables: Sequence[str]) -> Iterator[str]:
     if READER in there:
         yield f"GRANT SELECT ON {', '.join(tables)} TO {READER}"
     if WRITER in there:
