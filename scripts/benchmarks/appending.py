@@ -194,6 +194,7 @@ def _figures(rounds: _Rounds) -> Iterator[Figure]:
                     unit="/s",
                     rounds=rates,
                     bar=CLIENTS_BAR if way == WAYS[1] and level in HELD else None,
+                    key=_key("clients_64", kind, level, "per_s") if way == WAYS[1] else "",
                     beside=Beside(plain, tuple(rounds.taken[way, kind, PLAIN])),
                     note=f"{entries:,.0f} entries/s" if kind == "submissions" else "",
                     more={
@@ -220,7 +221,21 @@ def _held_against(rounds: _Rounds) -> Iterator[Figure]:
                 yield absent(SECTION, what, bar, rival.missing)
             else:
                 ours, theirs = rounds.taken[way, kind, level], rounds.beside[way, rival.name]
-                yield times(SECTION, what, bar, ours=ours, theirs=theirs, unit="/s")
+                rival_key = "pgbench" if isinstance(rival, PgBench) else rival.tool
+                yield times(
+                    *(SECTION, what, bar),
+                    ours=ours,
+                    theirs=theirs,
+                    unit="/s",
+                    key=_key(_SLUGS[way], kind, level, f"times_{rival_key}"),
+                )
+
+
+_SLUGS: Final = dict(zip(WAYS, ("one_client", "clients_64", "batches_1000"), strict=True))
+
+
+def _key(way: str, kind: str, level: Level, ending: str) -> str:
+    return f"{way}_{kind}_{level}_{ending}".replace(" ", "_")
 
 
 def _pgbench(places: Places) -> PgBench | None:

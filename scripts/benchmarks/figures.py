@@ -56,6 +56,8 @@ class Figure:
     note: str = ""
     more: Mapping[str, float] = field(default_factory=dict)
     """Quantities that go with it, by a name that ends in their unit."""
+    key: str = ""
+    """Under which name its value is kept for ``docs/reliability``; empty: it is not."""
 
     @property
     def value(self) -> float | None:
@@ -123,6 +125,33 @@ def report(
         "machine": dict(machine),
         "options": dict(options),
         "figures": [figure.to_dict() for figure in figures],
+    }
+
+
+def kept(
+    figures: Sequence[Figure], *, machine: Mapping[str, Any], made_at: str, took_s: float
+) -> dict[str, Any]:
+    """The run as ``web/runs`` keeps it: the figures that have a key, and how many bars they reach.
+
+    Names end in their unit (``_per_s``, ``_ms``, ``_us``); what ends in ``_times`` is a multiple.
+    """
+    barred = [figure for figure in figures if figure.reached is not None]
+    values = {
+        figure.key: float(f"{figure.value:.4g}")
+        for figure in figures
+        if figure.key and figure.value is not None
+    }
+    return {
+        "run": f"bench-{machine['engine']}",
+        "engine": machine["engine"],
+        "made_at": made_at,
+        "machine": {name: machine[name] for name in ("cpus", "python", "memory_bytes")},
+        "figures": values
+        | {
+            "bars": len(barred),
+            "bars_reached": sum(bool(figure.reached) for figure in barred),
+            "seconds": round(took_s),
+        },
     }
 
 

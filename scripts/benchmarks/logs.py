@@ -21,6 +21,8 @@ SMALLEST: Final = 100
 SMALL: Final = 20_000
 """Logs up to this size are built by one process: more would hardly be ready before it ends."""
 PART_JOBS: Final = 40 * JOBS_AT_ONCE
+GROWN: Final = 20
+"""A log may have grown by this part of itself: what is measured of appending to it stays."""
 FRESH_S: Final = 55 * DAY_S
 
 
@@ -55,7 +57,7 @@ def kept_log(
         plan.write_text(json.dumps({"recipe": RECIPE, "end_s": recipe.end_s}), "utf-8")
     kept = Kept(settings, recipe)
     size = _size(settings)
-    if size > entries:
+    if size > entries + entries // GROWN:
         raise CannotMeasure(f"the kept log has {size} entries instead of {entries}: delete it")
     counter = Counter(f"building a log of {entries:,}", begin=size, end=entries)
     if size < recipe.size_with_jobs or parts.exists():
@@ -67,6 +69,15 @@ def kept_log(
         _log_last(settings, recipe)
         counter.at(entries)
     return kept
+
+
+def is_kept(places: Places, entries: int) -> bool:
+    """Whether a whole log of ``entries`` entries is there."""
+    plan = places.beside(f"log-{entries}") / "recipe.json"
+    if not plan.exists() or places.beside(f"log-{entries}.parts").exists():
+        return False
+    found = json.loads(plan.read_text("utf-8"))
+    return bool(found["recipe"] == RECIPE and time.time() - found["end_s"] <= FRESH_S)
 
 
 def _workers(entries: int) -> Executor:

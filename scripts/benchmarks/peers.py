@@ -199,6 +199,8 @@ def times(
     ours: Sequence[float],
     theirs: Sequence[float],
     unit: str,
+    entries: int | None = None,
+    key: str = "",
 ) -> Figure:
     """How many times better ours are, round by round, in ``unit``: rates ("/s"), or durations."""
     ratios = (
@@ -206,7 +208,9 @@ def times(
         for mine, other in zip(ours, theirs, strict=True)
     )
     said = f"{show(median(ours), unit)} to {show(median(theirs), unit)}"
-    return Figure(section, what, "x", tuple(ratios), bar=Bar(bar), note=said)
+    return Figure(
+        section, what, "x", tuple(ratios), entries=entries, bar=Bar(bar), note=said, key=key
+    )
 
 
 def absent(section: str, what: str, bar: float, why: str, entries: int | None = None) -> Figure:

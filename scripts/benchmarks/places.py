@@ -82,6 +82,17 @@ class Places:
         create(settings, origin=history.ORIGIN, authors=history.authors(), clock=system_clock)
         return settings
 
+    def copied(self, settings: Settings, name: str) -> Settings:
+        """A copy of a kept ledger, which nobody has open, gone after this run."""
+        folder = self._scratch / name
+        shutil.copytree(settings.data_dir, folder)
+        if self._url is None:
+            return Settings(data_dir=folder)
+        source = _database_name(settings.data_dir.name)
+        database = _database_name(f"scratch_{name}")
+        self._execute(f"CREATE DATABASE {database} TEMPLATE {source}")
+        return Settings(data_dir=folder, database_url=self._database(f"scratch_{name}"))
+
     def room(self, name: str) -> Path:
         """An empty folder on the same disk, gone after this run."""
         folder = self._scratch / name

@@ -91,6 +91,7 @@ def _single_figures(kind: str, outcomes: list[Outcome]) -> Iterator[Figure]:
         unit="/s",
         rounds=tuple(each.requests / each.seconds for each in outcomes),
         bar=SINGLE_BAR,
+        key=f"http_{_slug(kind)}_per_s",
     )
     for name, field, bar in (("half", "p50_ms", None), ("99 of 100", "p99_ms", PROVED_BAR)):
         yield Figure(
@@ -99,6 +100,7 @@ def _single_figures(kind: str, outcomes: list[Outcome]) -> Iterator[Figure]:
             unit="ms",
             rounds=tuple(getattr(each, field) for each in outcomes),
             bar=bar,
+            key=f"http_{_slug(kind)}_p99_ms" if bar else "",
         )
 
 
@@ -109,5 +111,10 @@ def _batch_figure(kind: str, size: int, outcomes: list[Outcome]) -> Figure:
         unit="/s",
         rounds=tuple(each.requests * size / each.seconds for each in outcomes),
         bar=BATCH_BARS.get(size),
+        key=f"http_{_slug(kind)}_batches_per_s" if size in BATCH_BARS else "",
         note=f"a batch within {max(each.worst_ms for each in outcomes):,.0f} ms",
     )
+
+
+def _slug(kind: str) -> str:
+    return kind.replace(" ", "_")

@@ -90,16 +90,27 @@ def _measured(log: Kept, scale: Scale, other: Pymerkle) -> Iterator[Figure]:
     for what, rounds in taken.items():
         held = bars.get(what) if log.entries >= MILLION else None
         bar = BARS[held] if held else None
-        yield Figure(SECTION, what, "µs", tuple(rounds), entries=log.entries, bar=bar)
+        yield Figure(
+            *(SECTION, what, "µs", tuple(rounds)),
+            entries=log.entries,
+            bar=bar,
+            key=f"{held}_proof_us" if held else "",
+        )
     for what, name in bars.items():
         said, bar_times = f"{name}: times {other.name}", TIMES[name]
         if other.missing:
             yield absent(SECTION, said, bar_times, other.missing, log.entries)
         else:
             ours, theirs = taken[what], beside[name]
-            found = times(SECTION, said, bar_times, ours=ours, theirs=theirs, unit="µs")
-            bar = found.bar if log.entries >= MILLION else None
-            yield replace(found, entries=log.entries, bar=bar)
+            found = times(
+                *(SECTION, said, bar_times),
+                ours=ours,
+                theirs=theirs,
+                unit="µs",
+                entries=log.entries,
+                key=f"{name}_proof_times_{other.tool}",
+            )
+            yield found if log.entries >= MILLION else replace(found, bar=None, key="")
 
 
 COLD: Final = "cold: no tile or page in memory"
