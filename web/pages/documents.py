@@ -11,7 +11,7 @@ from web import query
 from web.doors import asked
 from web.i18n import language_of
 from web.pages.page import Asking, page
-from web.telling import runs
+from web.telling import runs, threats
 from web.words.answers import BASE
 from web.words.facts import facts_of
 from web.words.library import LIBRARY, Library
@@ -37,6 +37,7 @@ def show_document(request: Asking) -> Response[Any]:
             members=view.members(),
             terms=LIBRARY.terms,
             runs=runs.told,
+            threats=threats.held,
         )
 
 

@@ -99,6 +99,21 @@ RUNS: Final[Mapping[str, RunWords]] = {
         noted("Connections to PostgreSQL cut, and none left to be had"),
         ("rounds", "receipts", "answers_later", "lost", "broken"),
     ),
+    "fuzz-parsers": RunWords(
+        "inputs",
+        noted("Damaged files and answers, read by every parser"),
+        ("laws", "inputs", "broken"),
+    ),
+    "fuzz-http": RunWords(
+        "inputs",
+        noted("The whole API, asked what it allows and what it forbids"),
+        ("operations", "inputs", "broken"),
+    ),
+    "abuse": RunWords(
+        "inputs",
+        noted("A server that is sent more than it can hold"),
+        ("connections", "sent_bytes", "grown_bytes", "bound_bytes"),
+    ),
 }
 
 FIGURES: Final[Mapping[str, str]] = {
@@ -113,6 +128,13 @@ FIGURES: Final[Mapping[str, str]] = {
     "lost_answers": noted("Requests whose answer was lost, sent again"),
     "answers_later": noted("Answers 503, with the time to come back"),
     "unpublished": noted("Deaths between signing and publishing, made up for at the next start"),
+    "laws": noted("Rules that no input may break"),
+    "operations": noted("Addresses and methods"),
+    "inputs": noted("Inputs tried"),
+    "connections": noted("Connections at once"),
+    "sent_bytes": noted("Sent by them"),
+    "grown_bytes": noted("Memory that the server took for it, at most"),
+    "bound_bytes": noted("Memory that it may take"),
     "entries": noted("Entries in the end"),
     "lost": noted("Acknowledged statements lost"),
     "broken": noted("Promises broken"),
