@@ -1,4 +1,4 @@
-"""scripts/secrets finds what it looks for, and in the checkout nothing."""
+"""scripts/leaks finds what it looks for, and in the checkout nothing."""
 
 import subprocess
 import sys
@@ -11,11 +11,11 @@ import pytest
 
 from ledger.tlog.note import format_skey, generate_key
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "secrets"
+SCRIPT = Path(__file__).parents[1] / "scripts" / "leaks"
 
 
 def loaded() -> ModuleType:
-    loader = SourceFileLoader("secrets_script", str(SCRIPT))
+    loader = SourceFileLoader("leaks_script", str(SCRIPT))
     spec = spec_from_loader(loader.name, loader)
     assert spec is not None
     module = module_from_spec(spec)
