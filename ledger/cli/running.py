@@ -27,7 +27,13 @@ from ledger.assembly.webhooks import delivering
 from ledger.cli.common import CommandFailed, open_for_writing, say, settings_with_log
 from ledger.cli.connections import Watch, start_watch
 from ledger.cli.serving import http_server, room_for
-from ledger.cli.stopping import ASKING, Stopping, become_ready_to_drain, end_within
+from ledger.cli.stopping import (
+    ASKING,
+    Stopping,
+    become_ready_to_drain,
+    end_while_starting,
+    end_within,
+)
 from ledger.errors import LedgerError
 from ledger.records.deadline import format_time
 from ledger.settings import Settings, load_settings
@@ -69,7 +75,6 @@ def serve(host: str | None, port: int | None) -> None:
         port=settings.port,
         connections=settings.connections,
         workers=settings.processes,
-        log_config=dict(journal.GRANIAN),
         factory=True,
         stop_s=settings.stop_seconds,
     )
@@ -97,6 +102,7 @@ def load_app(target: str) -> Callable[..., Any]:
     settings = load_settings()
     journal.start(settings.log_level, settings.log_format)
     journal.guard()
+    end_while_starting()
     become_ready_to_drain()
     watch = Watch(
         most=room_for(settings.connections),

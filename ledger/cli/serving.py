@@ -16,6 +16,8 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.common import AbstractServer
 
+from ledger import journal
+
 CONNECTIONS: Final = 1_024
 """How many connections a process holds, where nothing else is said."""
 HEADERS_MS: Final = 30_000
@@ -27,6 +29,7 @@ BACKLOG: Final = 1_024
 OTHER_FILES: Final = 256
 """Open files that are no connections: databases, tiles, bulk files, artifacts, the log."""
 FEWEST: Final = 64
+STOP_S: Final = 30
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +44,12 @@ def http_server(
     factory: bool = False,
     certificate: tuple[Path, Path] | None = None,
     client_ca: Path | None = None,
-    log_config: dict[str, Any] | None = None,
-    stop_s: int | None = None,
+    stop_s: int = STOP_S,
 ) -> AbstractServer[Any]:
     """A server of ``target`` whose processes hold at most ``connections`` each.
 
     ``certificate`` is a certificate and its key, ``client_ca`` whoever signs those of clients.
-    Told to stop, a process has ``stop_s`` seconds, or all the time it wants.
+    Its lines are among all others. Told to stop, a process has ``stop_s`` seconds.
     """
     cert, key = certificate or (None, None)
     room = room_for(connections)
@@ -71,7 +73,7 @@ def http_server(
         backpressure=room,
         workers_kill_timeout=stop_s,
         log_level=LogLevels.warning,
-        log_dictconfig=log_config,
+        log_dictconfig=dict(journal.GRANIAN),
         factory=factory,
         ssl_cert=cert,
         ssl_key=key,

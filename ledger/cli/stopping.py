@@ -87,11 +87,16 @@ class Stopping:
 
 
 def become_ready_to_drain() -> None:
-    """In a server process: ``/readyz`` refuses as soon as this process is told to drain.
-
-    Until the HTTP server has set its own handlers SIGTERM ends it, which has answered nobody yet.
-    """
+    """In a server process: ``/readyz`` refuses as soon as this process is told to drain."""
     signal.signal(DRAIN, lambda _number, _frame: NOT_READY.set())
+
+
+def end_while_starting() -> None:
+    """In a server process: until the HTTP server has its own handlers, SIGTERM ends it at once.
+
+    It has answered nobody yet. With its parent's handlers, which it was forked with, it would take
+    the signal for its parent's and never end.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -31,6 +31,7 @@ from ledger.cli.receipts import read_policy
 from ledger.cli.reporting import Saying, host_path_option, members_of, saying_options, sender
 from ledger.cli.running import READY_CHECK_S, end_with, free_address
 from ledger.cli.serving import http_server
+from ledger.cli.stopping import end_while_starting
 from ledger.errors import LedgerError
 
 POST_EVERY_S: Final = 15.0
@@ -142,6 +143,7 @@ def admit_webhook_command(
 
 def load_webhook(options_json: str) -> WebhookApp:
     """The application, in its server process."""
+    end_while_starting()
     start_log("info")
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     return _Parts(json.loads(options_json)).start()

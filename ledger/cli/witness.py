@@ -23,6 +23,7 @@ from ledger.cli.common import CommandFailed, read_text, start_log
 from ledger.cli.connections import EACH, Watch, start_watch
 from ledger.cli.running import READY_CHECK_S, end_with, free_address
 from ledger.cli.serving import CONNECTIONS, http_server, room_for
+from ledger.cli.stopping import end_while_starting
 from ledger.tlog.note import COSIGNATURE, MLDSA44, Signer, generate_key, parse_vkey
 from ledger.tlog.policy import parse_policy
 from ledger.witness import Quota, State, Witness, WitnessApp, WitnessError
@@ -206,6 +207,7 @@ def accept_clock(data: Path) -> None:
 
 def load_witness(options_json: str) -> WitnessApp:
     """The application, in its server process."""
+    end_while_starting()
     start_log("info")
     start_watch(Watch(most=room_for(CONNECTIONS), each=EACH))
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
