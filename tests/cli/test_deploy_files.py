@@ -16,6 +16,7 @@ from ledger.__main__ import cli
 from ledger.cli.deploying import HERE, PROGRAM, names
 from ledger.metering.families import FAMILIES, ROUTES, STATUSES
 from ledger.metering.tasks import TASKS
+from ledger.storage.replica import Source
 from web.words.library import LIBRARY
 
 ALERTS = yaml.safe_load((HERE / "alerts.yaml").read_text("utf-8"))["groups"][0]["rules"]
@@ -176,6 +177,7 @@ def test_every_alert_asks_for_what_is_told_and_leads_to_the_runbook(rule: dict[s
         "route": set(ROUTES),
         "status": set(STATUSES),
         "job": {"ledger"},
+        "source": set(Source),
     }
     for each in selectors:
         assert each.name in _told()
