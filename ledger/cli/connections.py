@@ -13,15 +13,14 @@ is no watch, and no such limit. It never looks at what is sent.
 """
 
 import logging
-import os
 import socket
 import struct
 import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
@@ -187,17 +186,21 @@ def _descriptors() -> list[int]:
     return [int(each.name) for each in OPEN_FILES.iterdir()]
 
 
-def _borrowed(number: int) -> socket.socket:
-    """The socket behind a descriptor, by a descriptor of its own. Raises OSError for other files.
+@contextmanager
+def _borrowed(number: int) -> Iterator[socket.socket]:
+    """The socket behind a descriptor, never closed here. Raises OSError for other files.
 
-    The server may close the first one at any time, and another file have its number.
+    Not by a descriptor of its own: to close any descriptor of a file gives up every lock that this
+    process holds on it (POSIX), and among the numbers are those of SQLite's files. Without its lock
+    the database's log is deleted under a running server, and what it held is lost. The server may
+    close this one at any time, and another file have its number: what is asked of it then fails, or
+    is another connection's.
     """
-    own = os.dup(number)
+    one = socket.socket(fileno=number)
     try:
-        return socket.socket(fileno=own)
-    except OSError:
-        os.close(own)
-        raise
+        yield one
+    finally:
+        one.detach()
 
 
 def _told(name: tuple[str, int], info: bytes) -> Connection:

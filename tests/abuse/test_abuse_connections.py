@@ -1,11 +1,16 @@
 """Who holds many connections, or leaves an answer lying, loses them; everybody else is served."""
 
+import os
 import resource
 import socket
+import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from abused import LOOPBACK, PATIENCE_S, Abused, abused, recent_world
@@ -105,6 +110,29 @@ def test_other_sockets_of_the_process_are_left_alone() -> None:
         assert set(found) == {client.getsockname()}
         incoming.sendall(b"still here")
         assert out.recv(100) == b"still here"
+
+
+def test_a_look_at_connections_gives_up_no_lock_that_sqlite_holds(tmp_path: Path) -> None:
+    database = tmp_path / "ledger.db"
+    writer = sqlite3.connect(database)
+    writer.execute("PRAGMA journal_mode=WAL")
+    writer.execute("CREATE TABLE t (a)")
+    with closing(writer), socket.create_server((LOOPBACK, 0)):
+        before = _locks(database)
+        assert before
+        assert look(Watch(most=100, each=0), now_s=0.0) == {}
+        assert _locks(database) == before
+        # Whoever comes and goes meanwhile would delete the log of a database that nobody has open.
+        script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM t')"
+        subprocess.run([sys.executable, "-c", script, database], check=True, timeout=PATIENCE_S)
+        assert database.with_name("ledger.db-wal").exists()
+
+
+def _locks(file: Path) -> list[list[str]]:
+    """What this process has locked of a file, as the kernel lists it."""
+    mine = [line.split()[1:] for line in Path("/proc/locks").read_text("ascii").splitlines()]
+    inode = f":{file.stat().st_ino}"
+    return [each for each in mine if int(each[3]) == os.getpid() and each[4].endswith(inode)]
 
 
 def test_a_process_that_may_open_few_files_holds_few_connections() -> None:
