@@ -21,6 +21,9 @@ from ledger.storage.engine import BEGUN_BY_HAND, is_sqlite
 
 T = TypeVar("T")
 
+WRITER_CACHE_KIB: Final = 65_536
+"""Of a large log's index of digests every new entry touches another page, anywhere in it."""
+
 _BEGIN: Final = "BEGIN IMMEDIATE"
 
 
@@ -36,6 +39,8 @@ class Line:
         """For what is written in SQLAlchemy's terms; its transaction is the driver's."""
         self.driver = Driver(self.connection)
         self._raw: Any = self.connection.connection.driver_connection
+        if self._is_sqlite:
+            self.driver.run(f"PRAGMA cache_size=-{WRITER_CACHE_KIB}")
         self._is_durable = True
         self.is_broken = False
         """Whether it is to be closed instead of used again."""
