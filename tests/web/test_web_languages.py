@@ -31,7 +31,21 @@ NOON = 1_790_000_000
 
 LATIN = {
     # names and abbreviations that Chinese keeps
-    *("AI", "API", "APSCI", "C2SP", "Cookie", "DPO", "DSSE", "Feed", "GPU", "H200", "HTTP", "IPv6"),
+    *(
+        "AI",
+        "API",
+        "APSCI",
+        "C2SP",
+        "Cookie",
+        "DPO",
+        "DSSE",
+        "Feed",
+        "GPU",
+        "H200",
+        "HTTP",
+        "IPv6",
+        "Linux",
+    ),
     *("JSON", "LoRA", "MiB", "OpenSSF", "QLoRA", "RFC", "SHA-256", "UTC", "base64"),
     *("GET", "HEAD", "POST", "tlog-proof", "tlog-tiles", "verify.py", "B", "kB", "MB", "GB", "TB"),
     *("BibTeX", "CSL-JSON", "CSV", "HTML", "ML-DSA-44", "NVIDIA", "kWh"),
