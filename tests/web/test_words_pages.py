@@ -99,7 +99,7 @@ def test_every_fact_is_filled_in_and_escaped(site: Browser, world: World) -> Non
         for part in document.text.parts
         if not isinstance(part, str) and hasattr(part, "name")
     }
-    assert used <= {*facts.NAMES, "members", "terms", "threats", *SECTIONS}
+    assert used <= {*facts.NAMES, "architecture", "members", "terms", "threats", *SECTIONS}
 
 
 def test_an_older_page_of_words_speaks_of_its_own_size(site: Browser, world: World) -> None:

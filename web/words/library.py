@@ -18,7 +18,7 @@ from web.words.markdown import Block, Fact, Heading, Link, Text, TextRefused, re
 from web.words.terms import Term, read_terms
 
 HERE: Final = Path(__file__).parent
-BLOCKS: Final = ("members", "terms", "threats", *runs.SECTIONS)
+BLOCKS: Final = ("architecture", "members", "terms", "threats", *runs.SECTIONS)
 """What ``document.html`` makes for a paragraph that names it."""
 
 _FRONT = re.compile(r"---\ntitle: (.+)\ndescription: (.+)\n---\n(.*)", re.DOTALL)
