@@ -28,6 +28,7 @@ class House(Protocol):
     vkey: str
     mldsa_vkey: str | None
     handovers: str | None
+    key_terms: tuple[tuple[str, int], ...]
     """The key of the second line of checkpoints, where they have one."""
 
     metrics: Metrics | None

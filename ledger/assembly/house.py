@@ -81,6 +81,7 @@ class Ledger:
             with self.store.snapshot() as reads:
                 newest = reads.newest_checkpoint()
             self.handovers = self.log_keys.handovers
+            self.key_terms = self.log_keys.terms
             self.vkey = self.log_keys.announced(newest.note if newest else None)
             self.mldsa_vkey: str | None = None
             self.charter = genesis.charter

@@ -47,6 +47,11 @@ class LogKeys:
         """The same, as text."""
         return format_vkey(self.current)
 
+    @property
+    def terms(self) -> tuple[tuple[str, int], ...]:
+        """Each key as text, and the entry from which on it speaks."""
+        return tuple(zip(map(format_vkey, self.chain), self.since, strict=True))
+
     def announced(self, note: bytes | None) -> str:
         """The vkey to give out: of the oldest key that still signs, by the newest checkpoint.
 

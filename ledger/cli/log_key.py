@@ -16,7 +16,6 @@ from ledger.assembly.log_keys import (
 )
 from ledger.cli.common import CommandFailed, open_store, require_database, settings_with_log
 from ledger.settings import Settings
-from ledger.tlog.note import format_vkey
 
 
 @click.group("log-key", short_help="Show the log's own keys, and let one follow another.")
@@ -36,8 +35,8 @@ def show() -> None:
         log = read_log_keys(store)
     finally:
         store.close()
-    for key, since in zip(log.chain, log.since, strict=True):
-        click.echo(f"{format_vkey(key)}  from entry {since} on")
+    for vkey, since in log.terms:
+        click.echo(f"{vkey}  from entry {since} on")
 
 
 @log_key_group.command("rotate")

@@ -26,7 +26,7 @@ from ledger.records.entry import MAX_ENTRY, Entry, parse_entry
 from ledger.records.statement import sealed_paths
 from ledger.records.wire import convert
 from ledger.tlog.merkle import leaf_hash
-from ledger.tlog.note import VerifierKey, parse_vkey
+from ledger.tlog.note import VerifierKey
 from ledger.tlog.policy import Policy, PolicyLog, parse_policy
 from ledger.tlog.proof import (
     MAX_PROOF_BYTES,
@@ -75,7 +75,9 @@ def verify_proof_command(
     if vkey is not None and policy_file is not None:
         raise CommandFailed("--vkey and --policy: give one of the two")
     policy = read_policy(policy_file) if policy_file else None
-    believed = [] if policy else [log_key_of(vkey) if vkey is not None else _local_key()]
+    believed: list[VerifierKey] = []
+    if policy is None:
+        believed = [log_key_of(vkey)] if vkey is not None else _local_keys()
     try:
         proof = parse_proof(read_bytes(file, limit=MAX_PROOF_BYTES))
         extra = canonical.decode(proof.extra or b"{}", limit=MAX_PROOF_BYTES)
@@ -172,11 +174,12 @@ def read_policy(path: Path) -> Policy:
         raise CommandFailed(f"{path}: {error}") from None
 
 
-def _local_key() -> VerifierKey:
+def _local_keys() -> list[VerifierKey]:
+    """Every key that ever spoke for the ledger on this machine: a receipt may be of any of them."""
     settings = settings_with_log()
     try:
         ledger = open_for_reading(settings)
     except LedgerError as error:
         raise CommandFailed(f"whose log? give --vkey or --policy ({error})") from None
     ledger.close()
-    return parse_vkey(ledger.vkey)
+    return list(ledger.log_keys.chain)

@@ -18,6 +18,7 @@ from typing import Final
 
 import duckdb
 
+from ledger.client.handovers import signing_key
 from ledger.errors import LedgerError, NotFound
 from ledger.exports import describing, sets
 from ledger.exports.columns import Table
@@ -33,6 +34,7 @@ from ledger.records.entry import Genesis, parse_entry
 from ledger.storage.shapes import StoredCheckpoint
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Store
+from ledger.tlog.note import format_vkey, parse_vkey
 
 Progress = Callable[[str, int, int], None]
 """Is told what is being made, how much of it is behind, and of how much."""
@@ -175,6 +177,13 @@ class _Making:
         )
         return {DATABASE: count}
 
+    def _vkey(self) -> str:
+        """The oldest of the log's keys that has signed the checkpoint of this set."""
+        later = [vkey for _, vkey in self._snapshot.log_keys(size=self._size)]
+        chain = [parse_vkey(vkey) for vkey in (self._genesis.vkey, *later)]
+        signing = signing_key(self._checkpoint.note, chain)
+        return format_vkey(signing) if signing else self._genesis.vkey
+
     def _proofs(self) -> Mapping[str, None]:
         path = self._partial.folder / "proofs.tar"
         write_proofs(
@@ -182,7 +191,7 @@ class _Making:
             self._snapshot,
             self._size,
             note=self._checkpoint.note,
-            vkey=self._genesis.vkey,
+            vkey=self._vkey(),
             made_at=self._checkpoint.logged_at,
         )
         return {path.name: None}

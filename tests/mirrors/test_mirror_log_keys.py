@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cli_world import Shell
 from ledger_world import World
-from mirror_world import run, served, verified
+from mirror_world import run, served, site_of, verified
 
 from ledger import client
 from ledger.assembly import Ledger
@@ -88,6 +88,12 @@ def test_everybody_who_trusts_the_old_key_is_led_to_the_new_one(
             )
             verified(vkey, address, evidence=tmp_path / "evidence")
             verified(vkey, "--offline", copy, evidence=tmp_path / "evidence")
+    with site_of(world) as site:
+        for tag in ("en", "zh-Hans"):
+            page = site.get(f"/{tag}/log").body.decode()
+            assert old.replace("+", "&#43;") in page or old in page
+            assert new.replace("+", "&#43;") in page or new in page
+        assert site.get("/log/keys").body == (mirror / "log" / "keys").read_bytes()
     for made in (mirror, copy):
         assert (made / "log" / "vkey").read_text().strip() == new
         assert (made / "log" / "keys").read_text().count("\n") == 1

@@ -69,7 +69,7 @@ def show_log(request: Asking) -> Response[Any]:
             old_size=old_size,
             new_size=new_size,
             origin=asking.house.origin,
-            vkey=asking.house.vkey,
+            keys=asking.house.key_terms,
             witnessed=view.is_witnessed,
         )
 
