@@ -41,7 +41,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         # What stands beside is there already or is not: no test waits for a download.
         env={**os.environ, "PIP_NO_INDEX": "1"},
-        timeout=540,
+        timeout=800,
     )
 
 
@@ -59,6 +59,7 @@ def require_schema(found: dict[str, Any]) -> None:
         assert (figure["reached"] is None) == (figure["bar"] is None or figure["value"] is None)
 
 
+@pytest.mark.timeout(900)
 def test_a_small_run_measures_every_section_and_names_no_machine(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     done = bench(
@@ -106,6 +107,7 @@ def test_a_small_run_measures_every_section_and_names_no_machine(tmp_path: Path)
     assert not (tmp_path / "data" / "scratch").exists()
 
 
+@pytest.mark.timeout(900)
 def test_on_postgresql_every_ledger_has_a_database_of_its_own(
     tmp_path: Path, postgresql_url: str
 ) -> None:
