@@ -51,6 +51,7 @@ LATIN = {
     *("BibTeX", "CSL-JSON", "CSV", "HTML", "ML-DSA-44", "NVIDIA", "kWh"),
     *("DuckDB", "Datasette", "Ed25519", "Excel", "Go", "Google", "LibreOffice", "R", "ULID"),
     *("PostgreSQL", "Prometheus"),
+    *("aics-tlog", "ms", "nginx", "pgbench", "pymerkle", "µs"),
     *("curl", "jq", "sha256", "signed-note", "tlog-checkpoint"),
     # databases and disks
     *("CDN", "NVMe", "PostgreSQL", "SQL", "SQLite", "WAL", "libpq", "s"),

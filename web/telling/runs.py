@@ -114,6 +114,11 @@ RUNS: Final[Mapping[str, RunWords]] = {
         noted("A server that is sent more than it can hold"),
         ("connections", "sent_bytes", "grown_bytes", "bound_bytes"),
     ),
+    "bench": RunWords(
+        "speed",
+        noted("Speed, beside others' software in the same run"),
+        ("bars", "bars_reached"),
+    ),
 }
 
 FIGURES: Final[Mapping[str, str]] = {
@@ -138,6 +143,40 @@ FIGURES: Final[Mapping[str, str]] = {
     "entries": noted("Entries in the end"),
     "lost": noted("Acknowledged statements lost"),
     "broken": noted("Promises broken"),
+    "bars": noted("Targets measured"),
+    "bars_reached": noted("Targets reached"),
+    "one_client_run_events_sequenced_times_pymerkle": noted(
+        "One client: multiple of pymerkle's rate"
+    ),
+    "one_client_run_events_sequenced_times_aics": noted("One client: multiple of aics-tlog's rate"),
+    "batches_1000_run_events_sequenced_times_pymerkle": noted(
+        "Batches of 1,000: multiple of pymerkle's rate"
+    ),
+    "clients_64_run_events_sequenced_per_s": noted(
+        "64 clients, statements that were checked before"
+    ),
+    "clients_64_run_events_no_signatures_per_s": noted(
+        "64 clients, statements, everything checked but their signatures"
+    ),
+    "clients_64_run_events_sequenced_times_pgbench": noted(
+        "64 clients: multiple of the rows that pgbench inserts"
+    ),
+    "http_run_events_per_s": noted("Over HTTP, one statement a request"),
+    "http_run_events_p99_ms": noted("Of those, 99 in 100 have their proof within"),
+    "http_run_events_batches_per_s": noted("Over HTTP, statements in batches of 100"),
+    "warm_proof_us": noted("Inclusion proof among 1,000,000 entries, from memory"),
+    "cold_proof_us": noted("Inclusion proof among 1,000,000 entries, nothing in memory"),
+    "warm_proof_times_pymerkle": noted("The first of them: how many times faster than pymerkle"),
+    "cold_proof_times_pymerkle": noted("The second: how many times faster than pymerkle"),
+    "tiles_times_nginx": noted("Tiles: multiple of nginx's rate"),
+    "checkpoint_times_nginx": noted("Checkpoint: multiple of nginx's rate"),
+    "reopen_ms": noted("A log of 1,000,000 entries: from a start to the next signed checkpoint"),
+    "scale_append_times": noted(
+        "An entry more at 10,000,000 entries: multiple of the time at 10,000"
+    ),
+    "scale_batches_times": noted("The same in batches of 1,000"),
+    "scale_proof_times": noted("The same for a proof"),
+    "scale_page_times": noted("The same for a job's page"),
     "seconds": noted("Duration"),
 }
 
