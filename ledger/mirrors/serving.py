@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from ledger.mirrors.shapes import BYTES, FOREVER, HTML, JSON, REVALIDATE, TEXT
+from ledger.mirrors.shapes import (
+    BYTES,
+    CHECKPOINT,
+    FOREVER,
+    HANDOVERS,
+    HTML,
+    JSON,
+    REVALIDATE,
+    SECOND_VKEY,
+    TEXT,
+    VKEY,
+)
 
 TIMEOUT_S: Final = 30.0
 SECURITY: Final = (
@@ -24,6 +35,7 @@ SECURITY: Final = (
 _FOREVER: Final = re.compile(
     r"/log/tile/.+|/bulk/[0-9][^/]+/.+|/feeds/(?:members/)?[^/]+/[0-9]+\.atom", re.ASCII
 )
+_TEXTS: Final = tuple(f"/{path}" for path in (CHECKPOINT, VKEY, SECOND_VKEY, HANDOVERS))
 _TYPES: Final = {
     ".json": JSON,
     ".html": HTML,
@@ -66,7 +78,7 @@ class _Handler(SimpleHTTPRequestHandler):
     def guess_type(self, path: Any) -> str:  # noqa: ANN401 - as in the base class
         """The media type of a file of a mirror."""
         name = str(path)
-        if name.endswith(("/log/checkpoint", "/log/vkey", "/log/vkey-mldsa44")):
+        if name.endswith(_TEXTS):
             return TEXT
         return next((kind for end, kind in _TYPES.items() if name.endswith(end)), BYTES)
 

@@ -20,7 +20,7 @@ from mirror_world import run, serving
 
 import ledger
 from ledger.mirrors import MirrorServer
-from ledger.mirrors.serving import _FOREVER, _TYPES, SECURITY
+from ledger.mirrors.serving import _FOREVER, _TEXTS, _TYPES, SECURITY
 from ledger.mirrors.shapes import FOREVER, REVALIDATE
 
 CONF = Path(ledger.__file__).parent / "deploy" / "nginx" / "mirror.conf"
@@ -38,6 +38,8 @@ def test_the_configuration_names_what_the_ledgers_own_server_says() -> None:
     assert types is not None
     found = dict(line.rstrip(";").split()[::-1] for line in types[1].strip().split("\n"))
     assert found == {end[1:]: kind.partition(";")[0] for end, kind in _TYPES.items()}
+    (texts,) = re.findall(r"location ~ \^(/log/)\(([a-z0-9|-]+)\)\$ \{", text)
+    assert {f"{texts[0]}{name}" for name in texts[1].split("|")} == set(_TEXTS)
     for name, value in SECURITY:
         quoted = f'"{value}"' if " " in value else value
         assert f"add_header {name} {quoted} always;" in text
