@@ -112,7 +112,8 @@ def test_a_backup_under_load_is_restored_elsewhere_and_brought_up_to_date(
 
             def restore() -> str:
                 spare: str = request.getfixturevalue("spare_url")
-                postgresql_tool("pg_restore", "--single-transaction", f"--dbname={spare}", "kept")
+                bare = ("--no-owner", "--no-privileges", f"--dbname={spare}")
+                postgresql_tool("pg_restore", "--single-transaction", *bare, "kept")
                 return spare
 
     run(world, tmp_path / "mirror")
