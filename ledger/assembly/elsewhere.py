@@ -8,7 +8,8 @@ What proves a second history is a checkpoint under this log's own signature that
 not hold; whoever shows it, it is believed, and nothing less is. The size that a witness names in a
 409, or its 422, is a suspicion: at a start, where nothing is promised yet, it is heeded all the
 same; a running writer looks for the proof, says that it is looking, and goes on. Else whoever can
-answer for one witness could stop the log for ever.
+answer for one witness could stop the log for ever. A key that was retired proves nothing either:
+who stole it could.
 """
 
 import logging
@@ -117,7 +118,7 @@ def _ask_mirror(ledger: Ledger, place: str | None) -> Asked:
         return Asked(0, 0)
     try:
         note = mirror_note(place)
-        require_known(ledger.store, note, keys=ledger.log_keys.chain, whose="the mirror")
+        require_known(ledger.store, note, keys=ledger.sequencer.log_keys, whose="the mirror")
     except SecondHistory as found:
         # Kept: at the next start the mirror may be out of reach.
         ledger.sequencer.halt(found)

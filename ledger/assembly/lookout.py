@@ -51,7 +51,7 @@ class Lookout:
         for whose, note in self._notes().items():
             try:
                 require_known(
-                    self._ledger.store, note, keys=self._ledger.log_keys.chain, whose=whose
+                    self._ledger.store, note, keys=self._ledger.sequencer.log_keys, whose=whose
                 )
             except SecondHistory as found:
                 self._halt(found)

@@ -75,7 +75,9 @@ def recover_command(source: str, vkey: str | None, old: str | None) -> None:
 
 def _lift_stop(settings: Settings, store: Store, key: VerifierKey) -> bool:
     path = settings.key_dir / keys.SIGNER_MEMORY
-    return path.exists() and lift_stop(store, SignerMemory(path), keys=[key])
+    beside = [settings.key_dir / each for each in (keys.NEXT_LOG_KEY, keys.PREVIOUS_LOG_KEY)]
+    known = [key, *(keys.read_signer(each).verifier for each in beside if each.exists())]
+    return path.exists() and lift_stop(store, SignerMemory(path), keys=known)
 
 
 def _say(openings: Openings) -> None:

@@ -46,6 +46,7 @@ from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import OutcomeUnknown, Store
 from ledger.storage.tree import nodes_of
 from ledger.tlog.merkle import Extension, consistency_path, leaf_hash
+from ledger.tlog.note import VerifierKey
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +145,11 @@ class Sequencer:
     def is_alive(self) -> bool:
         """Whether what is submitted now would be looked at."""
         return self._thread.is_alive() and not self._queue.is_closed
+
+    @property
+    def log_keys(self) -> Sequence[VerifierKey]:
+        """The log's keys that sign here now; one that was retired proves nothing against it."""
+        return self._signer.verifiers
 
     def second_history(self) -> SecondHistory | None:
         """What stopped the writers of this log, in this process or another; None if nothing did."""

@@ -229,7 +229,8 @@ class CheckpointSigner:
         self._clock = clock
         self._memory = memory
         self.origin = key.name
-        self._verifiers = [each.verifier for each in own]
+        self.verifiers = tuple(each.verifier for each in own)
+        """The same: what one of them signed, this log has signed."""
         self._known_ids = {each.key_id for each in own}.union(former)
         self._last: Signed | None = None
         # What a write that failed has left is in the page cache, and perhaps not on the disk.
@@ -267,7 +268,7 @@ class CheckpointSigner:
         if self._last is not None and self._last.note == note:
             return self._last
         try:
-            opened = open_note(note, self._verifiers)
+            opened = open_note(note, self.verifiers)
             self._require_known(note)
             return Signed(parse_checkpoint(opened.text), note)
         except (SignatureError, FormatError) as error:

@@ -11,6 +11,7 @@ from mirror_world import run, run_of, verified
 
 from ledger import keys
 from ledger.assembly import Ledger
+from ledger.assembly.log_keys import begin_rotation, named_by, retire_previous, settle_files
 from ledger.assembly.lookout import Lookout
 from ledger.errors import LogUnavailable, NotReady, SecondHistory
 from ledger.sequencer.signer import CheckpointSigner, SignerMemory
@@ -125,6 +126,32 @@ def test_nothing_that_this_log_did_not_sign_stops_it(watched: World, mirror: Pat
     (mirror / "log" / "checkpoint").unlink()
     assert look(watched) is None
     watched.ledger.check_ready()
+
+
+def test_a_key_stops_the_writer_until_it_is_retired_and_never_after(
+    watched: World, mirror: Path
+) -> None:
+    """Else a key that was followed because it was stolen could still hold up the log."""
+    former, key_dir = log_key(watched), watched.ledger.settings.key_dir
+    begin_rotation(key_dir, watched.ledger.log_keys, random=lambda size: b"\x03" * size)
+    reopen(watched)
+    succession = named_by(key_dir, watched.ledger.log_keys)
+    assert succession is not None
+    (done,) = watched.ledger.sequencer.submit([succession]).result(120)
+    assert not isinstance(done, LogUnavailable)
+    reopen(watched)
+    settle_files(key_dir, watched.ledger.log_keys)
+    retire_previous(key_dir)
+    reopen(watched)
+    show(mirror, note_of(former, 1_000))
+    assert look(watched) is None
+    assert goes_on(watched, "after")
+    # While it still signs here, a copy of it that signs elsewhere is a second history.
+    keys.write_signer(key_dir / keys.PREVIOUS_LOG_KEY, former)
+    reopen(watched)
+    assert look(watched) is not None
+    with pytest.raises(SecondHistory):
+        goes_on(watched, "late")
 
 
 def test_a_mark_that_cannot_be_read_or_written_stops_the_writer_all_the_same(

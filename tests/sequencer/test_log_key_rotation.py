@@ -194,6 +194,21 @@ def test_the_new_key_may_sign_nothing_that_the_old_one_might_not(
                 pen.sign(size=size, root=bytes(32), prove=lambda _old: [])
 
 
+def test_a_second_algorithm_signs_on_beside_both_keys(
+    settings: Settings, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGER_MLDSA", "true")
+    shell.ok("keys", "mldsa")
+    shell.ok("log-key", "rotate")
+    twice = settings.model_copy(update={"mldsa": True})
+    own, former, second = parse_note(log(twice, 1)).signatures
+    assert (len(own.blob), len(former.blob), len(second.blob)) == (64, 64, 8 + 2420)
+    shell.ok("log-key", "retire")
+    assert len(signers_of(log(twice, 2))) == 2
+    assert len(signers_of(log(settings, 3))) == 1
+    assert "sound: " in shell.ok("fsck", "--now", "2026-11-21T12:00:00Z")
+
+
 def test_a_process_that_missed_the_rotation_signs_nothing(settings: Settings, shell: Shell) -> None:
     """Else it would go on with the old key alone, which nobody believes any more."""
     log(settings, 1)
