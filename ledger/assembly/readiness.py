@@ -26,13 +26,15 @@ LEAST_FREE_BYTES: Final = 1_000_000
 def check_ready(
     store: Store, writer: Sequencer | None, *, now: int, folders: Iterable[Path] = ()
 ) -> None:
-    """Look at database, schema, disk, writer and newest checkpoint; ``now`` is in Unix seconds.
+    """Look at disk, database, schema, writer and newest checkpoint; ``now`` is in Unix seconds.
 
     ``folders`` are those which a writer writes to; ``writer`` is None where this process only
     reads. Raises NotReady, which says what failed first.
     """
     if STOPPING.is_set():
         raise NotReady("server: it is being stopped")
+    # First: a disk that takes nothing is also why a database cannot be opened.
+    _check_disks(folders if writer is not None else ())
     try:
         is_current = store.is_current()
     except LedgerError:
@@ -45,7 +47,7 @@ def check_ready(
     except LedgerError:
         raise NotReady("database: it cannot be read") from None
     if writer is not None:
-        _check_writer(writer, folders, now=now)
+        _check_writer(writer, now=now)
     signed = newest.size if newest is not None else 0
     if signed < head.size and now - head.logged_at > UNSIGNED_S:
         raise NotReady(
@@ -53,23 +55,22 @@ def check_ready(
         )
 
 
-def _check_writer(writer: Sequencer, folders: Iterable[Path], *, now: int) -> None:
+def _check_writer(writer: Sequencer, *, now: int) -> None:
     if (found := writer.second_history()) is not None:
         raise NotReady(f"writer: stopped: {found}")
     if not writer.is_alive:
         raise NotReady("writer: it has stopped and takes no statements; the server's log says why")
-    for folder in folders:
-        _check_disk(folder)
     if writer.failed_at is not None and now - writer.failed_at <= UNSTORED_S:
         raise NotReady("writer: the last batch could not be stored; the server's log says why")
 
 
-def _check_disk(folder: Path) -> None:
-    try:
-        disk = os.statvfs(folder)
-    except OSError:
-        raise NotReady("disk: it cannot be looked at") from None
-    if disk.f_flag & os.ST_RDONLY:
-        raise NotReady("disk: it is read-only")
-    if disk.f_bavail * disk.f_frsize < LEAST_FREE_BYTES:
-        raise NotReady("disk: it is full")
+def _check_disks(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        try:
+            disk = os.statvfs(folder)
+        except OSError:
+            raise NotReady("disk: it cannot be looked at") from None
+        if disk.f_flag & os.ST_RDONLY:
+            raise NotReady("disk: it is read-only")
+        if disk.f_bavail * disk.f_frsize < LEAST_FREE_BYTES:
+            raise NotReady("disk: it is full")

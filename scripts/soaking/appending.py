@@ -4,7 +4,10 @@ It speaks by ``sendto`` alone, so that a fault in ``write`` or ``openat`` meets 
 it has imported everything before it waits for the word to begin.
 """
 
+import contextlib
 import json
+import os
+import signal
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,10 +21,13 @@ from ledger.errors import LedgerError
 from ledger.settings import Settings
 from schemas.posting import Receipted
 from soaking.clients import MADE_AT_S, Said
+from soaking.seams import fault
 
 ANSWER_S: Final = 120
 TRIES: Final = 3
 CLERK: Final = Clerk("syscalls", made_at_s=MADE_AT_S)
+CROSSING: Final = 1
+"""The batch that crosses the border, counted from 0."""
 SPOKEN_OF: Final = 0
 """The job that a prepared log is filled with."""
 
@@ -49,9 +55,12 @@ def prepare(ledger: Ledger, *, size: int) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Append to the ledger in a folder; ``arguments`` are that folder and a socket's path.
 
+    After them may stand a step of ``seams``, ``fails`` or ``took-effect``, and ``goes-on`` or
+    ``killed``: what becomes of that step in the batch that crosses the border.
+
     Returns 0, and 3 where the ledger refused, in its own words, what a fault kept it from doing.
     """
-    folder, path = map(Path, arguments)
+    folder, path = map(Path, arguments[:2])
     with socket.socket(socket.AF_UNIX) as wire:
         wire.connect(str(path))
         wire.recv(1)
@@ -59,14 +68,33 @@ def main(arguments: Sequence[str]) -> int:
             ledger = Ledger(Settings(data_dir=folder))
             whole = True
             try:
-                for batch in batches():
-                    whole = _append(ledger, batch, wire) and whole
+                for number, batch in enumerate(batches()):
+                    with _broken(arguments[2:] if number == CROSSING else ()):
+                        whole = _append(ledger, batch, wire) and whole
             finally:
                 ledger.close()
         except (LedgerError, SQLAlchemyError, OSError) as error:
             print(f"refused: {type(error).__name__}", flush=True)
             return 3
     return 0 if whole else 3
+
+
+@contextlib.contextmanager
+def _broken(how: Sequence[str]) -> Iterator[None]:
+    """The block in which one step fails once, as the arguments of ``main`` say; none: no step."""
+    if not how:
+        yield
+        return
+    step, effect, then = how
+    act = _die if then == "killed" else None
+    with fault(step, act, took_effect=effect == "took-effect", postgresql=False) as broken:
+        yield
+    if not broken.fired:
+        raise RuntimeError(f"the step {step} was not reached")
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _append(ledger: Ledger, batch: list[Said], wire: socket.socket) -> bool:

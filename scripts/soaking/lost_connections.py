@@ -3,7 +3,8 @@
 Both befall a server of one's own; the ledger is on it as its only honest user.
 """
 
-import time
+import contextlib
+import threading
 from typing import Final
 
 import psycopg
@@ -13,7 +14,7 @@ from soaking.outages import Outage
 from soaking.postgres import Postgres
 from soaking.server import Server
 
-LIMIT_S: Final = 120.0
+AGAIN_S: Final = 0.05
 
 
 class Cut:
@@ -42,29 +43,39 @@ class Exhausted:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
         self._taken: list[psycopg.Connection] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread()
 
     def begin(self, server: Server, crowd: Crowd) -> None:  # noqa: ARG002 - as every outage is
-        """Take every connection that is left, then cut those of the ledger and take these too."""
-        give_up = time.monotonic() + LIMIT_S
-        while True:
-            try:
-                self._taken.append(psycopg.connect(self._postgres.admin, autocommit=True))
-            except psycopg.OperationalError:
-                held = self._taken[0].execute(
-                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                    " WHERE datname = 'soak'"
-                )
-                [(of_the_ledger,)] = held.fetchall()
-                if of_the_ledger == 0:
-                    return
-            if time.monotonic() > give_up:
-                raise TimeoutError("the ledger keeps a connection")
+        """Take every connection that is left, then cut those of the ledger and take these too.
+
+        And go on so: a slot that becomes free as a process ends would be the ledger's again.
+        """
+        self._over.clear()
+        self._take()
+        self._thread = threading.Thread(target=self._keep_taking, daemon=True)
+        self._thread.start()
 
     def end(self) -> None:
         """Give them all back."""
+        self._over.set()
+        self._thread.join()
         for connection in self._taken:
             connection.close()
         self._taken.clear()
+
+    def _keep_taking(self) -> None:
+        while not self._over.wait(AGAIN_S):
+            self._take()
+
+    def _take(self) -> None:
+        """Take what is to be had, and cut what the ledger has."""
+        with contextlib.suppress(psycopg.OperationalError):
+            while True:
+                self._taken.append(psycopg.connect(self._postgres.admin, autocommit=True))
+        self._taken[0].execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'soak'"
+        )
 
 
 def outages(postgres: Postgres) -> dict[str, Outage]:

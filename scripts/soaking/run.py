@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from ledger.settings import Settings
 from soaking import (
+    crashing,
     killing,
     lost_connections,
     outages,
@@ -27,7 +28,7 @@ KEPT, BROKEN, NOT_RUN = 0, 1, 2
 
 FEWEST_QUEUED: Final = 1_000
 
-Report = killing.Report | outages.Report | syscalls.Report
+Report = crashing.Report | killing.Report | outages.Report | syscalls.Report
 Reports = dict[str, Report]
 """By the name of the run, which ends in the engine where a run has several."""
 
@@ -136,6 +137,14 @@ def _postgres_loss(options: argparse.Namespace, folder: Path) -> Reports:
     return {"postgres-loss": report}
 
 
+def _crash(options: argparse.Namespace, folder: Path) -> Reports:
+    def tell(report: crashing.Report) -> None:
+        _say(f"{report.tried:,} of {report.planned:,} cells, {report.seconds:,.0f} s")
+
+    del options
+    return {"crash": crashing.run_table(folder, tell=tell)}
+
+
 def _tell(options: argparse.Namespace) -> Callable[[outages.Report], None]:
     def tell(report: outages.Report) -> None:
         _say(
@@ -157,6 +166,7 @@ def told(report: Report) -> dict[str, Any]:
 KINDS: Final = {
     "kill": Kind(_kill),
     "syscalls": Kind(_syscalls, missing=syscalls.missing),
+    "crash": Kind(_crash),
     "full-disk": Kind(_disk("full-disk", "full"), missing=lambda: small_disk.missing("full")),
     "read-only-disk": Kind(
         _disk("read-only-disk", "read-only"), missing=lambda: small_disk.missing("read-only")

@@ -62,7 +62,7 @@ class FullDisk:
 class ReadOnlyDisk:
     """ext4 on a file, aborted: the kernel makes it read-only under whoever uses it."""
 
-    says: tuple[str, ...] = ("writer: the last batch", "disk: it is read-only")
+    says: tuple[str, ...] = ("disk: it is read-only", "database: ", "writer: the last batch")
     is_lasting = True
 
     def __init__(self, mount: Path) -> None:

@@ -16,7 +16,7 @@ import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -126,11 +126,11 @@ def run_faults(
         report.planned = len(plan)
         diary = place / "tried.ndjson"
         known = {(each.call, each.action, each.number): each for each in _read(diary)}
-        judging = _Judging(nursery, prepared, vkey, long=size > LONG_ABOVE)
+        judging = Judging(nursery, prepared, vkey, long=size > LONG_ABOVE)
         for fault in plan:
             tried = known.get(fault)
             if tried is None:
-                tried = _try(judging, _copied(prepared, place), Tried(*fault))
+                tried = _try(judging, copied(prepared, place), Tried(*fault))
                 if tried.broken is not None:
                     name = "-".join(map(str, ("broken", *fault)))
                     shutil.copytree(place / "copy", folder / name, dirs_exist_ok=True)
@@ -158,17 +158,17 @@ def _prepared(
     vkey = ledger.vkey
     ledger.close()
     trace = place / "trace"
-    copy = _copied(prepared, place)
-    _run(nursery, copy, ["-o", str(trace), f"--trace={','.join(calls)}"])
+    copy = copied(prepared, place)
+    append_to(nursery, copy, ["-o", str(trace), f"--trace={','.join(calls)}"])
     # What the undisturbed run leaves is sound to the last row: what is compared with it is, too.
-    Judge(copy, nursery, vkey=vkey, log=_log(copy)).is_mended()
+    Judge(copy, nursery, vkey=vkey, log=log_of(copy)).is_mended()
     counted = _counted(trace)
     made = {"size": size, "asked": calls, "vkey": vkey, "calls": counted}
     plan.write_text(json.dumps(made) + "\n", "ascii")
     return prepared, vkey, counted
 
 
-class _Judging:
+class Judging:
     """Runs on copies of one prepared log, each held to its word."""
 
     def __init__(self, nursery: Nursery, prepared: Settings, vkey: str, *, long: bool) -> None:
@@ -183,7 +183,9 @@ class _Judging:
             published = self._tail.check(settings, kept)
         if self._tail is None or all_of_it:
             quick = self._tail is not None
-            judge = Judge(settings, self.nursery, vkey=self._vkey, log=_log(settings), quick=quick)
+            judge = Judge(
+                settings, self.nursery, vkey=self._vkey, log=log_of(settings), quick=quick
+            )
             found = judge.fsck()
             judge.keeps(kept)
             if published is None:
@@ -192,21 +194,21 @@ class _Judging:
         return published
 
 
-def _try(judging: _Judging, settings: Settings, tried: Tried) -> Tried:
+def _try(judging: Judging, settings: Settings, tried: Tried) -> Tried:
     begun = time.monotonic()
     inject = f"--inject={tried.call}:{ACTIONS[tried.action]}:when={tried.number}"
     strace = ["-o", "/dev/null", f"--trace={tried.call}", inject]
     try:
-        kept, status = _run(judging.nursery, settings, strace)
+        kept, status = append_to(judging.nursery, settings, strace)
         how = {0: "went on", 3: "refused", -9: "killed"}.get(status)
         if how is None:
-            raise Broken(f"the process ended with {status}: {last_lines(_log(settings))}")  # noqa: TRY301 - told like all others
+            raise Broken(f"the process ended with {status}: {last_lines(log_of(settings))}")  # noqa: TRY301 - told like all others
         tried.ending, tried.receipts = how, len(kept)
         all_of_it = tried.number % FSCK_EVERY == 0
         tried.unpublished = not judging.judge(settings, kept, all_of_it=False)
-        again, status = _run(judging.nursery, settings, None)
+        again, status = append_to(judging.nursery, settings, None)
         if status != 0:
-            raise Broken(f"the next start did not go on: {last_lines(_log(settings))}")  # noqa: TRY301 - the same
+            raise Broken(f"the next start did not go on: {last_lines(log_of(settings))}")  # noqa: TRY301 - the same
         if not judging.judge(settings, [*kept, *again], all_of_it=all_of_it):
             raise Broken("the next start did not publish what was signed")  # noqa: TRY301 - the same
     except Broken as broken:
@@ -226,15 +228,20 @@ def _read(diary: Path) -> list[Tried]:
     return [Tried(**json.loads(line)) for line in whole.splitlines()]
 
 
-def _run(nursery: Nursery, settings: Settings, strace: list[str] | None) -> tuple[list[Kept], int]:
-    """Append to the ledger, under strace if so; the receipts that came, and the exit status."""
+def append_to(
+    nursery: Nursery, settings: Settings, strace: list[str] | None, cell: Sequence[str] = ()
+) -> tuple[list[Kept], int]:
+    """Append to the ledger, under strace if so; the receipts that came, and the exit status.
+
+    ``cell`` is what ``soaking.appending`` is told of a step that fails.
+    """
     path = settings.data_dir.with_name("wire")
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(str(path))
         door.listen()
         folder = str(settings.data_dir)
-        pid = nursery.start("append", folder, str(path), env={}, log=_log(settings))
+        pid = nursery.start("append", folder, str(path), *cell, env={}, log=log_of(settings))
         wire, _ = door.accept()
         wire.settimeout(LIMIT_S)
         with wire, _traced(pid, strace):
@@ -277,12 +284,14 @@ def _counted(trace: Path) -> dict[str, int]:
     return most
 
 
-def _copied(prepared: Settings, folder: Path) -> Settings:
+def copied(prepared: Settings, folder: Path) -> Settings:
+    """A copy of a prepared ledger, in the place of the last one."""
     target = folder / "copy"
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(prepared.data_dir, target)
     return Settings(data_dir=target)
 
 
-def _log(settings: Settings) -> Path:
+def log_of(settings: Settings) -> Path:
+    """Where the processes that work on a copy say what they have to say."""
     return settings.data_dir.with_name("log")

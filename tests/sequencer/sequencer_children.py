@@ -4,8 +4,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import kit
-from faults import fault
 from processes import die
+from soaking.seams import fault
 
 from ledger.assembly import Ledger
 from ledger.settings import Settings

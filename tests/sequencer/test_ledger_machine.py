@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import kit
-from faults import STEPS, fault
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -21,6 +20,7 @@ from hypothesis.stateful import (
     invariant,
     rule,
 )
+from soaking.seams import STEPS, fault
 
 from ledger.assembly import Ledger
 from ledger.errors import Conflict, LedgerError, LogUnavailable, ValueRefused

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import kit
 import pytest
-from faults import STEPS, fault
 from processes import heard_until_end, running
 from sequencer_children import log_and_die
+from soaking.seams import STEPS, fault
 
 from ledger.assembly import Ledger
 from ledger.errors import LogUnavailable
