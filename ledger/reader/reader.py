@@ -20,14 +20,17 @@ from ledger.reader.view import View
 from ledger.reader.words import Words
 from ledger.records.entry import Genesis, parse_entry
 from ledger.storage.replica import Replica
-from ledger.storage.shapes import StoredCheckpoint
+from ledger.storage.shapes import JobFilter, StoredCheckpoint
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Store
 from ledger.tlog.standard import Standard
 from ledger.tlog.tiles import Tile
+from schemas.answers import Facets
 from schemas.series import Series
 
 COUNTS_KEPT: Final = 512
+LISTS_KEPT: Final = 128
+"""Lists of jobs of which it is kept what they can be narrowed to."""
 SERIES_KEPT: Final = 32
 """Three sizes of every series. One by the week takes 300 kB a year with thirty members."""
 ARRAYS_KEPT: Final = 2
@@ -48,6 +51,7 @@ class Reader:
         self._genesis: Genesis | None = None
         self._lock = threading.Lock()
         self._counts: Memory[tuple[object, ...], object] = Memory(COUNTS_KEPT)
+        self._facets: Memory[tuple[int, JobFilter], Facets] = Memory(LISTS_KEPT)
         self._series: Memory[tuple[int, str, str], Series] = Memory(SERIES_KEPT)
         self._columns = Columns()
         self._words = Words()
@@ -187,6 +191,11 @@ class Reader:
     def arrays(self) -> Memory[int, Jobs]:
         """The arrays behind the statistics, by tree size."""
         return self._arrays
+
+    @property
+    def facets(self) -> Memory[tuple[int, JobFilter], Facets]:
+        """What the lists of jobs last asked for can be narrowed to."""
+        return self._facets
 
     @property
     def series(self) -> Memory[tuple[int, str, str], Series]:

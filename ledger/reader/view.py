@@ -204,7 +204,8 @@ class View(Admissions, Catalogue, Rulings, Streams):
 
     def facets(self, chosen: JobFilter) -> Facets:
         """What that list can be narrowed to."""
-        return self._search(chosen).facets()
+        # Once for all pages of one list: every job is looked at for it.
+        return self._reader.facets.get((self.size, chosen), lambda: self._search(chosen).facets())
 
     @property
     def slice(self) -> Slice:
