@@ -76,9 +76,9 @@ def serve(host: str | None, port: int | None) -> None:
         connections=settings.connections,
         workers=settings.processes,
         factory=True,
-        stop_s=settings.stop_seconds,
+        stop_s=None,
     )
-    stopping = Stopping(server, drain_s=settings.drain_seconds)
+    stopping = Stopping(server, drain_s=settings.drain_seconds, stop_s=settings.stop_seconds)
 
     def prepare() -> None:
         """Take the signals, and announce the address from beside the server."""

@@ -44,12 +44,13 @@ def http_server(
     factory: bool = False,
     certificate: tuple[Path, Path] | None = None,
     client_ca: Path | None = None,
-    stop_s: int = STOP_S,
+    stop_s: int | None = STOP_S,
 ) -> AbstractServer[Any]:
     """A server of ``target`` whose processes hold at most ``connections`` each.
 
     ``certificate`` is a certificate and its key, ``client_ca`` whoever signs those of clients.
-    Its lines are among all others. Told to stop, a process has ``stop_s`` seconds.
+    Its lines are among all others. Told to stop, a process has ``stop_s`` seconds, or as
+    long as it wants.
     """
     cert, key = certificate or (None, None)
     room = room_for(connections)

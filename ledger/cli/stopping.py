@@ -10,8 +10,6 @@ import logging
 import os
 import signal
 import threading
-from functools import partial
-from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any, Final
 
@@ -31,14 +29,16 @@ log = logging.getLogger(__name__)
 class Stopping:
     """The end of one server, told from the process that watches over the others."""
 
-    def __init__(self, server: AbstractServer[Any], *, drain_s: float) -> None:
+    def __init__(self, server: AbstractServer[Any], *, drain_s: float, stop_s: float) -> None:
         self._server = server
         self._drain_s = drain_s
+        self._stop_s = stop_s
         self._parent = os.getpid()
-        self._asked = threading.Event()
-        self._twice = threading.Event()
-        self._killed = threading.Event()
-        self._workers: list[Any] = []
+        self._asked = False
+        self._twice = False
+        self._ended = False
+        self._killed = False
+        self._go_on = threading.Event()
         self.by_keyboard = False
 
     def listen(self) -> None:
@@ -50,8 +50,10 @@ class Stopping:
 
     def check(self) -> None:
         """Raise CommandFailed where a process did not end by itself; after the server has."""
-        if self._killed.is_set():
-            why = "the second signal" if self._twice.is_set() else "LEDGER_STOP_SECONDS"
+        self._ended = True
+        self._go_on.set()
+        if self._killed:
+            why = "the second signal" if self._twice else "LEDGER_STOP_SECONDS"
             raise CommandFailed(f"stopped by {why} before every request had its answer")
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
@@ -59,31 +61,41 @@ class Stopping:
             # A process that was forked from this one and has not come to its own handlers yet.
             os._exit(0)
         self.by_keyboard = self.by_keyboard or number == signal.SIGINT
-        if self._asked.is_set():
-            self._twice.set()
-            for each in self._workers:
-                each.kill()
+        if self._asked:
+            self._twice = True
+            self._go_on.set()
             return
-        self._asked.set()
-        threading.Thread(target=self._drain, name="drain", daemon=True).start()
+        self._asked = True
+        threading.Thread(target=self._stop, name="stop", daemon=True).start()
 
-    def _drain(self) -> None:
-        self._workers = list(self._server.wrks)
-        for each in self._workers:
-            # The server kills what has not ended in time, and tells nobody.
-            each.kill = partial(self._kill, each)
-            if each.inner.pid is not None and each.is_alive():
-                os.kill(each.inner.pid, DRAIN)
-        self._twice.wait(self._drain_s)
+    def _stop(self) -> None:
+        workers = list(self._server.wrks)
+        for each in workers:
+            _signal(each.inner.pid, DRAIN)
+        self._go_on.wait(self._drain_s)
         self._server.interrupt_signal = True
         self._server.main_loop_interrupt.set()
+        # Not by the server's own limit: it takes a process that somebody else has waited for, as
+        # its own watching threads do, for one that is still there.
+        self._go_on.wait(self._stop_s)
+        if self._ended:
+            return
+        for each in workers:
+            each.interrupt_by_parent = True
+            if _signal(each.inner.pid, 0):
+                self._killed = True
+                _signal(each.inner.pid, signal.SIGKILL)
 
-    def _kill(self, worker: Any) -> None:  # noqa: ANN401 - the server's type is not exported
-        process: BaseProcess = worker.inner
-        if process.is_alive():
-            self._killed.set()
-            worker.interrupt_by_parent = True
-            process.kill()
+
+def _signal(pid: int | None, number: int) -> bool:
+    """Whether there was a process to be told ``number``."""
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def become_ready_to_drain() -> None:

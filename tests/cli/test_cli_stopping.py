@@ -7,6 +7,8 @@ import signal
 import socket
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -101,25 +103,30 @@ def _is_gone(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_a_server_that_is_stopped_under_load_answers_whole_what_it_took(stoppable: Shell) -> None:
+def test_a_server_that_is_stopped_under_load_answers_whole_what_it_took(
+    stoppable: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGER_STOP_SECONDS", "600")
     enough = threading.Semaphore(0)
     signer = _signer(stoppable)
     port = load_settings().port
     clients = [Client(signer, each * 100_000, enough) for each in range(CLIENTS)]
     with process(["serve"], wait_for="serving ") as (server, _):
+        for each in clients:
+            each.start()
+        for _ in range(5 * CLIENTS):
+            assert enough.acquire(timeout=WAIT_S)
         # A statement that has arrived by half is under way.
         half = _statement(signer, 9_000_000)
-        with socket.create_connection(("127.0.0.1", port), timeout=WAIT_S) as slow:
-            slow.sendall(_head(len(half)) + half[:100])
-            for each in clients:
-                each.start()
-            for _ in range(5 * CLIENTS):
-                assert enough.acquire(timeout=WAIT_S)
+        with _begun(port, len(half)) as slow:
+            slow.sendall(half[:100])
             server.send_signal(signal.SIGTERM)
-            for each in clients:
-                each.join(WAIT_S)
+            while not _is_gone(port):
+                pass
             slow.sendall(half[100:])
             answer = slow.makefile("rb").read()
+        for each in clients:
+            each.join(WAIT_S)
         told, _ = server.communicate(timeout=WAIT_S)
     assert server.returncode == 0, told
     assert _is_gone(port)
@@ -165,13 +172,8 @@ def test_a_client_that_never_ends_its_request_does_not_keep_a_server(
 ) -> None:
     monkeypatch.setenv("LEDGER_STOP_SECONDS", "1")
     port = load_settings().port
-    with (
-        process(["serve"], wait_for="serving ") as (server, _),
-        socket.create_connection(("127.0.0.1", port), timeout=WAIT_S) as slow,
-    ):
-        slow.sendall(_head(9) + b"{")
-        # Whoever answers this has taken what came before it.
-        assert _ask(port, "/healthz")[0] == 200
+    with process(["serve"], wait_for="serving ") as (server, _), _begun(port, 9) as slow:
+        slow.sendall(b"{")
         server.send_signal(signal.SIGTERM)
         told, _ = server.communicate(timeout=WAIT_S)
     assert server.returncode == 2, told
@@ -179,8 +181,19 @@ def test_a_client_that_never_ends_its_request_does_not_keep_a_server(
     assert stoppable("publish-due").status == 0
 
 
-def _head(length: int) -> bytes:
-    return b"POST /api/v1/statements HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % length
+@contextmanager
+def _begun(port: int, length: int) -> Iterator[socket.socket]:
+    """A connection with a request whose body the server has begun to wait for."""
+    with socket.create_connection(("127.0.0.1", port), timeout=WAIT_S) as begun:
+        begun.sendall(
+            b"POST /api/v1/statements HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+            b"Content-Length: %d\r\n\r\n" % length
+        )
+        said = b""
+        while not said.endswith(b"\r\n\r\n"):
+            said += begun.recv(1)
+        assert said.startswith(b"HTTP/1.1 100 ")
+        yield begun
 
 
 def _ask(port: int, path: str) -> tuple[int, bytes]:
