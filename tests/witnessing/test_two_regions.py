@@ -164,16 +164,11 @@ def test_two_real_servers_on_one_key_sign_one_history(
     world = making(now=int(time.time()))
     original, copy = two_machines(world, tmp_path / "copy")
     held = signed_by(original)
-
-    def on_time() -> None:
-        """A server believes no cosignature of minutes ago, and starting one may take that long."""
-        for each in world.witnesses:
-            each.tell("behave", time=int(time.time()))
-
+    # A server believes no cosignature of minutes ago, and starting one may take that long.
+    for each in world.witnesses:
+        each.tell("behave", time=None)
     with ExitStack() as stack:
-        on_time()
         there = stack.enter_context(serving(original, monkeypatch))
-        on_time()
         here = stack.enter_context(serving(copy, monkeypatch))
         answer = here.post("/api/v1/statements", content=kit.submitted(kit.ulid(801)))
         assert answer.status_code == 201

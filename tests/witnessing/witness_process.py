@@ -9,6 +9,7 @@ import hashlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
+from time import time as clock
 from typing import Any
 
 from nacl.exceptions import BadSignatureError
@@ -58,7 +59,7 @@ def extends(old: int, old_root: bytes, new: int, new_root: bytes, proof: list[by
 
 
 class Witness:
-    """One witness. ``mode`` is how it behaves; ``time`` is what its clock says."""
+    """One witness. ``mode`` is how it behaves; ``time`` is what its clock says; None: the time."""
 
     def __init__(self, name: str, seed: bytes) -> None:
         self.name, self.key = name, SigningKey(seed)
@@ -76,7 +77,9 @@ class Witness:
     def cosign(
         self, text: bytes, *, key: SigningKey | None = None, time: int | None = None
     ) -> bytes:
-        at = self.time if time is None else time
+        at = time if time is not None else self.time
+        if at is None:
+            at = int(clock())
         message = b"cosignature/v1\ntime %d\n" % at + text
         return at.to_bytes(8, "big") + (key or self.key).sign(message).signature
 
