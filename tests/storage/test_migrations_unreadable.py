@@ -4,19 +4,22 @@ from pathlib import Path
 
 import kit
 import pytest
-from alembic.script import ScriptDirectory
 
 from ledger.assembly import Ledger
 from ledger.errors import LogUnavailable
+from ledger.storage import migrate
 
 
 def test_migrations_that_cannot_be_read_stop_the_start_in_one_line(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = kit.make_ledger(sqlite_url, tmp_path)
+    # A folder whose files the disk does not list.
+    (tmp_path / "nothing" / "versions").mkdir(parents=True)
     with monkeypatch.context() as patch:
-        # What Alembic makes of a folder whose files the disk does not list.
-        patch.setattr(ScriptDirectory, "get_current_head", lambda _self: None)
+        patch.setattr(migrate, "MIGRATIONS", tmp_path / "nothing")
+        migrate.newest_revision.cache_clear()
         with pytest.raises(LogUnavailable, match="no migrations can be read"):
             Ledger(settings, clock=kit.Clock())
+    migrate.newest_revision.cache_clear()
     Ledger(settings, clock=kit.Clock()).close()
