@@ -25,7 +25,7 @@ from benchmarks.scale import Scale
 from benchmarks.serving import CONNECTIONS, START_LIMIT_S, Server, free_port, get, load, stop
 from ledger.tlog.tiles import TILE_WIDTH, tile_at, tile_path
 
-SECTION: Final = "reads"
+SECTION: Final = "static"
 TIMES: Final = 0.4
 LOOK_EVERY_S: Final = 0.02
 WRK_LIMIT_S: Final = 120.0

@@ -36,10 +36,16 @@ SECTIONS: Final = (
     proving.SECTION,
     verifying.SECTION,
     *reading.SECTIONS,
+    nginx.SECTION,
     scaling.SECTION,
 )
 ALL: Final = (*SECTIONS, site.SECTION, exporting.SECTION)
 """Those that are measured by default, and the two that have to be asked for."""
+ON_LOGS: Final = {
+    *(proving.SECTION, verifying.SECTION, nginx.SECTION),
+    *(site.SECTION, exporting.SECTION),
+}
+"""Those that read logs that are kept, beside those of ``reading``."""
 QUICK_ENTRIES: Final = (10_000,)
 ENTRIES: Final = (10_000, 1_000_000)
 LARGE_ENTRIES: Final = (1_000_000,)
@@ -123,9 +129,7 @@ def _measured(
     reads = [name for name in reading.SECTIONS if name in sections]
     logs: list[Kept] = []
     entries = [each for each in entries if each <= USUAL] or entries
-    if reads or {proving.SECTION, verifying.SECTION, site.SECTION, exporting.SECTION} & set(
-        sections
-    ):
+    if reads or ON_LOGS & set(sections):
         logs = [kept_log(places, each) for each in entries]
     if appending.SECTION in sections:
         yield [appending.SECTION], appending.measure(places, amounts)
@@ -148,7 +152,7 @@ def _measured(
 def _beside_reads(
     places: Places, logs: Sequence[Kept], amounts: scale.Scale, sections: Collection[str]
 ) -> Iterator[tuple[list[str], Iterator[Figure]]]:
-    """What belongs to the sections of ``reading`` and is measured by itself."""
+    """Tiles beside nginx, on the largest log, and restarts."""
     if nginx.SECTION in sections:
         yield [nginx.SECTION], nginx.measure(places, logs[-1], amounts)
     if reopening.SECTION in sections:

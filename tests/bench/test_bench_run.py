@@ -29,7 +29,7 @@ FIGURE = {
     "more": dict,
     "note": str,
 }
-SIZED = {"proof", "verify", "reads", "memory", "start"}
+SIZED = {"proof", "verify", "reads", "memory", "start", "static"}
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
