@@ -138,24 +138,27 @@ LYING = (
     ],
 )  # fmt: skip
 def test_no_header_of_a_client_gets_into_an_answer(server: Abused, target: str) -> None:
-    plain = server.get(target)
-    lied = server.say(
-        f"GET {target} HTTP/1.1\r\nConnection: close\r\n".encode()
-        + "".join(f"{line}\r\n" for line in LYING).encode()
-        + END
-    )
-    assert b"evil.example" not in lied.bytes
-    assert b"gopher" not in lied.bytes
-    assert _without_date(lied.bytes) == _without_date(plain.bytes)
-    absolute = server.say(f"GET http://evil.example{target} HTTP/1.1\r\n".encode() + HEAD + END)
-    assert b"evil.example" not in absolute.bytes
-    assert _without_date(absolute.bytes) == _without_date(plain.bytes)
+    lies = "".join(f"{line}\r\n" for line in LYING).encode()
+    lying = f"GET {target} HTTP/1.1\r\nConnection: close\r\n".encode() + lies + END
+    absolute = f"GET http://evil.example{target} HTTP/1.1\r\n".encode() + HEAD + END
+    for request in (lying, absolute):
+        # Some pages change with the minute: it is enough that once both were the same.
+        for _ in range(8):
+            before = _without_date(server.get(target).bytes)
+            heard = server.say(request).bytes
+            assert b"evil.example" not in heard
+            assert b"gopher" not in heard
+            if _without_date(heard) == before:
+                break
+        else:
+            raise AssertionError("what a client says of itself changes the answer")
 
 
 def _without_date(answer: bytes) -> bytes:
-    """An answer without what the clock alone changes."""
-    found = re.sub(rb"(?im)^date: .*\r\n", b"", answer)
-    found = re.sub(rb"(?im)^ratelimit: .*\r\n", b"", found)
+    """An answer without when it was made, its own number, and what is left of a budget."""
+    number = re.search(rb"(?im)^x-request-id: ([!-~]+)\r$", answer)
+    found = answer.replace(number[1], b"<number>") if number else answer
+    found = re.sub(rb"(?im)^(date|ratelimit): .*\r\n", b"", found)
     return re.sub(rb"20[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9:]+( UTC|Z)?", b"<time>", found)
 
 
