@@ -128,6 +128,9 @@ def _load_and_kill(
             _wait_for(crowd, server, len(crowd.kept) + AFTERWARDS)
             death = "everything"
         server.kill(death)
+        if postgres is not None:
+            # It may only now have noticed what was killed of it, and be recovering.
+            postgres.start_again()
     finally:
         crowd.end()
 
