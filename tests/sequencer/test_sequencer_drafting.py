@@ -4,7 +4,7 @@ from pathlib import Path
 
 import kit
 import pytest
-from faults import fault
+from soaking.seams import fault
 
 from ledger.assembly import Ledger
 from ledger.errors import OutOfOrder
