@@ -1880,7 +1880,8 @@ def read_log_key(entry: dict[str, Any]) -> Followed:
 def follow(key: Key, named: Followed) -> Key:
     """Return the key that ``key`` has named; ValueError where it has not, or nobody holds it."""
     new = parse_vkey(named.vkey)
-    if new.kind != ED25519 or new.name != key.name or new.public == key.public:
+    same = new.public == key.public or new.key_id == key.key_id
+    if new.kind != ED25519 or new.name != key.name or same:
         refuse(f"{named.vkey[:100]} cannot be a key of this log")
     if named.replaces != key.key_id.hex():
         refuse(f"it replaces {named.replaces[:20]}, and the log's key is {key.key_id.hex()}")

@@ -33,6 +33,8 @@ class Lookout:
         self._witnessing = witnessing
         self._wake = witnessing.alarm if witnessing is not None else threading.Event()
         self._stopping = False
+        self._unkept: SecondHistory | None = None
+        """What was found, as long as it cannot be written down that the writer has stopped."""
         self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
 
     def start(self) -> None:
@@ -78,12 +80,20 @@ class Lookout:
         try:
             self._ledger.sequencer.halt(found)
         except LogUnavailable as error:
-            log.critical("that the writer has stopped is not kept: %s", error)
+            self._unkept = found
+            log.critical("that the writer has stopped is not kept yet: %s", error)
+        else:
+            self._unkept = None
 
     def _run(self) -> None:
         while not self._stopping:
             try:
-                if self.look() is not None:
+                found = self._unkept
+                if found is None:
+                    found = self.look()
+                else:
+                    self._halt(found)
+                if found is not None and self._unkept is None:
                     return
             except LedgerError as error:
                 log.warning("nobody was asked for a second history: %s", error)

@@ -15,7 +15,9 @@ from ledger.assembly.log_keys import (
     settle_files,
 )
 from ledger.cli.common import CommandFailed, open_store, require_database, settings_with_log
+from ledger.cli.looking import recall
 from ledger.settings import Settings
+from ledger.tlog.note import parse_note
 
 
 @click.group("log-key", short_help="Show the log's own keys, and let one follow another.")
@@ -51,6 +53,8 @@ def rotate() -> None:
     settings = settings_with_log()
     require_database(settings)
     if settle(settings):
+        # The entry may have been stored and not been signed: whoever opens the log signs it.
+        Ledger(settings, before_signing=require_newest).close()
         click.echo("a rotation that was cut short is complete now")
         return
     store = open_store(settings)
@@ -84,11 +88,25 @@ def retire() -> None:
     """
     settings = settings_with_log()
     settle(settings)
+    if (settings.key_dir / keys.PREVIOUS_LOG_KEY).exists() and not _has_signed(settings):
+        # Whoever opens the log signs what a crash left unsigned.
+        Ledger(settings, before_signing=require_newest).close()
+        if not _has_signed(settings):
+            raise CommandFailed("the new key has signed nothing yet: the old one is kept")
     if not retire_previous(settings.key_dir):
         raise CommandFailed(
             f"there is no {settings.key_dir / keys.PREVIOUS_LOG_KEY}: no rotation is under way"
         )
     click.echo("the old key is gone from this machine; start the servers again")
+
+
+def _has_signed(settings: Settings) -> bool:
+    """Whether the key that speaks opens the signer's memory; else only the one before it does."""
+    current = keys.read_signer(settings.key_dir / keys.LOG_KEY)
+    note = recall(settings).note
+    return note is not None and current.key_id in {
+        line.key_id for line in parse_note(note).signatures
+    }
 
 
 def settle(settings: Settings) -> bool:

@@ -14,6 +14,7 @@ from typing import Final
 from ledger.errors import LedgerError, LogUnavailable
 from ledger.records.charters import Charters
 from ledger.records.proposal import Proposal
+from ledger.records.succession import Succession
 from ledger.sequencer.known import Known, Work, touched, weighed
 from ledger.sequencer.meter import lets_out, read_meter
 from ledger.sequencer.plan import Placed, Plan
@@ -24,7 +25,7 @@ from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Appending
 from ledger.storage.tree import full_tiles
 from ledger.tlog.merkle import CompactRange, Extension
-from ledger.tlog.note import VerifierKey
+from ledger.tlog.note import VerifierKey, parse_vkey
 from ledger.tlog.tiles import TILE_WIDTH
 from schemas.statements import Registry
 
@@ -98,7 +99,7 @@ class Drafting:
             entries=_entries(appending, indices),
             keys=memory.keys.copy() if registers else memory.keys,
             charters=memory.charters,
-            log_key=self._log_key,
+            log_key=self._speaking(appending, works),
             log_keys_here=self._log_keys_here,
             tags=appending.tags(weighed(works, jobs)),
             refers=bool(indices),
@@ -152,6 +153,13 @@ class Drafting:
             draft.known.charters,
             jobs,
         )
+
+    def _speaking(self, appending: Appending, works: Sequence[Work]) -> VerifierKey | None:
+        # Another process may have let another key follow: that is in the log, not here.
+        if not any(type(work) is Succession for work in works):
+            return self._log_key
+        rows = appending.snapshot().log_keys(size=appending.head.size)
+        return parse_vkey(rows[-1][1]) if rows else self._log_key
 
     def _recall(self, appending: Appending) -> _Memory:
         head, memory = appending.head, self._memory

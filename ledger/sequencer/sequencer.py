@@ -175,11 +175,12 @@ class Sequencer:
         """Sign nothing more, over restarts too; what waits and what is submitted is refused.
 
         Raises LogUnavailable where that cannot be kept on the disk; this process stops all the
-        same.
+        same. Call it again with the same until it holds.
         """
-        self._queue.close(found)
-        if self._watch is not None:
-            self._watch.stopped()
+        if self._queue.closed_by is not found:
+            self._queue.close(found)
+            if self._watch is not None:
+                self._watch.stopped()
         self._signer.stop(found)
 
     def submit(self, works: Sequence[Work], *, callers: int = 1) -> Ticket[Logged]:
@@ -230,6 +231,8 @@ class Sequencer:
 
     def _sequence(self, tickets: Sequence[Ticket[Logged]]) -> None:
         works = [work for ticket in tickets for work in ticket.works]
+        if isinstance(why := self._queue.closed_by, SecondHistory):
+            raise why
         with self._signer.exclusive() as pen:
             laid = self._store_batch(pen, works)
             batch = None
@@ -331,6 +334,12 @@ class Sequencer:
                 raise ForkRefused(
                     f"the signer's memory is empty, but size {newest.size} is published: restore "
                     f"the file from where the key's backup is; without it nothing is signed"
+                )
+            rows = reads.log_keys(size=head.size)
+            if rows and rows[-1][1] not in self._signer.vkeys:
+                raise ForkRefused(
+                    f"the log's key is {rows[-1][1]} since entry {rows[-1][0]}, and this process "
+                    f"does not have it: start it again"
                 )
             _check_stored(reads, pen.last.checkpoint.size if pen.last else 0, head.size)
             signed = pen.sign(

@@ -1,8 +1,12 @@
 """A writer that runs is shown a second history: it stops for a proof, and for nothing less."""
 
 import shutil
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from cli_world import Shell
@@ -54,6 +58,13 @@ def note_of(signer: Signer, size: int, root: bytes = bytes(32)) -> bytes:
 
 def look(world: World) -> SecondHistory | None:
     return Lookout(world.ledger, None).look()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
 
 
 def goes_on(world: World, name: str) -> bool:
@@ -245,3 +256,46 @@ def test_two_signed_histories_are_not_recovered_from(
     assert "publish signer.stopped" in said.err
     assert (tmp_path / "ledger" / "keys" / "signer.stopped").read_bytes() == mark
     assert b"two histories" in mark
+
+
+def test_what_waits_is_refused_and_the_stop_is_written_down_as_soon_as_it_can_be(
+    watched: World, mirror: Path
+) -> None:
+    """A disk that takes no mark keeps nobody from stopping, and the mark is tried again."""
+    ledger = watched.ledger
+    in_the_way = ledger.settings.key_dir / "signer.stopped.new"
+    in_the_way.mkdir()
+    size = watched.reader.tree_size()
+    signing, told = Event(), Event()
+    sign = ledger.sequencer._sign
+
+    def slowly(*parts: Any) -> Any:
+        signing.set()
+        assert told.wait(120)
+        return sign(*parts)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ledger.sequencer, "_sign", slowly)
+        under_way = ledger.submit(watched.submission("under way"))
+        assert signing.wait(120)
+        waiting = ledger.submit(watched.submission("waits"))
+        lookout = Lookout(ledger, None)
+        show(mirror, note_of(log_key(watched), 1_000))
+        closed = ledger.sequencer._queue.close
+
+        def close_and_tell(why: LogUnavailable) -> None:
+            closed(why)
+            told.set()
+
+        patch.setattr(ledger.sequencer._queue, "close", close_and_tell)
+        until(lambda: bool(ledger.sequencer.waiting))
+        lookout.start()
+        assert under_way.result(120).accepted.index == size
+        with pytest.raises(SecondHistory):
+            waiting.result(120)
+    mark = ledger.settings.key_dir / "signer.stopped"
+    assert not mark.exists()
+    in_the_way.rmdir()
+    lookout._wake.set()
+    until(mark.exists)
+    lookout.stop()

@@ -26,6 +26,7 @@ from ledger.records.entry import parse_entry
 from ledger.records.succession import Succession, heir, heirs, succeed
 from ledger.sequencer.signer import CheckpointSigner, SignerMemory
 from ledger.settings import Settings
+from ledger.storage.store import Store
 from ledger.tlog.checkpoint import open_checkpoint
 from ledger.tlog.note import Signer, generate_key, parse_note, parse_vkey
 
@@ -299,3 +300,92 @@ def test_every_bit_of_a_handover_counts() -> None:
     for text in (b"", b"\n", b"{}\n", b'{"entry":{},"index":1}\n', b"[]\n", b"x\n" * 2_000):
         with pytest.raises(FormatError):
             parse_handovers(text)
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On SQLite too, several processes write, as they may on PostgreSQL."""
+    monkeypatch.setattr(Store, "acquire_writer", lambda _store: None)
+
+
+def dies_before_it_signs(settings: Settings) -> None:
+    """Store the entry that names the next key, and end before anything is signed."""
+    ledger = Ledger(settings, clock=kit.Clock())
+    succession = named_by(settings.key_dir, ledger.log_keys)
+    assert succession is not None
+
+    def die(*_: object) -> None:
+        raise SystemError("power cut")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ledger.sequencer, "_sign", die)
+        assert isinstance(refused(ledger, succession), LogUnavailable)
+    ledger.close()
+
+
+@pytest.mark.usefixtures("many")
+def test_of_two_rotations_at_once_one_names_the_key(settings: Settings, shell: Shell) -> None:
+    log(settings, 1)
+    _after_the_key(settings, shell)
+    ledgers = [Ledger(settings, clock=kit.Clock()) for _ in range(2)]
+    both = [named_by(settings.key_dir, each.log_keys) for each in ledgers]
+    first, second = [
+        ledger.sequencer.submit([succession]).result(120)[0]
+        for ledger, succession in zip(ledgers, both, strict=True)
+        if succession is not None
+    ]
+    for each in ledgers:
+        each.close()
+    assert not isinstance(first, LedgerError)
+    assert isinstance(second, FormatError)
+    assert len(shell.ok("log-key", "show").splitlines()) == 2
+    assert len(signers_of(log(settings, 2))) == 2
+
+
+@pytest.mark.usefixtures("many")
+def test_a_server_without_the_new_key_signs_no_tree_that_names_it(
+    settings: Settings, shell: Shell
+) -> None:
+    """Nor where whoever logged the entry died before the signature."""
+    server = Ledger(settings, clock=kit.Clock())
+    kit.log(server, kit.submitted(kit.ulid(1)))
+    _after_the_key(settings, shell)
+    dies_before_it_signs(settings)
+    (answer,) = server.log([kit.submitted(kit.ulid(2))])
+    assert isinstance(answer, ForkRefused)
+    server.close()
+    new = keys.read_signer(settings.key_dir / keys.NEXT_LOG_KEY).key_id
+    assert signers_of(log(settings, 3))[0] == f"{new:08x}"
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_the_old_key_goes_only_when_the_new_one_has_signed(
+    settings: Settings, shell: Shell, again: bool
+) -> None:
+    """Else nobody could open the signer's memory any more."""
+    log(settings, 1)
+    _after_the_key(settings, shell)
+    dies_before_it_signs(settings)
+    if again:
+        assert "complete now" in shell.ok("log-key", "rotate")
+        assert len(signers_of(published(settings))) == 2
+    shell.ok("log-key", "retire")
+    assert not (settings.key_dir / keys.PREVIOUS_LOG_KEY).exists()
+    assert len(signers_of(log(settings, 2))) == 1
+
+
+def published(settings: Settings) -> bytes:
+    ledger = Ledger(settings, writer=False)
+    try:
+        return newest(ledger)
+    finally:
+        ledger.close()
+
+
+def test_the_old_key_stays_where_the_new_one_cannot_sign(settings: Settings, shell: Shell) -> None:
+    log(settings, 1)
+    _after_the_key(settings, shell)
+    dies_before_it_signs(settings)
+    (settings.key_dir / "signer.stopped").write_bytes(b"another history\n")
+    shell("log-key", "retire").refused("")
+    assert (settings.key_dir / keys.PREVIOUS_LOG_KEY).exists()
