@@ -2,8 +2,9 @@
 
 Between batches it remembers what it would have to read again: the tree's edge, who may speak, the
 charters, and the newest versions of the jobs that were spoken of last. All of it is of one tree,
-whose size and root are compared with the head that was locked: where anybody else has appended, or
-a batch did not come to be stored, it is forgotten and read anew.
+whose size and root are compared with the head that was locked, and so is the version of its row:
+where anybody else has appended or folded the projections anew, or a batch did not come to be
+stored, it is forgotten and read anew.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -51,6 +52,8 @@ class _Memory:
 
     range: CompactRange
     root: bytes
+    version: str
+    """Of the head's row: ``Appending.version``."""
     keys: KeyRing
     charters: Charters
     jobs: dict[str, JobValues]
@@ -138,8 +141,11 @@ class Drafting:
         )
         return Draft(placed, batch, extension, known)
 
-    def keep(self, draft: Draft, versions: Mapping[str, JobValues]) -> None:
-        """Remember the newest draft, which is stored, and what it has made of its jobs."""
+    def keep(self, draft: Draft, versions: Mapping[str, JobValues], *, version: str) -> None:
+        """Remember the newest draft, which is stored, and what it has made of its jobs.
+
+        ``version`` is that of the head's row since.
+        """
         assert self._drafted_upon is not None
         self._log_key = draft.known.log_key
         jobs = self._drafted_upon.jobs
@@ -149,6 +155,7 @@ class Drafting:
         self._memory = _Memory(
             draft.extension.range,
             draft.extension.root,
+            version,
             draft.known.keys,
             draft.known.charters,
             jobs,
@@ -163,12 +170,17 @@ class Drafting:
 
     def _recall(self, appending: Appending) -> _Memory:
         head, memory = appending.head, self._memory
-        if memory is not None and memory.range.size == head.size and memory.root == head.root:
+        if memory is not None and (memory.range.size, memory.root, memory.version) == (
+            head.size,
+            head.root,
+            appending.version,
+        ):
             return memory
         reads = appending.snapshot()
         return _Memory(
             CompactRange.from_edge(head.size, head.edge),
             head.root,
+            appending.version,
             KeyRing.of_stored(reads.author_keys(size=head.size)),
             reads.charters(size=head.size),
             {},

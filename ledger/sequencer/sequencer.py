@@ -286,7 +286,7 @@ class Sequencer:
                 return laid
             if laid is not None:
                 if laid.batch is not None:
-                    self._drafting.keep(laid, versions)
+                    self._drafting.keep(laid, versions, version=appending.version)
                 return laid
             # Another process committed and died, or this one did before: sign that first.
             self._catch_up(pen)

@@ -1,7 +1,8 @@
 """Every projection emptied and folded again from the stored entries, in the caller's transaction.
 
 It writes projections and nothing else, and it believes the entries: that these are sound is asked
-by ``ledger.fsck``.
+by ``ledger.fsck``. The head's row gets a new version with the values it had: on PostgreSQL the
+writers of other processes forget by it what they remember of the old projections.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from sqlalchemy import Connection
 
 from ledger.errors import LedgerError, LogUnavailable
 from ledger.records.entry import parse_entry
+from ledger.storage.driver import Driver
 from ledger.storage.egress import note_lost
 from ledger.storage.egress_fold import drop_egress, fold_egress, stored_tags
 from ledger.storage.projections import Fact, drop_projections, fact_of, fold_batch
@@ -26,8 +28,10 @@ def refold(
 ) -> int:
     """Fold every entry anew; the number of entries. ``progress`` is told (done, all).
 
-    Raises LogUnavailable where an entry is missing or cannot be read: the caller rolls back.
+    The caller holds the head's lock. Raises LogUnavailable where an entry is missing or cannot be
+    read: the caller rolls back.
     """
+    Driver(connection).run("UPDATE log_head SET size = size")
     reads = Snapshot(connection)
     size = reads.head().size
     drop_projections(connection)

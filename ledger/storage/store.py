@@ -46,6 +46,7 @@ _EMBARGOES: Final = (
     "FROM embargoes WHERE leaf_index IN"
 )
 
+_MOVE_HEAD: Final = "UPDATE log_head SET size = ?, root = ?, edge = ?, logged_at = ?"
 _STORED: Final = (
     "SELECT data FROM entries WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index"
 )
@@ -63,10 +64,17 @@ class OutcomeUnknown(LogUnavailable):
 class Appending:
     """One transaction under the head's lock. Reads see what is committed; ``write`` is last."""
 
-    def __init__(self, connection: Connection, driver: Driver, head: Head) -> None:
+    def __init__(
+        self, connection: Connection, driver: Driver, head: Head, *, version: str = ""
+    ) -> None:
         self._connection = connection
         self._driver = driver
         self.head = head
+        self.version = version
+        """The version of the head's row: what was read under another one may have been folded anew.
+
+        Empty on SQLite, where nobody folds while another process appends.
+        """
 
     def known_statements(self, digests: Collection[bytes]) -> dict[bytes, int]:
         """The leaf index of each statement digest that the log already holds."""
@@ -146,10 +154,11 @@ class Appending:
         write_book(driver, batch.book)
         open_artifacts(driver, batch.debits)
         head = batch.head
-        driver.run(
-            "UPDATE log_head SET size = ?, root = ?, edge = ?, logged_at = ?",
-            (head.size, head.root, head.edge, head.logged_at),
-        )
+        values = (head.size, head.root, head.edge, head.logged_at)
+        if driver.is_sqlite:
+            driver.run(_MOVE_HEAD, values)
+        else:
+            [(self.version,)] = driver.fetch(f"{_MOVE_HEAD} RETURNING xmin::text", values)
         return projector.jobs
 
 
@@ -232,8 +241,9 @@ class Store:
         Raises OutcomeUnknown if the commit itself fails: the caller must read the head again
         before it says anything about the batch.
         """
-        with _translated(), self._lines.lent(durable=True, first=_locked_head) as (line, head):
-            yield Appending(line.connection, line.driver, head)
+        with _translated(), self._lines.lent(durable=True, first=_locked_head) as (line, found):
+            head, version = found
+            yield Appending(line.connection, line.driver, head, version=version)
             try:
                 line.commit()
             except _DRIVERS as error:
@@ -364,10 +374,12 @@ def _nothing(_driver: Driver) -> None:
     """What a publication reads first: nothing."""
 
 
-def _locked_head(driver: Driver) -> Head:
+def _locked_head(driver: Driver) -> tuple[Head, str]:
+    """The head, and its row's version: on PostgreSQL the transaction that wrote it last."""
     # SQLite has no row locks: BEGIN IMMEDIATE has taken its one write lock already.
-    lock = "" if driver.is_sqlite else " FOR UPDATE"
-    rows = driver.fetch(f"SELECT size, root, edge, logged_at FROM log_head{lock}")  # noqa: S608 - no input in it
+    version, lock = ("''", "") if driver.is_sqlite else ("xmin::text", " FOR UPDATE")
+    rows = driver.fetch(f"SELECT size, root, edge, logged_at, {version} FROM log_head{lock}")  # noqa: S608 - no input in it
     if not rows:
         raise NotFound("this database holds no ledger yet: run `ledger init`")
-    return Head(*rows[0])
+    *values, version = rows[0]
+    return Head(*values), version
