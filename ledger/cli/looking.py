@@ -27,12 +27,14 @@ from ledger.tlog.standard import Standard
 class Remembered:
     """What the signer's memory holds: a note, nothing yet, or a reason why it cannot be read.
 
-    ``published`` are the notes in it that were seen published.
+    ``published`` are the notes in it that were seen published. ``is_here`` is False where there is
+    no such file, as on a machine that does not sign: what is here and cannot be read is damaged.
     """
 
     note: bytes | None
     trouble: str | None = None
     published: tuple[bytes, ...] = ()
+    is_here: bool = True
 
     def checkpoint(self) -> Checkpoint | None:
         """The remembered checkpoint, its signature not verified."""
@@ -42,13 +44,18 @@ class Remembered:
 def recall(settings: Settings) -> Remembered:
     """Read the signer's memory; never raises, since only a signer needs it."""
     path = settings.key_dir / keys.SIGNER_MEMORY
-    if not path.exists():
-        return Remembered(None, f"there is no {path} here")
+    try:
+        if not path.exists():
+            return Remembered(None, f"there is no {path} here", is_here=False)
+    except OSError as error:
+        return Remembered(None, f"{path} cannot be looked for: {error.strerror}", is_here=False)
     try:
         with SignerMemory(path).locked() as memory:
             return Remembered(memory.recall(), published=tuple(memory.published()))
     except LedgerError as error:
         return Remembered(None, str(error))
+    except OSError as error:
+        return Remembered(None, f"{path.name} cannot be read: {error.strerror}")
 
 
 @click.command("status", short_help="Say how large the log is and whether all is well.")

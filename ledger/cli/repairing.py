@@ -16,7 +16,7 @@ from ledger.cli.common import (
     require_database,
     settings_with_log,
 )
-from ledger.cli.looking import recall
+from ledger.cli.looking import Remembered, recall
 from ledger.errors import FormatError, LedgerError
 from ledger.fsck import Checked, Finding, Findings, JudgeMissing, check, second_root
 from ledger.rebuild import rebuild
@@ -74,6 +74,10 @@ def _fsck(
     vault = vault_of(settings)
     store = open_store(settings)
     progress = Progress("checking")
+    if remembered.is_here and remembered.trouble is not None:
+        findings.add(
+            "signer memory", remembered.trouble, "no server logs anything until it is back"
+        )
     try:
         result = check(
             store,
@@ -96,7 +100,13 @@ def _fsck(
     finally:
         progress.finish()
         store.close()
-    if remembered.trouble is not None:
+    if _is_emptied(remembered, settings, result):
+        findings.add(
+            "signer memory",
+            f"it is empty, but size {result.published} is published",
+            "restore it from where the key's backup is; no server starts until it is back",
+        )
+    if not remembered.is_here:
         click.echo(f"note: the signer's memory: {remembered.trouble}")
     for note in result.notes:
         click.echo(f"note: {note}")
@@ -107,6 +117,16 @@ def _fsck(
         context.exit(DAMAGED)
     how = "quickly checked" if quick else "checked"
     click.echo(f"sound: {result.size} entries {how}, root {result.root.hex()}")
+
+
+def _is_emptied(remembered: Remembered, settings: Settings, result: Checked) -> bool:
+    """Whether the signer's memory holds nothing of what is published.
+
+    It is read once more: a new log may have been signed for the first time since.
+    """
+    if not remembered.is_here or remembered.trouble is not None or remembered.note is not None:
+        return False
+    return bool(result.published) and recall(settings).note is None
 
 
 @click.command("rebuild", short_help="Make the projections anew from the entries.")

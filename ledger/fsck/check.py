@@ -259,7 +259,7 @@ def _open_remembered(
     note: bytes | None, keys: list[VerifierKey], findings: Findings, result: Checked
 ) -> Checkpoint | None:
     if note is None:
-        result.notes.append("the signer's memory was not compared: it is not here")
+        result.notes.append("the signer's memory was not compared")
         return None
     if not keys:
         return None

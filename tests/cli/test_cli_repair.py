@@ -9,6 +9,7 @@ import pytest
 from cli_world import ORIGIN, Shell
 
 from ledger.assembly import Ledger
+from ledger.keys import SIGNER_MEMORY
 from ledger.settings import Settings
 
 PODS = """\
@@ -75,6 +76,39 @@ def test_without_keys_what_can_be_checked_is_checked(filled: Shell) -> None:
     assert text.count("note: ") >= 3
     assert "sound: 300 entries" in text
     assert "not known" in filled.ok("status")
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (b"\1" * 8_224, "both slots of the signer's memory are damaged"),
+        (b"", "it is empty, but size 300 is published"),
+        (bytes(8_192), "it is empty, but size 300 is published"),
+        (None, "the signer's memory signer.memory cannot be opened"),
+    ],
+    ids=["garbage", "nothing", "zeros", "a folder"],
+)
+def test_a_destroyed_memory_of_the_signer_is_damage_and_not_a_note(
+    filled: Shell, left: bytes | None, said: str
+) -> None:
+    path = filled.keys / SIGNER_MEMORY
+    path.unlink()
+    if left is None:
+        path.mkdir()
+    else:
+        path.write_bytes(left)
+    answer = filled("fsck", "--now", "2026-11-21T12:00:00Z")
+    assert answer.status == 1
+    [finding] = [line for line in answer.out.splitlines() if line.startswith("signer memory: ")]
+    assert said in finding
+    assert answer.out.endswith("1 findings in 300 entries\n")
+
+
+def test_an_absent_memory_of_the_signer_is_a_note(filled: Shell) -> None:
+    (filled.keys / SIGNER_MEMORY).unlink()
+    said = filled.ok("fsck", "--now", "2026-11-21T12:00:00Z")
+    assert "note: the signer's memory: there is no " in said
+    assert "sound: 300 entries" in said
 
 
 def test_what_is_no_database_is_one_line(filled: Shell) -> None:
