@@ -8,7 +8,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -78,7 +78,10 @@ class Client(threading.Thread):
 
     def run(self) -> None:
         port = load_settings().port
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)) as connection:
+            self._post(connection)
+
+    def _post(self, connection: http.client.HTTPConnection) -> None:
         for number in range(self._first, self._first + 100_000):
             body = _statement(self._signer, number)
             try:
