@@ -43,7 +43,8 @@ class Intake:
         self._authors = authors
         self._vault = vault
         self._verify = verify_signatures
-        self._keys = KeyRing([])
+        # The size of the log that its keys were read at, and they.
+        self._known = (-1, KeyRing([]))
         self._read_keys()
 
     def check(self, body: bytes) -> Proposal:
@@ -56,6 +57,21 @@ class Intake:
         parsed = decode_signed(body)
         self._check_signature(parsed)
         self._count(parsed)
+        try:
+            return self._proposal(parsed, size=len(body))
+        except BaseException:
+            self._give_back(parsed)
+            raise
+
+    def give_back(self, proposal: Proposal) -> None:
+        """Do not count a statement that made no entry.
+
+        Statements are public with their signatures: anybody can send them again, and would use up
+        what their author may write.
+        """
+        self._give_back(proposal.parsed)
+
+    def _proposal(self, parsed: ParsedStatement, *, size: int) -> Proposal:
         locked = None
         if parsed.sealed_root is not None:
             assert parsed.seed is not None
@@ -78,7 +94,7 @@ class Intake:
                 self._check_paths(withheld)
         return Proposal(
             parsed=parsed,
-            size=len(body),
+            size=size,
             sealed_opening=locked,
             opens=opens,
             tags=self._vault.tags(parsed),
@@ -92,12 +108,12 @@ class Intake:
     def _count(self, parsed: ParsedStatement) -> None:
         """Take the statement off what its key may make: after its signature has been verified.
 
-        Before that, anybody could use up another's share.
+        Before that, anybody could use up another's share. What makes no entry is given back.
         """
         if self._authors is None:
             return
         author = parsed.statement.author
-        wait_s = self._authors.take(f"{author} {parsed.key_id:08x}")
+        wait_s = self._authors.take(_bucket(parsed))
         if wait_s is not None:
             raise TooOften(
                 f"{author}'s key {parsed.key_id:08x} makes more statements than one key may in a"
@@ -105,15 +121,19 @@ class Intake:
                 retry_after_s=wait_s,
             )
 
+    def _give_back(self, parsed: ParsedStatement) -> None:
+        if self._authors is not None:
+            self._authors.give_back(_bucket(parsed))
+
     def _check_one(
         self, parsed: ParsedStatement, author: str, key_id: int, signature: bytes, at: str
     ) -> None:
         try:
-            key = self._keys.find(author, key_id)
+            key = self._known[1].find(author, key_id)
         except AuthorUnknown:
             # Registered since this process last looked, perhaps by another process.
             self._read_keys()
-            key = self._keys.find(author, key_id)
+            key = self._known[1].find(author, key_id)
         if not self._verify:
             return
         try:
@@ -125,8 +145,14 @@ class Intake:
             ) from None
 
     def _read_keys(self) -> None:
+        """Take in what was registered meanwhile: nothing, where the log has not grown since.
+
+        Whoever sends statements of nobody does not have all keys read for each.
+        """
         with self._store.snapshot() as reads:
-            self._keys = KeyRing.of_stored(reads.author_keys(size=reads.head().size))
+            size = reads.head().size
+            if size != self._known[0]:
+                self._known = (size, KeyRing.of_stored(reads.author_keys(size=size)))
 
     def _prepare_opening(self, parsed: ParsedStatement, public: JobOpen) -> Disclosure:
         field = "statement.public.discloses"
@@ -163,3 +189,7 @@ class Intake:
             )
         if len(set(public.paths)) != len(public.paths):
             raise ValueRefused(f"{field}: a path is named twice", field=field)
+
+
+def _bucket(parsed: ParsedStatement) -> str:
+    return f"{parsed.statement.author} {parsed.key_id:08x}"

@@ -35,3 +35,10 @@ class Quota:
             if len(self._levels) > MAX_KEYS:
                 self._levels.popitem(last=False)
         return wait
+
+    def give_back(self, key: str) -> None:
+        """Undo one ``take`` that got one: nothing came of it."""
+        with self._lock:
+            if key in self._levels:
+                level, since = self._levels[key]
+                self._levels[key] = (min(float(self._size), level + 1), since)

@@ -82,10 +82,9 @@ class Desk:
         Raises Overloaded or LogUnavailable where none of them is taken.
         """
         checked = [self._check(body) for body in bodies]
-        proposals = [each for each in checked if isinstance(each, Proposal)]
-        if not proposals:
+        if not any(isinstance(each, Proposal) for each in checked):
             return [each for each in checked if isinstance(each, LedgerError)]
-        return self._answers(checked, self._sequencer.submit(proposals).result())
+        return self._answers(checked, self._submit(checked).result())
 
     def enter(self, body: bytes, asking: T, settle: Callable[[Settled[T]], None], /) -> None:
         """Check and log one statement, and never wait.
@@ -180,9 +179,8 @@ class Desk:
             # The lines that the log gets about them name their requests.
             REQUEST.set(named(request for *_, request in wanted))
             checked = [self._check(body) for body, *_ in wanted]
-            proposals = [each for each in checked if isinstance(each, Proposal)]
-            count = len(proposals)
-            ticket = self._sequencer.submit(proposals, callers=count) if count else None
+            count = sum(isinstance(each, Proposal) for each in checked)
+            ticket = self._submit(checked, callers=count) if count else None
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers hear of it
             _settle(wanted, [error] * len(wanted))
             return
@@ -222,13 +220,14 @@ class Desk:
 
     def _sequence_batch(self, batch: "_Batch") -> None:
         if not batch.answer.set_running_or_notify_cancel():
+            self._give_back(batch.checked)
             return
         if batch.error is not None:
+            self._give_back(batch.checked)
             raise batch.error
         REQUEST.set(batch.request)
         checked = batch.checked
-        proposals = [each for each in checked if isinstance(each, Proposal)]
-        if not proposals:
+        if not any(isinstance(each, Proposal) for each in checked):
             batch.answer.set_result([each for each in checked if isinstance(each, LedgerError)])
             return
 
@@ -238,13 +237,25 @@ class Desk:
             except BaseException as error:  # noqa: BLE001 - as above
                 batch.answer.set_exception(error)
 
-        self._sequencer.submit(proposals).add_done_callback(answered)
+        self._submit(checked).add_done_callback(answered)
 
     def _check(self, body: bytes) -> Proposal | LedgerError:
         try:
             return self._intake.check(body)
         except LedgerError as error:
             return error
+
+    def _submit(
+        self, checked: Sequence[Proposal | LedgerError], *, callers: int = 1
+    ) -> Ticket[Logged]:
+        """Hand the good ones on to the sequencer, which may refuse them all."""
+        try:
+            return self._sequencer.submit(
+                [each for each in checked if isinstance(each, Proposal)], callers=callers
+            )
+        except BaseException:
+            self._give_back(checked)
+            raise
 
     def _answers(
         self,
@@ -253,9 +264,21 @@ class Desk:
     ) -> Answers:
         """One answer for each body: what the log made of it, or why it never got there."""
         logged = iter(results)
-        return [
-            self._answer(next(logged)) if isinstance(each, Proposal) else each for each in checked
-        ]
+        answers: Answers = []
+        for each in checked:
+            if isinstance(each, LedgerError):
+                answers.append(each)
+                continue
+            result = next(logged)
+            if not (isinstance(result, Logged) and result.created):
+                self._intake.give_back(each)
+            answers.append(self._answer(result))
+        return answers
+
+    def _give_back(self, checked: Sequence[Proposal | LedgerError]) -> None:
+        for each in checked:
+            if isinstance(each, Proposal):
+                self._intake.give_back(each)
 
     def _answer(self, logged: Logged | LedgerError) -> Receipted | LedgerError:
         if isinstance(logged, LedgerError):

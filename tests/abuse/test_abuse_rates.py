@@ -1,7 +1,8 @@
 """How often one key may write and one address may read, over real HTTP with tiny budgets."""
 
+import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,11 @@ from abused import HEAD, Abused, Heard, abused, recent_world
 from ledger_world import World
 
 from ledger.assembly import Ledger
-from ledger.errors import LedgerError, SignatureError, TooOften
+from ledger.assembly.desk import CHECKERS
+from ledger.errors import AuthorUnknown, CommitmentError, LedgerError, SignatureError, TooOften
 from ledger.quota import Quota
+from ledger.storage.keyring import KeyRing
+from ledger.storage.shapes import StoredKey
 
 BUDGET = 3
 
@@ -74,6 +78,45 @@ def test_in_a_batch_only_what_is_too_much_is_refused(world: World) -> None:
     batch = [world.submission(f"job{number}") for number in range(BUDGET + 2)]
     answers = ledger.submit_batch(batch).result()
     assert [isinstance(each, TooOften) for each in answers] == [False] * BUDGET + [True] * 2
+
+
+def test_what_is_sent_again_uses_up_nothing_of_its_authors_share(world: World) -> None:
+    body = world.submission("public")
+    world.log(body)
+    # With the signature, which the log shows, and an opening that anybody can make up.
+    spoilt = json.loads(body)
+    spoilt["opening"]["seed"] = base64.b64encode(bytes(32)).decode()
+    spoilt_body = json.dumps(
+        spoilt, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+    ledger = limited(world, Time())
+    for _ in range(3 * BUDGET):
+        assert refusal(ledger, body) is None
+        assert isinstance(refusal(ledger, spoilt_body), CommitmentError)
+    ledger.submit_batch([body] * 3 * BUDGET).result()
+    honest = [world.submission(f"job{number}") for number in range(BUDGET + 1)]
+    answers = ledger.submit_batch(honest).result()
+    assert [isinstance(each, TooOften) for each in answers] == [False] * BUDGET + [True]
+
+
+def test_all_keys_are_read_once_for_whatever_unknown_authors_send(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[object] = []
+    of_stored = KeyRing.of_stored
+    body = json.loads(world.submission("unknown"))
+    body["statement"]["author"] = "nobody"
+    line = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    def counted(rows: Sequence[StoredKey]) -> KeyRing:
+        reads.append(rows)
+        return of_stored(rows)
+
+    monkeypatch.setattr(KeyRing, "of_stored", counted)
+    for _ in range(3):
+        answers = world.ledger.submit_batch([line] * 50).result()
+        assert {type(each) for each in answers} == {AuthorUnknown}
+    assert len(reads) <= 1 + CHECKERS
 
 
 def posted(server: Abused, body: bytes) -> Heard:
