@@ -177,7 +177,8 @@ def _problem_answer(templates: Pages, scope: Scope, error: BaseException) -> Ans
     if isinstance(error, HTTPException) and (allowed := (error.headers or {}).get("allow")):
         # The front answers HEAD wherever there is GET; the router does not know.
         headers["Allow"] = allowed.replace("GET", "GET, HEAD")
-    if is_machine(path):
+    # Whoever asks too often gets what costs least to make.
+    if is_machine(path) or problem.status == 429:
         body, media_type = msgspec.json.encode(problem), problems.MEDIA_TYPE
     else:
         try:

@@ -13,6 +13,7 @@ from typing import Final
 
 from ledger.errors import LedgerError, Overloaded
 from web.answer import Message, Receive, Scope
+from web.rates import RateExceeded
 
 SMALL_BYTES: Final = 64 * 1024
 """What any connection may send without asking for room."""
@@ -55,18 +56,24 @@ class Bodies:
         return Body(self, scope, receive, first_s=self._first_s)
 
     def take(self, scope: Scope, *, size: int, more: int) -> None:
-        """Find room for ``more`` bytes of a body that has ``size`` with them. Raises Overloaded."""
+        """Find room for ``more`` bytes of a body that has ``size`` with them.
+
+        Raises RateExceeded above a client's own share, and Overloaded where all is taken.
+        """
         above = min(more, size - self._small)
         if above <= 0:
             return
         client = self._client(scope)
-        if self._all + above > self._room or self._held[client] + above > self._room // 2:
-            raise Overloaded(
-                f"bodies of {self._all >> 20} MiB are on their way in, {self._held[client] >> 20}"
-                f" MiB of them yours; the server has room for {self._room >> 20} MiB and for"
-                f" {self._room >> 21} MiB of one client: nothing was stored, send it again",
-                retry_after_s=RETRY_AFTER_S,
-            )
+        said = (
+            f"bodies of {self._all >> 20} MiB are on their way in, {self._held[client] >> 20}"
+            f" MiB of them yours; the server has room for {self._room >> 20} MiB and for"
+            f" {self._room >> 21} MiB of one client: nothing was stored, send it again"
+        )
+        if self._held[client] + above > self._room // 2:
+            # The client's own doing, and no trouble of the house.
+            raise RateExceeded(said, retry_after_s=RETRY_AFTER_S)
+        if self._all + above > self._room:
+            raise Overloaded(said, retry_after_s=RETRY_AFTER_S)
         self._held[client] += above
         self._all += above
 
@@ -95,7 +102,7 @@ class Body:
         self._until = 0.0
 
     async def receive(self) -> Message:
-        """The next piece. Raises TooSlow and Overloaded."""
+        """The next piece. Raises TooSlow, RateExceeded and Overloaded."""
         if not self._until:
             self._until = asyncio.get_running_loop().time() + self._first_s
         try:
@@ -124,11 +131,13 @@ def check_framing(scope: Scope) -> None:
     lengths the server refuses itself. A missing host is no harm: nothing here is made from what a
     client calls us. Raises Malformed.
     """
-    hosts = 0
+    hosts = codings = 0
     for name, value in scope["headers"]:
         if name == b"host":
             hosts += 1
-        elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-            raise Malformed("Transfer-Encoding: chunked alone is taken here")
+        elif name == b"transfer-encoding":
+            codings += 1
+            if codings > 1 or value.strip().lower() != b"chunked":
+                raise Malformed("Transfer-Encoding: chunked, once, alone is taken here")
     if hosts > 1:
         raise Malformed("Host: given more than once")

@@ -42,7 +42,7 @@ from web.log_files import LogFiles
 from web.newest import Newest
 from web.probes import Probes
 from web.query import ParameterRefused, integer, parse_query
-from web.rates import RateLimits
+from web.rates import RateExceeded, RateLimits
 from web.request_lines import RequestLines
 from web.schema_files import ADDRESS, SchemaFiles
 from web.scrapes import Scrapes
@@ -214,7 +214,7 @@ class Front:
         try:
             check_framing(scope)
         except Malformed as error:
-            await self._problem(scope, error).send(send, self._common(path))
+            await self._refuse(scope, send, error)
             return
         if method == "OPTIONS" and is_machine(path):
             await Answer(204, (), b"").send(send, [*self._common(path), *PREFLIGHT])
@@ -226,7 +226,7 @@ class Front:
             assert self._probes is not None
             found = await self._guarded(scope, self._probes.answer(scope))
             await found.send(send, self._common(path), head=method == "HEAD")
-        elif path == scrapes.ADDRESS and self._scrapes is not None:
+        elif path == scrapes.ADDRESS and self._scrapes is not None and self._scrapes.allows(scope):
             found = await self._guarded(scope, self._scrape(scope, self._scrapes))
             await found.send(send, self._common(path), head=method == "HEAD")
         elif (place := artifacts.place_of(path)) is not None:
@@ -234,8 +234,7 @@ class Front:
         elif method in {"GET", "HEAD"}:
             await self._get(scope, receive, send)
         elif path.startswith((log_files.PREFIX, bulk_files.PREFIX)) or self._schemas.has(path):
-            refusal = self._problem(scope, MethodNotAllowedException(headers={"allow": "GET"}))
-            await refusal.send(send, self._common(path))
+            await self._refuse(scope, send, MethodNotAllowedException(headers={"allow": "GET"}))
         else:
             await self._pass_on(scope, receive, send)
 
@@ -257,17 +256,18 @@ class Front:
 
     async def _write(self, scope: Scope, receive: Receive) -> Answer:
         assert self._house is not None
+        self._rates.take(scope)
         if scope["method"] != "POST":
             raise MethodNotAllowedException(headers={"allow": "POST"})
-        self._rates.take(scope)
         body = self._bodies.body(scope, receive)
         try:
-            found = await writing.ADDRESSES[scope["path"]](scope, body.receive, self._house)
+            write = writing.ADDRESSES[scope["path"]]
+            found, in_vain = await write(scope, body.receive, self._house)
         finally:
             body.close()
-        if scope["path"] != writing.CHECK:
-            # Whoever signs for an author is limited by the queue alone: a cluster sends in bursts.
-            self._rates.give_back(scope)
+        # What comes into the log costs nothing here, its author is limited and a cluster sends in
+        # bursts; what was refused or known costs a token for each, of which one is taken already.
+        self._rates.charge(scope, in_vain - 1)
         return found
 
     async def _scrape(self, scope: Scope, asked_of: Scrapes) -> Answer:
@@ -313,7 +313,12 @@ class Front:
             rest = [each for each in file.headers if each[0] in {b"cache-control", TREE_SIZE}]
             return Answer(304, ((b"etag", had), *rest, VARIES), b"") if had else file
         if path.startswith(static_files.PREFIX):
-            file = self._static.read(path)
+            try:
+                file = self._static.read(path)
+            except NotFound:
+                # The file costs nothing, and the page that says there is none does.
+                self._rates.take(scope)
+                raise
             had = _had(scope, file.tag)
             kept = (b"cache-control", FOREVER.encode())
             return Answer(304, ((b"etag", had), kept, VARIES), b"") if had else file
@@ -325,29 +330,38 @@ class Front:
         return await self._page(scope, receive)
 
     async def _page(self, scope: Scope, receive: Receive) -> Answer:
-        if "//" in scope["path"]:
-            # The router would skip what is empty. Links made of such an address lead to another
-            # host, and nothing here that goes by the beginning of an address would know it.
-            raise NotFound("no address here has an empty part between two slashes")
-        asked = await self._asked(scope)
+        listed = _SHELVED.fullmatch(scope["path"])
+        if listed is not None:
+            # What is on a shelf is looked for before anything is known to be at hand.
+            self._rates.take(scope)
+        try:
+            asked = await self._asked(scope)
+        except Exception:
+            if listed is None:
+                self._rates.take(scope)
+            raise
         timed = asked.now_s is not None and _TIMED.fullmatch(asked.path)
         tick = asked.now_s // TICK_S if timed and asked.now_s is not None else 0
         # The path is decoded and may hold a question mark; no query string holds a line break.
         address = f"{scope['path']}\n{scope['query_string'].decode('latin-1')}"
         tag = self._tag(address, asked.size, tick, asked.mark)
         # At one size what is marked is not the last word, and a list of artifacts never is.
-        listed = _SHELVED.fullmatch(asked.path)
         lasts = asked.pinned and not asked.mark and not (listed and listed[3])
         kept = (b"cache-control", (FOREVER if lasts else REVALIDATE).encode())
         made_at = (TREE_SIZE, b"%d" % asked.size)
         had = _had(scope, tag)
         if had is not None:
+            if listed is not None:
+                self._rates.give_back(scope)
             return Answer(304, ((b"etag", had), kept, made_at, VARIES), b"")
         key = (address, asked.size, tick, asked.mark)
         known = self._pages.get(key)
         if isinstance(known, Answer):
+            if listed is not None:
+                self._rates.give_back(scope)
             return known
-        self._rates.take(scope)
+        if listed is None:
+            self._rates.take(scope)
         await self._counts(asked.path)
         found = await self._made(scope, receive, asked)
         if found.status == 200:
@@ -383,6 +397,10 @@ class Front:
             await asyncio.wrap_future(loaded)
 
     async def _asked(self, scope: Scope) -> Asked:
+        if "//" in scope["path"]:
+            # The router would skip what is empty. Links made of such an address lead to another
+            # host, and nothing here that goes by the beginning of an address would know it.
+            raise NotFound("no address here has an empty part between two slashes")
         house, newest = self._house, self._newest
         assert house is not None
         assert newest is not None
@@ -418,7 +436,12 @@ class Front:
         )
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        common = self._common(scope["path"])
+        common = tuple(self._common(scope["path"]))
+        try:
+            self._rates.take(scope)
+        except RateExceeded as error:
+            await self._problem(scope, error).send(send, common)
+            return
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -426,6 +449,13 @@ class Front:
             await send(message)
 
         await self._app(scope, receive, with_headers)
+
+    async def _refuse(self, scope: Scope, send: Send, error: Exception) -> None:
+        try:
+            self._rates.take(scope)
+        except RateExceeded as exceeded:
+            error = exceeded
+        await self._problem(scope, error).send(send, self._common(scope["path"]))
 
     def _tag(self, address: str, size: int, tick: int, mark: str) -> bytes:
         made_from = f"{self._build} {self._public_url} {size} {tick}{mark and f'+{mark}'} {address}"

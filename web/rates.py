@@ -10,9 +10,10 @@ left and that in a second one more is.
 """
 
 import math
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from time import monotonic
 from typing import Final
 
@@ -23,6 +24,8 @@ MOST_BUCKETS: Final = 50_000
 WINDOW_S: Final = 60
 IPV6_PREFIX: Final = 64
 """What one subscriber has at least: addresses below it cost nothing to change."""
+
+_PORTED: Final = re.compile(r"(?:\[([^\]]{2,64})\]|([0-9.]{7,15}))(?::[0-9]{1,5})?")
 
 Network = IPv4Network | IPv6Network
 
@@ -71,20 +74,24 @@ class RateLimits:
             )
         self._put(client, left - 1)
 
+    def charge(self, scope: Scope, tokens: int) -> None:
+        """Take more for what is done already, below nothing if need be; negative: give back."""
+        if self._per_minute and tokens:
+            client = self.client(scope)
+            self._put(client, min(float(self._per_minute), self._left(client) - tokens))
+
     def give_back(self, scope: Scope) -> None:
         """Undo one ``take``: what was done for the client was worth it."""
-        if self._per_minute:
-            client = self.client(scope)
-            self._put(client, min(float(self._per_minute), self._left(client) + 1))
+        self.charge(scope, -1)
 
     def headers(self, scope: Scope) -> Iterable[Header]:
         """What is left for the client; nothing where there is no limit."""
         if not self._per_minute:
             return
         left = self._left(self.client(scope))
-        until = math.ceil((1 - left % 1) * WINDOW_S / self._per_minute)
+        until = math.ceil((1 - (left if left < 1 else left % 1)) * WINDOW_S / self._per_minute)
         yield b"ratelimit-policy", b'"default";q=%d;w=%d' % (self._per_minute, WINDOW_S)
-        yield b"ratelimit", b'"default";r=%d;t=%d' % (int(left), until)
+        yield b"ratelimit", b'"default";r=%d;t=%d' % (max(0, int(left)), until)
 
     def client(self, scope: Scope) -> str:
         """Whose bucket it is: an IPv4 address, or the network of an IPv6 one."""
@@ -92,6 +99,9 @@ class RateLimits:
         found = peer[0] if peer else ""
         if self._trusted and self._is_trusted(found):
             for each in reversed(_forwarded(scope)):
+                if _address(each) is None:
+                    # What is no address names nobody, and nor does what stands before it.
+                    break
                 found = each
                 if not self._is_trusted(each):
                     break
@@ -112,26 +122,38 @@ class RateLimits:
             self._buckets.popitem(last=False)
 
     def _is_trusted(self, text: str) -> bool:
-        try:
-            address = ip_address(text)
-        except ValueError:
-            return False
-        return any(address in network for network in self._trusted)
+        address = _address(text)
+        return address is not None and any(address in network for network in self._trusted)
 
 
 def _forwarded(scope: Scope) -> list[str]:
     """Every address of ``X-Forwarded-For``, the client's claim first and the nearest proxy last."""
     values = [value for name, value in scope["headers"] if name.lower() == b"x-forwarded-for"]
-    return [each.strip() for each in b",".join(values).decode("latin-1").split(",") if each.strip()]
+    parts = b",".join(values).decode("latin-1").split(",")
+    return [_without_port(each.strip()) for each in parts if each.strip()]
 
 
-def _subscriber(text: str) -> str:
+def _without_port(text: str) -> str:
+    """An address as some proxies write it: ``198.51.100.7:4711``, ``[2001:db8::7]:4711``."""
+    found = _PORTED.fullmatch(text)
+    return found[1] or found[2] if found else text
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address, without a zone, and that of IPv4 where a listener for both has mapped it."""
     try:
         address = ip_address(text)
     except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        return address.ipv4_mapped or IPv6Address(int(address))
+    return address
+
+
+def _subscriber(text: str) -> str:
+    address = _address(text)
+    if address is None:
         return text[:64]
     if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
         return str(IPv6Network((address, IPV6_PREFIX), strict=False))
     return str(address)

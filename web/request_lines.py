@@ -28,6 +28,8 @@ from web.schema_files import ADDRESS as SCHEMAS
 
 HEADER: Final = b"x-request-id"
 NO_ROUTE: Final = "none"
+MOST: Final = 512
+"""Characters of an address; none here has as many, and what is longer is not to be kept."""
 _TAKEN: Final = re.compile(rb"[A-Za-z0-9._-]{8,40}")
 """Ids that a proxy gives. A key in hexadecimal is longer, and would not get into the log."""
 _FOLDERS: Final = (log_files.PREFIX, bulk_files.PREFIX, static_files.PREFIX, SCHEMAS)
@@ -50,10 +52,13 @@ class Routes:
         for known in self._by_length.values():
             # A word before a parameter: /jobs/new would not be a job.
             known.sort(key=lambda parts: [part.startswith("{") for part in parts])
-        self.of = lru_cache(maxsize=1_024)(self._of)
+        self._known = lru_cache(maxsize=1_024)(self._of)
+
+    def of(self, path: str) -> str:
+        """The template of ``path``; ``none`` where there is no such address."""
+        return self._known(path) if len(path) <= MOST else NO_ROUTE
 
     def _of(self, path: str) -> str:
-        """The template of ``path``; ``none`` where there is no such address."""
         if path in _EXACT:
             return path
         for folder in _FOLDERS:

@@ -13,7 +13,6 @@ from typing import Final
 from litestar.exceptions import MethodNotAllowedException
 
 from ledger.assembly.metrics import Metrics
-from ledger.errors import NotFound
 from ledger.metering import families
 from ledger.metering.exposition import MEDIA_TYPE
 from web import artifacts, bulk_files, log_files, probes, static_files, writing
@@ -73,13 +72,15 @@ class Scrapes:
             self._board.add(families.REQUESTS, route, status)
             self._board.observe(families.LATENCY, monotonic() - started, route)
 
-    async def answer(self, scope: Scope) -> Answer:
-        """The numbers. Raises NotFound where the token is missing or wrong."""
+    def allows(self, scope: Scope) -> bool:
+        """Whether a request bears the token."""
         given = next(
             (value for name, value in scope["headers"] if name.lower() == b"authorization"), b""
         )
-        if not self._metrics.allows(given):
-            raise NotFound("there is no such address")
+        return self._metrics.allows(given)
+
+    async def answer(self, scope: Scope) -> Answer:
+        """The numbers, for a request that bears the token."""
         if scope["method"] not in {"GET", "HEAD"}:
             raise MethodNotAllowedException(headers={"allow": "GET"})
         # One at a time: who scrapes twice at once waits, and not for every thread of the site.

@@ -32,6 +32,10 @@ _ENTRIES: Final = f"{BASE}/entries/".encode()
 _encode: Final = msgspec.json.Encoder().encode
 
 
+Written = tuple[Answer, int]
+"""An answer, and for how many of the statements sent nothing came into the log."""
+
+
 class Disconnected(Exception):
     """The client went away before its statement had arrived whole."""
 
@@ -76,18 +80,19 @@ def split_lines(body: bytes) -> list[bytes]:
     return lines
 
 
-async def _submit(scope: Scope, receive: Receive, house: House) -> Answer:
+async def _submit(scope: Scope, receive: Receive, house: House) -> Written:
     """Log one signed statement: 201 where this made the entry, 200 where an earlier one had."""
     body = await read_body(scope, receive, limit=MAX_SINGLE_BYTES)
     waiting = _Waiting()
     house.enter(body, waiting, _settle)
     receipted = await waiting
     accepted = receipted.accepted
-    return Answer(
+    made = Answer(
         _status(receipted),
         (_IS_JSON, (b"location", b"%b%d" % (_ENTRIES, accepted.index))),
         _encode(accepted),
     )
+    return made, 0 if receipted.created else 1
 
 
 class _Waiting(asyncio.Future[Receipted]):
@@ -119,18 +124,19 @@ def _wake(settled: Settled[_Waiting]) -> None:
             future.set_result(found)
 
 
-async def _submit_batch(scope: Scope, receive: Receive, house: House) -> Answer:
+async def _submit_batch(scope: Scope, receive: Receive, house: House) -> Written:
     """Log up to 1,000 statements, one a line; each line is answered on its own."""
     lines = split_lines(await read_body(scope, receive, limit=MAX_BATCH_BYTES))
     results = await asyncio.wrap_future(house.submit_batch(lines))
-    return answer(200, await asyncio.to_thread(encode_results, results), NDJSON)
+    encoded, in_vain = await asyncio.to_thread(encode_results, results)
+    return answer(200, encoded, NDJSON), in_vain
 
 
-async def _check(scope: Scope, receive: Receive, house: House) -> Answer:
+async def _check(scope: Scope, receive: Receive, house: House) -> Written:
     """Say what the charter in force would make of a submission that nobody has made."""
     question = parse_asked(await read_body(scope, receive, limit=MAX_ASKED))
     judged = await asyncio.to_thread(_judge, house, question)
-    return answer(200, msgspec.json.encode(judged), JSON, cache_control="no-store")
+    return answer(200, msgspec.json.encode(judged), JSON, cache_control="no-store"), 1
 
 
 def _judge(house: House, question: SubmissionAsked) -> SubmissionJudged:
@@ -138,12 +144,14 @@ def _judge(house: House, question: SubmissionAsked) -> SubmissionJudged:
         return view.what_if(question, now=house.clock())
 
 
-def encode_results(results: list[Receipted | LedgerError]) -> bytes:
-    """NDJSON: what became of each line."""
-    encoder = msgspec.json.Encoder()
-    return encoder.encode_lines(
-        [_line(number, result) for number, result in enumerate(results, start=1)]
-    )
+def encode_results(results: list[Receipted | LedgerError]) -> tuple[bytes, int]:
+    """NDJSON: what became of each line; and how many of them were refused or known already.
+
+    What the house itself could not do is no line's fault.
+    """
+    lines = [_line(number, result) for number, result in enumerate(results, start=1)]
+    in_vain = sum(line.status != 201 and line.status < 500 for line in lines)
+    return msgspec.json.Encoder().encode_lines(lines), in_vain
 
 
 def _line(number: int, result: Receipted | LedgerError) -> LineAnswer | LineProblem:
@@ -157,7 +165,7 @@ def _status(receipted: Receipted) -> int:
     return 201 if receipted.created else 200
 
 
-ADDRESSES: Final[Mapping[str, Callable[[Scope, Receive, House], Awaitable[Answer]]]] = {
+ADDRESSES: Final[Mapping[str, Callable[[Scope, Receive, House], Awaitable[Written]]]] = {
     f"{BASE}/statements": _submit,
     f"{BASE}/statements/batch": _submit_batch,
     CHECK: _check,

@@ -149,6 +149,12 @@ def test_without_the_token_there_is_no_such_address(
     reply = site_of.get("/metrics", **given)
     assert reply.status == 404
     assert "ledger_tree_size" not in reply.text
+    # Nor does anything else tell that there is one to whom bears the token.
+    for method, query in (("GET", ""), ("GET", "?at=99999"), ("POST", ""), ("OPTIONS", "")):
+        found = site_of.request(method, f"/metrics{query}", headers=given)
+        other = site_of.request(method, f"/metricsx{query}", headers=given)
+        assert found.status == other.status
+        assert found.headers.keys() == other.headers.keys()
 
 
 def test_without_the_setting_there_is_no_such_address_for_anybody(shop: Browser) -> None:

@@ -12,6 +12,7 @@ from web.app import create_app
 from web.rates import RateExceeded, RateLimits
 
 ONE = "/api/v1/statements"
+BATCH = "/api/v1/statements/batch"
 
 
 class Time:
@@ -58,7 +59,8 @@ def test_an_address_that_asks_too_often_is_told_when_to_come_back(
     assert reply.json()["retry_after"] == 6
     assert "RateLimit" in reply.headers["access-control-expose-headers"]
     page = busy.get("/en/members")
-    assert (page.status, page.headers["content-type"]) == (429, "text/html; charset=utf-8")
+    # What costs least to make, on every address.
+    assert (page.status, page.headers["content-type"]) == (429, "application/problem+json")
     time.now += 6
     assert busy.get("/api/v1/entries?limit=7").status == 200
     assert busy.get("/api/v1/entries?limit=8").status == 429
@@ -87,6 +89,70 @@ def test_statements_that_are_accepted_are_not_counted_and_refused_ones_are(
     assert (reply.status, reply.headers["retry-after"]) == (429, "10")
 
 
+def test_a_statement_that_is_sent_again_costs_a_token(fresh: World, busy: Browser) -> None:
+    body = fresh.submission("once")
+    assert busy.request("POST", ONE, chunks=[body]).status == 201
+    for _ in range(6):
+        assert busy.request("POST", ONE, chunks=[body]).status == 200
+    assert busy.request("POST", ONE, chunks=[body]).status == 429
+
+
+def test_each_line_of_a_batch_that_makes_no_entry_costs_a_token(
+    fresh: World, busy: Browser, time: Time
+) -> None:
+    def sent(*lines: bytes) -> tuple[int, str]:
+        reply = busy.request("POST", BATCH, chunks=[b"\n".join(lines)])
+        return reply.status, reply.headers["ratelimit"]
+
+    new = [fresh.submission(f"job{number}") for number in range(20)]
+    assert sent(*new) == (200, '"default";r=6;t=10')
+    assert sent(fresh.submission("last"), new[0], b"{}") == (200, '"default";r=4;t=10')
+    # As long as there is one token a batch is taken whole, and paid for after.
+    assert sent(*[b"{}"] * 10) == (200, '"default";r=0;t=70')
+    assert sent(b"{}") == (429, '"default";r=0;t=70')
+    time.now += 69
+    assert sent(b"{}")[0] == 429
+    time.now += 1
+    assert sent(fresh.submission("late"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("GET", "/en//x", 404),
+        ("GET", "/en/jobs?at=99999999", 404),
+        ("GET", "/en/jobs?at=1&at=1", 400),
+        ("GET", "/en/jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV", 404),
+        ("GET", "/static/none", 404),
+        ("POST", "/en/jobs", 405),
+        ("DELETE", "/nothing/at/all", 404),
+        ("OPTIONS", "/en/jobs", 204),
+        ("GET", ONE, 405),
+        ("PUT", "/log/checkpoint", 405),
+    ],
+)
+def test_what_is_refused_costs_a_token_and_is_refused_shortly_without_one(
+    busy: Browser, method: str, target: str, status: int
+) -> None:
+    for _ in range(6):
+        assert busy.request(method, target).status == status
+    reply = busy.request(method, target)
+    assert (reply.status, reply.headers["content-type"]) == (429, "application/problem+json")
+
+
+def test_what_lists_artifacts_costs_nothing_where_it_has_not_changed(
+    fresh: World, busy: Browser
+) -> None:
+    fresh.log(fresh.submission("listed"))
+    target = f"/en/jobs/{fresh.job_id('listed')}"
+    made = busy.get(target)
+    assert made.headers["ratelimit"] == '"default";r=5;t=10'
+    for _ in range(10):
+        again = busy.get(target, if_none_match=made.headers["etag"])
+        assert (again.status, busy.get(target).status) == (304, 200)
+    assert busy.get("/en/members").headers["ratelimit"] == '"default";r=4;t=10'
+
+
 def test_without_a_limit_nothing_is_said_of_one(shop: Browser) -> None:
     reply = shop.get("/api/v1/jobs")
     assert not [name for name in reply.headers if name.startswith("ratelimit")]
@@ -109,6 +175,15 @@ def test_a_forwarded_address_is_believed_from_trusted_proxies_alone() -> None:
         (_scope("10.0.0.1", "203.0.113.5, 198.51.100.1, 10.2.2.2"), "198.51.100.1"),
         (_scope("10.0.0.1", "203.0.113.5", "198.51.100.1"), "198.51.100.1"),
         (_scope("::1", "10.1.1.1"), "10.1.1.1"),
+        # A listener for both families maps what comes by IPv4.
+        (_scope("::ffff:10.0.0.1", "198.51.100.1"), "198.51.100.1"),
+        (_scope("::ffff:10.0.0.1", "198.51.100.1, ::ffff:10.2.2.2"), "198.51.100.1"),
+        (_scope("10.0.0.1", "198.51.100.1:4711"), "198.51.100.1"),
+        (_scope("10.0.0.1", "[2001:db8::7]:4711"), "2001:db8::/64"),
+        (_scope("10.0.0.1", "[2001:db8::7]"), "2001:db8::/64"),
+        (_scope("10.0.0.1", "2001:db8::7%zone"), "2001:db8::/64"),
+        (_scope("10.0.0.1", "198.51.100.1, unknown"), "10.0.0.1"),
+        (_scope("10.0.0.1", "unknown, 10.2.2.2"), "10.2.2.2"),
         (_scope("10.0.0.1"), "10.0.0.1"),
     ):
         assert rates.client(scope) == client

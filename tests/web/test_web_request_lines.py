@@ -231,3 +231,10 @@ def test_no_log_line_holds_an_opening_a_key_a_token_or_a_question(
 
 def _spellings(seed: bytes) -> list[str]:
     return [seed.hex(), base64.b64encode(seed).decode(), repr(seed)[2:-1]]
+
+
+def test_a_long_address_is_not_kept() -> None:
+    routes = Routes(["/jobs/{name:str}"])
+    long = "/jobs/" + "x" * 60_000
+    assert [routes.of(long), routes.of("/jobs/x")] == [NO_ROUTE, "/jobs/{name}"]
+    assert routes._known.cache_info().currsize == 1
