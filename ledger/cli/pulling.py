@@ -85,7 +85,7 @@ def trust(
             err=True,
         )
     key = parse_vkey(text)
-    return key, lambda note: open_checkpoint(note, keys_for(files, note, key))
+    return key, lambda note: open_checkpoint(note, keys_for(files, note, key)[-1:])
 
 
 def serve(folder: Path, host: str, port: int) -> None:

@@ -6,21 +6,23 @@ For whoever trusts an old one. One line for each, oldest first, canonical JSON:
 
 There is no such file while the log has its first key. It is believed as far as the signatures in
 it go, and those suffice: each key that is trusted has named the next one itself. Whether the log
-holds these entries at those places is for those to check who read entries.
+holds these entries at those places is for those to check who read entries: see ``Speakers``.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ledger.client.tree import Files
-from ledger.errors import FormatError, NotFound
+from ledger.errors import FormatError, LedgerError, NotFound, SignatureError
 from ledger.records import canonical
 from ledger.records.entry import parse_entry
-from ledger.records.succession import MAX_HANDOVERS, Succession, heirs
-from ledger.tlog.note import VerifierKey, parse_note
+from ledger.records.succession import MAX_HANDOVERS, Succession, heir, heirs
+from ledger.tlog.checkpoint import open_checkpoint, parse_checkpoint
+from ledger.tlog.note import VerifierKey, format_vkey, parse_note
 
 PATH: Final = "log/keys"
 MAX_BYTES: Final = 1 << 20
+_MARK: Final = b'"kind":"log_key"'
 
 
 def format_handovers(entries: Iterable[tuple[int, bytes]]) -> str | None:
@@ -54,13 +56,13 @@ def signing_key(note: bytes, keys: Sequence[VerifierKey]) -> VerifierKey | None:
 
 
 def keys_for(files: Files, note: bytes, trusted: VerifierKey) -> tuple[VerifierKey, ...]:
-    """The keys that a checkpoint may be opened with: the file is asked where it takes another one.
+    """``trusted`` and the keys that followed it in the tree of ``note``; the last one has to sign.
 
-    Raises what ``keys_after`` does.
+    By the file there, which says where the entries stand. Raises what ``keys_after`` does.
     """
-    if signing_key(note, [trusted]) is not None:
-        return (trusted,)
-    return keys_after(files, trusted)
+    size = parse_checkpoint(parse_note(note).text).size
+    named = [each for index, each in _listed(files) if index < size]
+    return tuple(heirs(trusted, named))
 
 
 def keys_after(files: Files, trusted: VerifierKey) -> tuple[VerifierKey, ...]:
@@ -69,8 +71,85 @@ def keys_after(files: Files, trusted: VerifierKey) -> tuple[VerifierKey, ...]:
     Raises FormatError and SignatureError for a file that says of a trusted key what that key did
     not sign. Without the file there is the trusted key alone.
     """
+    return tuple(heirs(trusted, [each for _, each in _listed(files)]))
+
+
+class Speakers:
+    """Which key has to sign a tree's checkpoint ``note``, by the entries that are read one by one.
+
+    ``chain`` is of keys that followed one another, as far as is known before the first entry.
+    ``listed`` is what the source says will come: it only lets a tree go on for the time being, so
+    that a thief's is refused at the entry which he cannot get over.
+    """
+
+    def __init__(
+        self, chain: Sequence[VerifierKey], note: bytes, listed: Iterable[Succession] = ()
+    ) -> None:
+        self.chain = list(chain)
+        self._note = note
+        self._listed = list(listed)
+        self._at: int | None = None
+
+    @property
+    def to_come(self) -> Sequence[VerifierKey]:
+        """The last key of the chain, and those that are to follow it by the source's list."""
+        return heirs(self.chain[-1], self._listed)
+
+    def take(self, index: int, data: bytes) -> bool:
+        """Read one entry of the tree; whether another key speaks from here on.
+
+        What names a key without both signatures names none.
+        """
+        if _MARK not in data:
+            return False
+        try:
+            named = parse_entry(data).succession
+            if named is None or named.replaces != self.chain[-1].key_id:
+                return False
+            following = heir(named, of=self.chain[-1])
+        except LedgerError:
+            return False
+        if len(self.chain) > MAX_HANDOVERS:
+            raise FormatError(f"more than {MAX_HANDOVERS} keys followed one another")
+        self.chain.append(following)
+        self._at = index
+        return True
+
+    def settle(self) -> VerifierKey:
+        """The key that speaks for the log, after the last entry: it has signed the checkpoint.
+
+        Raises SignatureError.
+        """
+        if not _has_signed(self._note, self.chain[-1]):
+            raise self._refused()
+        return self.chain[-1]
+
+    def require_hope(self) -> None:
+        """Check that the key which speaks by now has signed, or one that is to follow it.
+
+        Raises SignatureError.
+        """
+        if not any(_has_signed(self._note, key) for key in self.to_come):
+            raise self._refused()
+
+    def _refused(self) -> SignatureError:
+        what = "" if self._at is None else f", named in entry {self._at},"
+        return SignatureError(
+            f"the log's key {format_vkey(self.chain[-1])}{what} has not signed the checkpoint: one"
+            " that it replaced is not enough"
+        )
+
+
+def _has_signed(note: bytes, key: VerifierKey) -> bool:
     try:
-        data = files.get(f"/{PATH}", limit=MAX_BYTES)
+        open_checkpoint(note, [key])
+    except SignatureError:
+        return False
+    return True
+
+
+def _listed(files: Files) -> list[tuple[int, Succession]]:
+    try:
+        return parse_handovers(files.get(f"/{PATH}", limit=MAX_BYTES))
     except NotFound:
-        return (trusted,)
-    return tuple(heirs(trusted, [succession for _, succession in parse_handovers(data)]))
+        return []

@@ -16,7 +16,7 @@ import httpx
 from ledger.client.answers import Answers, part
 from ledger.client.door import GIVE_UP_AFTER_S, Door
 from ledger.client.filters import JobQuery
-from ledger.client.handovers import keys_after, keys_for
+from ledger.client.handovers import Speakers, keys_after, keys_for
 from ledger.client.proving import Prover
 from ledger.client.receipts import check_receipt
 from ledger.client.replaying import replay
@@ -24,7 +24,7 @@ from ledger.client.tree import Leaf, Tree
 from ledger.client.trust import Memory, default_path
 from ledger.errors import FormatError, Misbehaviour, ProofError
 from ledger.tlog.checkpoint import open_checkpoint, parse_checkpoint
-from ledger.tlog.note import MAX_NOTE_BYTES, VerifierKey, parse_note
+from ledger.tlog.note import MAX_NOTE_BYTES, VerifierKey, parse_note, parse_vkey
 from ledger.tlog.proof import MAX_PROOF_BYTES
 from schemas.answers import ArtifactShown, JobDetail, JobShown, Member, ModelShown
 from schemas.council import CharterShown
@@ -121,10 +121,11 @@ class Ledger:
         """The jobs that every single entry of the log comes to, oldest first.
 
         Reads the whole log, and so cannot be told too little. Arguments as for ``jobs``. Holds a
-        record for each job of ``member``, or of everybody. Raises Misbehaviour.
+        record for each job of ``member``, or of everybody. Raises Misbehaviour, and SignatureError
+        where an entry names a newer key of the log, which has not signed the newest checkpoint.
         """
         asked = JobQuery(member=member, workload=workload, state=state, since=since, until=until)
-        for job in replay(self.tree, verify=self._verify, member=member):
+        for job in replay(self.tree, verify=self._verify, member=member, speakers=self._speakers()):
             if asked.takes(job):
                 yield job
 
@@ -222,8 +223,9 @@ class Ledger:
         if memory is None:
             checkpoint = parse_checkpoint(parse_note(note).text)
             return Tree(self._door, checkpoint, note, verify=False)
-        memory.follow(keys_for(self._door, note, memory.key), note)
-        checkpoint = open_checkpoint(note, [memory.key])
+        keys = keys_for(self._door, note, memory.key)
+        checkpoint = open_checkpoint(note, keys[-1:])
+        memory.follow(keys)
         if checkpoint.origin != memory.key.name:
             raise ProofError(f"a checkpoint of {checkpoint.origin}, not of {memory.key.name}")
         last = memory.last
@@ -239,6 +241,17 @@ class Ledger:
             raise self._forked(note)
         memory.keep(checkpoint, note)
         return tree
+
+    def _speakers(self) -> Speakers | None:
+        memory = self._memory
+        if memory is None or memory.note is None or not self.size:
+            return None
+        if self.tree.note is None:
+            # An earlier tree: what it names of the key that signed the newest one has to be known.
+            return Speakers([memory.key], memory.note)
+        genesis = self.tree.leaf(0).entry.genesis
+        first = parse_vkey(genesis.vkey) if genesis is not None else memory.key
+        return Speakers([first], memory.note)
 
     def _forked(self, note: bytes) -> Misbehaviour:
         assert self._memory is not None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ledger.client.handovers import Speakers
 from ledger.client.registry import Registry
 from ledger.client.story import JobStory
 from ledger.client.tree import Leaf, Tree
@@ -9,15 +10,20 @@ from ledger.errors import LedgerError, Misbehaviour
 from schemas.answers import JobShown
 
 
-def replay(tree: Tree, *, verify: bool, member: str | None) -> Iterator[JobShown]:
+def replay(
+    tree: Tree, *, verify: bool, member: str | None, speakers: Speakers | None = None
+) -> Iterator[JobShown]:
     """Every job of ``tree``, or of one member, in the order of submission.
 
-    Raises Misbehaviour for an entry that the log should never have taken.
+    ``speakers`` is held against every entry before the first job is given out. Raises Misbehaviour
+    for an entry that the log should never have taken, and what ``Speakers`` does.
     """
     registry = Registry()
     stories: dict[str, JobStory] = {}
     for leaf in tree.leaves(0, tree.size):
         _register(registry, leaf)
+        if speakers is not None:
+            speakers.take(leaf.index, leaf.data)
         job_id = leaf.entry.job_id
         if job_id is None:
             continue
@@ -26,6 +32,8 @@ def replay(tree: Tree, *, verify: bool, member: str | None) -> Iterator[JobShown
             stories.setdefault(job_id, JobStory(check_author=check, keeps_events=False))
         if job_id in stories:
             stories[job_id].take(leaf)
+    if speakers is not None:
+        speakers.settle()
     for story in stories.values():
         assert story.job is not None
         yield story.job

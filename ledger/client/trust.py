@@ -14,7 +14,6 @@ from typing import Final
 
 import msgspec
 
-from ledger.client.handovers import signing_key
 from ledger.errors import FormatError, LedgerError, SettingsError, SignatureError
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.note import ED25519, VerifierKey, format_vkey, parse_vkey
@@ -66,9 +65,11 @@ class Memory:
             self.key = _log_key(known.vkey, what=f"the key in {path}")
         self.keys: tuple[VerifierKey, ...] = (self.key,)
         """Whose signatures are believed: the key's, and those of the keys that led to it."""
+        self._before: VerifierKey | None = None
         if known is not None and known.vkey != format_vkey(self.key):
             self._settle(_log_key(known.vkey, what=f"the key in {path}"), after)
-        if known is not None and known.vkey != format_vkey(self.key):
+        known_key = self._before or self.key
+        if known is not None and known.vkey != format_vkey(known_key):
             raise SettingsError(
                 f"{path} remembers the log {known.vkey}, and vkey is {format_vkey(self.key)}:"
                 " give each log a state file of its own"
@@ -79,29 +80,26 @@ class Memory:
         if known is not None and known.checkpoint is not None:
             self.note = known.checkpoint.encode()
             try:
-                self.last = open_checkpoint(self.note, [self.key])
+                self.last = open_checkpoint(self.note, [known_key])
             except LedgerError as error:
                 raise SettingsError(f"{path} has been damaged: {error}") from None
 
     def _settle(
         self, kept: VerifierKey, after: Callable[[VerifierKey], Sequence[VerifierKey]]
     ) -> None:
-        """Take the file's key, where it or the one given followed the other."""
+        """Take the newer one of the file's key and the one given, where one led to the other."""
         try:
             since = tuple(after(self.key))
             if kept in since:
                 self.keys, self.key = since[: since.index(kept) + 1], kept
-            elif self.key in after(kept):
-                self.key, self.keys = kept, (kept,)
+            elif self.key in (chain := tuple(after(kept))):
+                self.keys, self._before = chain[: chain.index(self.key) + 1], kept
         except (SignatureError, FormatError):
             return
 
-    def follow(self, keys: Sequence[VerifierKey], note: bytes) -> None:
-        """Believe the first of ``keys`` that signed ``note``; they begin with the one known."""
-        speaking = signing_key(note, keys)
-        if speaking is not None and speaking != self.key:
-            self.keys = (*self.keys, *keys[1 : keys.index(speaking) + 1])
-            self.key = speaking
+    def follow(self, keys: Sequence[VerifierKey]) -> None:
+        """Believe the last of ``keys``, which begin with the one known, and none before it."""
+        self.keys, self.key = (*self.keys, *keys[1:]), keys[-1]
 
     def keep(self, checkpoint: Checkpoint, note: bytes) -> None:
         """Remember a checkpoint that continues the last one; the file is replaced whole."""

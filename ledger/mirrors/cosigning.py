@@ -38,15 +38,16 @@ class Cosigner(Protocol):
         ...
 
 
-def contradicted(cosigner: Cosigner, key: VerifierKey, tree: Tree) -> Signed | None:
+def contradicted(cosigner: Cosigner, keys: Sequence[VerifierKey], tree: Tree) -> Signed | None:
     """The checkpoint that was cosigned last, if ``tree`` does not continue it; else None.
 
-    One of a larger tree is not compared here: the cosigner refuses the smaller one by itself.
+    ``keys`` are the log's. One of a larger tree is not compared here: the cosigner refuses the
+    smaller one by itself.
     """
     note = cosigner.newest(tree.checkpoint.origin)
     if note is None:
         return None
-    checkpoint = open_checkpoint(note, [key])
+    checkpoint = open_checkpoint(note, keys)
     if checkpoint.size > tree.size or tree.root_at(checkpoint.size) == checkpoint.root:
         return None
     return checkpoint, note

@@ -3,11 +3,19 @@
 from collections.abc import Sequence
 from typing import Final
 
-from ledger.client.handovers import parse_handovers
+from ledger.client.handovers import MAX_BYTES, parse_handovers
 from ledger.errors import FormatError, LedgerError, SignatureError
 from ledger.mirrors.log_part import path_of
-from ledger.mirrors.shapes import CHECKPOINT, MAX_NOTE, VKEY, MirrorFailed, MirrorRefused, Target
-from ledger.records.succession import heirs
+from ledger.mirrors.shapes import (
+    CHECKPOINT,
+    HANDOVERS,
+    MAX_NOTE,
+    VKEY,
+    MirrorFailed,
+    MirrorRefused,
+    Target,
+)
+from ledger.records.succession import Succession, heirs
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.growth import CompactRange
 from ledger.tlog.hashing import HASH_BYTES
@@ -28,8 +36,9 @@ def require_mirror(
 ) -> tuple[VerifierKey, ...]:
     """Check that ``target`` is empty or a mirror of the log with this key: else MirrorRefused.
 
-    It may be of a key that, by ``handovers``, this one followed. Every key is returned that the
-    mirror's own checkpoint may be opened with.
+    One of the two keys may have followed the other, by ``handovers`` or by what the mirror kept of
+    them. The keys from the older to the newer one are returned: with them the mirror's own
+    checkpoint may be opened, and the last one is to be believed from now on.
     """
     key = parse_vkey(first_line(vkey).decode("ascii"))
     known = target.read(VKEY, limit=MAX_VKEY)
@@ -40,14 +49,24 @@ def require_mirror(
     if known is None or first_line(known) == first_line(vkey):
         return (key,)
     try:
-        since = parse_vkey(first_line(known).decode("ascii", "replace"))
-        named = [each for _, each in parse_handovers(handovers)] if handovers is not None else []
-        chain = tuple(heirs(since, named))
+        kept = parse_vkey(first_line(known).decode("ascii", "replace"))
+        named = [each for _, each in (*handovers_of(target), *_listed(handovers))]
+        for older, newer in ((kept, key), (key, kept)):
+            chain = tuple(heirs(older, named))
+            if newer in chain:
+                return chain[: chain.index(newer) + 1]
     except (FormatError, SignatureError):
-        chain = ()
-    if key not in chain:
-        raise MirrorRefused(f"{target.name} is a mirror of another log: its {VKEY} is another key")
-    return chain
+        pass
+    raise MirrorRefused(f"{target.name} is a mirror of another log: its {VKEY} is another key")
+
+
+def handovers_of(target: Target) -> list[tuple[int, Succession]]:
+    """What the mirror itself has kept of how the log's keys followed one another."""
+    return _listed(target.read(HANDOVERS, limit=MAX_BYTES))
+
+
+def _listed(handovers: bytes | None) -> list[tuple[int, Succession]]:
+    return parse_handovers(handovers) if handovers is not None else []
 
 
 class Held:

@@ -6,17 +6,17 @@ source's but computed here from the entries. Where a source signed two histories
 are kept, with the hashes that prove it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.client.handovers import MAX_BYTES, parse_handovers, signing_key
+from ledger.client.handovers import MAX_BYTES, Speakers, parse_handovers, signing_key
 from ledger.client.tree import Files, Tree
 from ledger.errors import LedgerError, Misbehaviour, NotFound
 from ledger.mirrors.about import COPY, About, about_files
 from ledger.mirrors.cosigning import Cosigner, contradicted, cosigned
 from ledger.mirrors.evidence import NAME, Signed, nodes_in, split_view
-from ledger.mirrors.held import Held, require_mirror
+from ledger.mirrors.held import Held, handovers_of, require_mirror
 from ledger.mirrors.log_part import Progress, path_of
 from ledger.mirrors.second_key import second_vkey
 from ledger.mirrors.shapes import (
@@ -76,31 +76,39 @@ def pull(
     ``open_note`` verifies a checkpoint: by the key alone, or by a policy with witnesses too. What
     ``cosigner`` refuses is raised after the checkpoint is in its place, without its lines.
     Raises Misbehaviour, whose evidence is kept in the mirror, where the log contradicts what it
-    signed before; MirrorFailed for a source that is behind, ProofError for files that are not what
-    was signed, and what ``Files`` raises.
+    signed before; SignatureError where the newest key that the entries name has not signed, which
+    is known before that entry's bundle is written; MirrorFailed for a source that is behind,
+    ProofError for files that are not what was signed, and what ``Files`` raises.
     """
     with target.holding():
         note = files.get(f"/{CHECKPOINT}", limit=MAX_NOTE)
         checkpoint = open_note(note)
         handovers = _handovers(files)
-        key = _speaking(note, key, handovers)
-        vkey = format_vkey(key).encode() + b"\n"
-        held = Held.of(target, require_mirror(target, vkey, handovers))
+        known = require_mirror(target, _line(key), handovers)
+        held = Held.of(target, known)
+        speakers = _speakers(target, known, (checkpoint, note), handovers)
+        key = _accused(speakers, known, note, held)
         if held is not None and checkpoint.size <= held.checkpoint.size:
-            _require_same(files, target, held, (checkpoint, note))
+            _require_same(files, target, held, key, (checkpoint, note))
         tree = Tree(files, checkpoint, note, verify=True)
         old_size = held.checkpoint.size if held else 0
         if held is not None and tree.root_at(old_size) != held.checkpoint.root:
             raise _fork(target, key, held.signed, (checkpoint, note), nodes_in(tree))
-        if cosigner is not None and (old := contradicted(cosigner, key, tree)) is not None:
+        speakers.require_hope()
+        keys = [*known, *speakers.to_come]
+        if cosigner is not None and (old := contradicted(cosigner, keys, tree)) is not None:
             raise _fork(target, key, old, (checkpoint, note), nodes_in(tree))
         second = second_vkey(files, target, key, note)
         with Writer(target) as writer:
-            _write_keys(writer, {VKEY: vkey, HANDOVERS: handovers, SECOND_VKEY: second})
+            # From its first file on, whoever comes next knows whose mirror this is.
+            _write_keys(writer, {SECOND_VKEY: second} | ({} if held else {VKEY: _line(known[-1])}))
             if checkpoint.size > old_size:
                 start = old_size // TILE_WIDTH * TILE_WIDTH
                 edge = held.edge(start) if held else CompactRange()
-                _write_log(tree, writer, edge, progress)
+                _write_log(tree, writer, edge, speakers, progress)
+            vkey = _line(speakers.settle())
+            if _goes_on(target.read(HANDOVERS, limit=MAX_BYTES), handovers):
+                _write_keys(writer, {HANDOVERS: handovers})
             for file in about_files(_about(files, checkpoint, vkey)):
                 writer.replace(file)
             refused = None
@@ -112,6 +120,8 @@ def pull(
                 except LedgerError as error:
                     refused = error
             writer.publish(File(CHECKPOINT, note, TEXT))
+            # Last, since what the mirror holds has to open under its own key at any moment.
+            writer.publish(File(VKEY, vkey, TEXT))
         if refused is not None:
             raise refused
     return Pulled(checkpoint, old_size, writer.files, writer.bytes)
@@ -130,17 +140,44 @@ def _handovers(files: Files) -> bytes | None:
         return None
 
 
-def _speaking(note: bytes, trusted: VerifierKey, handovers: bytes | None) -> VerifierKey:
-    """The oldest key that signs the note, of the trusted one and those that followed it."""
-    named = [each for _, each in parse_handovers(handovers)] if handovers is not None else []
-    return signing_key(note, heirs(trusted, named)) or trusted
+def _goes_on(kept: bytes | None, now: bytes | None) -> bool:
+    """Whether a list of keys may take the place of the one that is kept."""
+    return now is not None and now.startswith(kept or b"")
 
 
-def _require_same(files: Files, target: Target, held: Held, new: Signed) -> None:
+def _speakers(
+    target: Target, known: Sequence[VerifierKey], new: Signed, handovers: bytes | None
+) -> Speakers:
+    """The keys that the new checkpoint needs, by what the mirror knows of its own entries."""
+    checkpoint, note = new
+    below = [each for index, each in handovers_of(target) if index < checkpoint.size]
+    listed = parse_handovers(handovers) if handovers is not None else []
+    return Speakers(heirs(known[-1], below), note, [each for _, each in listed])
+
+
+def _accused(
+    speakers: Speakers, known: Sequence[VerifierKey], note: bytes, held: Held | None
+) -> VerifierKey:
+    """The key that would have signed two histories: both the mirror's checkpoint and ``note``.
+
+    Where no key signed both, the newest known one, once the note is known to be no thief's.
+    """
+    both = [each for each in known if held is None or signing_key(held.note, [each])]
+    if (found := signing_key(note, both)) is not None:
+        return found
+    speakers.require_hope()
+    return signing_key(note, speakers.to_come) or known[-1]
+
+
+def _line(key: VerifierKey) -> bytes:
+    return format_vkey(key).encode() + b"\n"
+
+
+def _require_same(files: Files, target: Target, held: Held, key: VerifierKey, new: Signed) -> None:
     """Check a checkpoint that is not newer than ours."""
     checkpoint = new[0]
     if held.root_at(checkpoint.size) != checkpoint.root:
-        raise _fork(target, held.key, held.signed, new, held.nodes)
+        raise _fork(target, key, held.signed, new, held.nodes)
     if checkpoint.size < held.checkpoint.size:
         raise MirrorFailed(
             f"{files.url} shows a checkpoint of {checkpoint.size} entries, and this mirror has one"
@@ -148,12 +185,17 @@ def _require_same(files: Files, target: Target, held: Held, new: Signed) -> None
         )
 
 
-def _write_log(tree: Tree, writer: Writer, edge: CompactRange, progress: Progress) -> None:
+def _write_log(
+    tree: Tree, writer: Writer, edge: CompactRange, speakers: Speakers, progress: Progress
+) -> None:
     """Fetch the bundles from the edge on, and write them and the tiles that follow from them."""
     first = edge.size
     for number in range(first // TILE_WIDTH, -(-tree.size // TILE_WIDTH)):
         entries = tree.bundle(number)
         width = len(entries)
+        for at, entry in enumerate(entries):
+            if speakers.take(number * TILE_WIDTH + at, entry):
+                speakers.require_hope()
         leaves = [leaf_hash(each) for each in entries]
         edge = Extension(edge, leaves).range
         writer.submit(writer.keep, _file(Tile(ENTRIES, number, width), encode_bundle(entries)))
