@@ -82,9 +82,9 @@ def pull(
     """
     with target.holding():
         note = files.get(f"/{CHECKPOINT}", limit=MAX_NOTE)
-        checkpoint = open_note(note)
         handovers = _handovers(files)
         known = require_mirror(target, _line(key), handovers)
+        checkpoint = open_note(note)
         held = Held.of(target, known)
         speakers = _speakers(target, known, (checkpoint, note), handovers)
         key = _accused(speakers, known, note, held)
