@@ -3,15 +3,19 @@
 A statement is small, and every connection may send one. What is larger takes from a room that all
 connections share, of which no client has more than half: else some hundred connections that each
 send most of a batch and stop would take all memory there is. A body that comes more slowly than
-``LEAST_PER_S`` is given up.
+``LEAST_PER_S`` is given up, however fast its beginning came; and so is one that is not there
+``CLOSING_S`` after this process began to close: nothing was promised for it.
 """
 
 import asyncio
+import math
+import threading
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from ledger.errors import LedgerError, Overloaded
+from ledger.assembly.readiness import CLOSING
+from ledger.errors import LedgerError, LogUnavailable, Overloaded
 from web.answer import Message, Receive, Scope
 from web.rates import RateExceeded
 
@@ -19,14 +23,22 @@ SMALL_BYTES: Final = 64 * 1024
 """What any connection may send without asking for room."""
 ROOM_BYTES: Final = 128 * 2**20
 FIRST_S: Final = 30.0
-"""How long a body may take, however small it is."""
+"""How long a body may take, however small it is, and how long a larger one may pause."""
 LEAST_PER_S: Final = 8 * 1024
 """How many bytes have to come in a second, on the whole, where it takes longer."""
+CLOSING_S: Final = 5.0
+"""How long a body may go on coming once this process closes."""
+LOOK_EVERY_S: Final = 0.25
+"""How often it is looked whether this process closes, while a body is waited for."""
 RETRY_AFTER_S: Final = 2
 
 
 class TooSlow(LedgerError):
     """A body that came more slowly than this server waits for one."""
+
+
+class BeingStopped(LogUnavailable):
+    """A body that had not come when this process had to end; nothing of it was stored."""
 
 
 class Malformed(LedgerError):
@@ -43,7 +55,12 @@ class Bodies:
         room: int = ROOM_BYTES,
         small: int = SMALL_BYTES,
         first_s: float = FIRST_S,
+        closing: threading.Event = CLOSING,
     ) -> None:
+        self._closing = closing
+        self._closed_at = math.inf
+        self._waiting: set[asyncio.Timeout] = set()
+        self._looks = False
         self._client = client
         self._room = room
         self._small = small
@@ -54,6 +71,43 @@ class Bodies:
     def body(self, scope: Scope, receive: Receive) -> "Body":
         """The body of one request, to be closed when it is no longer held."""
         return Body(self, scope, receive, first_s=self._first_s)
+
+    def closed_at(self) -> float:
+        """When no body is waited for any more, in the loop's seconds; far off until it closes."""
+        if self._closing.is_set() and math.isinf(self._closed_at):
+            self._closed_at = asyncio.get_running_loop().time() + CLOSING_S
+        return self._closed_at
+
+    async def piece(self, receive: Receive, *, until: float) -> Message:
+        """What ``receive`` gives. Raises TimeoutError at ``until``, BeingStopped at the close."""
+        closed_at = self.closed_at()
+        try:
+            async with asyncio.timeout_at(min(until, closed_at)) as limit:
+                self._waiting.add(limit)
+                try:
+                    self._look_later()
+                    return await receive()
+                finally:
+                    self._waiting.remove(limit)
+        except TimeoutError:
+            if self.closed_at() <= until:
+                raise BeingStopped("the server is being stopped; nothing was stored") from None
+            raise
+
+    def _look_later(self) -> None:
+        # A signal sets the event, outside of the loop: nothing in the loop would wake up for it.
+        if not self._looks and math.isinf(self._closed_at):
+            self._looks = True
+            asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look)
+
+    def _look(self) -> None:
+        self._looks = False
+        until = self.closed_at()
+        for limit in self._waiting:
+            if not limit.expired() and (limit.when() or 0) > until:
+                limit.reschedule(until)
+        if self._waiting:
+            self._look_later()
 
     def take(self, scope: Scope, *, size: int, more: int) -> None:
         """Find room for ``more`` bytes of a body that has ``size`` with them.
@@ -102,20 +156,22 @@ class Body:
         self._until = 0.0
 
     async def receive(self) -> Message:
-        """The next piece. Raises TooSlow, RateExceeded and Overloaded."""
+        """The next piece. Raises TooSlow, RateExceeded, Overloaded and BeingStopped."""
+        clock = asyncio.get_running_loop().time
         if not self._until:
-            self._until = asyncio.get_running_loop().time() + self._first_s
+            self._until = clock() + self._first_s
         try:
-            async with asyncio.timeout_at(self._until + self._size / LEAST_PER_S):
-                message = await self._receive()
+            message = await self._bodies.piece(self._receive, until=self._until)
         except TimeoutError:
             raise TooSlow(
                 f"{self._size} bytes of the body came; it may take {self._first_s:.0f} s, and a"
-                f" second more for each {LEAST_PER_S} bytes that have come"
+                f" second more for each {LEAST_PER_S} bytes that come, but never pause for longer"
             ) from None
         more = len(message.get("body", b""))
         self._bodies.take(self._scope, size=self._size + more, more=more)
         self._size += more
+        # What has come is no credit: who sends nearly all at once could then be silent for an hour.
+        self._until = min(self._until + more / LEAST_PER_S, clock() + self._first_s)
         return message
 
     def close(self) -> None:

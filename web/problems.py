@@ -35,7 +35,7 @@ from ledger.errors import (
 )
 from ledger.journal import REQUEST
 from schemas.posting import Problem
-from web.bodies import Malformed, TooSlow
+from web.bodies import BeingStopped, Malformed, TooSlow
 from web.i18n import noted
 from web.query import FormatNotOffered, ParameterRefused
 from web.rates import RateExceeded
@@ -375,7 +375,8 @@ def headers_of(problem: Problem) -> dict[str, str]:
 
 def _expected(error: LedgerError, slug: str) -> Problem:
     if isinstance(error, LogUnavailable):
-        LOG.error("%s: %s", type(error).__name__, error)
+        if not isinstance(error, BeingStopped):
+            LOG.error("%s: %s", type(error).__name__, error)
         # A second history is about what everybody can see: who is turned away is told.
         said = str(error) if isinstance(error, SecondHistory) else KINDS[slug].meaning
         return _problem(slug, said, retry_after=RETRY_AFTER_S)

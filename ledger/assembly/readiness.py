@@ -16,6 +16,8 @@ from ledger.storage.store import Store
 
 STOPPING: Final = threading.Event()
 """Set once this process is being stopped: it answers what comes, and wants no more of it."""
+CLOSING: Final = threading.Event()
+"""Set once it takes no connection any more: whoever keeps it waiting is left."""
 UNSIGNED_S: Final = 10
 """How long entries may be stored before their checkpoint is: a batch is signed in milliseconds."""
 UNSTORED_S: Final = 10

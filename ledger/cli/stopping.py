@@ -2,8 +2,10 @@
 
 A server first says on ``/readyz`` that it is going, and goes on answering for LEDGER_DRAIN_SECONDS,
 so that whatever sends requests sends them elsewhere. Then it takes no connection any more, answers
-what it has, finishes the batch and closes the log. What is not done after LEDGER_STOP_SECONDS, or
-when it is asked a second time, is killed: no death loses what was acknowledged.
+what it has, finishes the batch and closes the log. It does not wait for who sends a request or
+takes an answer slowly: such a body is refused (web.bodies), such a connection cut
+(ledger.cli.connections). What is not done after LEDGER_STOP_SECONDS, or when it is asked a second
+time, is killed: no death loses what was acknowledged.
 """
 
 import logging
@@ -15,11 +17,14 @@ from typing import Any, Final
 
 from granian.server.common import AbstractServer
 
+from ledger.assembly.readiness import CLOSING
 from ledger.assembly.readiness import STOPPING as NOT_READY
 from ledger.cli.common import CommandFailed
 
 DRAIN: Final = signal.SIGUSR1
 """What a server process is told before it is told to stop."""
+CLOSE: Final = signal.SIGUSR2
+"""What it is told when it is about to be: another number, as two of one kind may arrive as one."""
 ASKING: Final = (signal.SIGINT, signal.SIGTERM)
 KILLED: Final = 2
 
@@ -44,7 +49,8 @@ class Stopping:
     def listen(self) -> None:
         """Take the signals; before the server has started its processes, in the main thread."""
         # They inherit that it does nothing, until they know what to do.
-        signal.signal(DRAIN, signal.SIG_IGN)
+        for number in (DRAIN, CLOSE):
+            signal.signal(number, signal.SIG_IGN)
         for number in ASKING:
             signal.signal(number, self._ask)
 
@@ -69,10 +75,11 @@ class Stopping:
         threading.Thread(target=self._stop, name="stop", daemon=True).start()
 
     def _stop(self) -> None:
-        workers = list(self._server.wrks)
-        for each in workers:
-            _signal(each.inner.pid, DRAIN)
+        # Asked for anew each time: a server that is stopped early starts its processes meanwhile,
+        # and forgets them when it has seen them end.
+        workers = self._tell(DRAIN, [])
         self._go_on.wait(self._drain_s)
+        workers = self._tell(CLOSE, workers)
         self._server.interrupt_signal = True
         self._server.main_loop_interrupt.set()
         # Not by the server's own limit: it takes a process that somebody else has waited for, as
@@ -80,11 +87,20 @@ class Stopping:
         self._go_on.wait(self._stop_s)
         if self._ended:
             return
-        for each in workers:
+        for each in self._known(workers):
             each.interrupt_by_parent = True
             if _signal(each.inner.pid, 0):
                 self._killed = True
                 _signal(each.inner.pid, signal.SIGKILL)
+
+    def _known(self, workers: list[Any]) -> list[Any]:
+        return [*workers, *(each for each in list(self._server.wrks) if each not in workers)]
+
+    def _tell(self, number: int, workers: list[Any]) -> list[Any]:
+        found = self._known(workers)
+        for each in found:
+            _signal(each.inner.pid, number)
+        return found
 
 
 def _signal(pid: int | None, number: int) -> bool:
@@ -99,8 +115,9 @@ def _signal(pid: int | None, number: int) -> bool:
 
 
 def become_ready_to_drain() -> None:
-    """In a server process: ``/readyz`` refuses as soon as this process is told to drain."""
+    """In a server process: ``/readyz`` refuses once it is told to drain; see ``CLOSING`` too."""
     signal.signal(DRAIN, lambda _number, _frame: NOT_READY.set())
+    signal.signal(CLOSE, lambda _number, _frame: CLOSING.set())
 
 
 def end_while_starting() -> None:

@@ -4,6 +4,7 @@ import os
 import resource
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
@@ -15,14 +16,37 @@ from pathlib import Path
 import pytest
 from abused import LOOPBACK, PATIENCE_S, Abused, abused, recent_world
 
-from ledger.cli.connections import LEAST_BYTES, WINDOW_S, Connection, Watch, holder_of, look
+from ledger.cli import connections
+from ledger.cli.connections import (
+    CLOSING_BYTES,
+    CLOSING_S,
+    FEW,
+    LEAST_BYTES,
+    WINDOW_S,
+    Connection,
+    Watch,
+    holder_of,
+    look,
+)
 from ledger.cli.serving import OTHER_FILES, enough_files
 
 
 def one(
-    address: str, port: int, *, taken: int = 0, lying: int = 0, silent_ms: int = 0
+    address: str,
+    port: int,
+    *,
+    taken: int = 0,
+    lying: int = 0,
+    silent_ms: int = 0,
+    unsent: int | None = None,
 ) -> Connection:
-    return Connection((address, port), taken=taken, lying=lying, silent_ms=silent_ms)
+    return Connection(
+        (address, port),
+        taken=taken,
+        lying=lying,
+        silent_ms=silent_ms,
+        unsent=lying if unsent is None else unsent,
+    )
 
 
 def test_of_one_address_those_go_that_have_been_silent_longest() -> None:
@@ -69,6 +93,63 @@ def test_who_does_not_take_an_answer_is_cut_after_a_window_and_who_takes_it_slow
     assert set(watch.judge([asked], now_s=4 * WINDOW_S)) == {asked.name}
 
 
+def test_of_one_address_those_go_first_that_wait_for_nothing() -> None:
+    held = [one("192.0.2.1", port, silent_ms=1_001) for port in range(3)]
+    held += [one("192.0.2.1", 9, silent_ms=20_000, taken=10**9, lying=10**5)]
+    assert set(Watch(most=100, each=3).judge(held, now_s=0)) == {("192.0.2.1", 2)}
+
+
+def test_who_takes_an_answer_is_not_silent() -> None:
+    info = bytearray(connections.INFO_BYTES)
+    struct.pack_into("=II", info, 52, 20_000, 3)
+    assert connections._told(("192.0.2.1", 1), bytes(info)).silent_ms == 3
+
+
+def test_a_network_of_many_subscribers_crowds_out_nobody_who_holds_few() -> None:
+    held = [one(f"2001:db8:1:{number:x}::1", 5_000, silent_ms=10) for number in range(892)]
+    honest = [
+        one(f"198.51.100.{number}", 6_000 + port, taken=10**6, lying=50_000, silent_ms=900)
+        for number in range(1, 5)
+        for port in range(FEW)
+    ]
+    cut = Watch(most=1_024, each=256).judge(honest + held, now_s=0)
+    assert len(cut) == len(held) + len(honest) - 896
+    assert {address.rpartition(":")[0][:11] for address, _ in cut} == {"2001:db8:1:"}
+    # Where nobody holds many, nobody is cut: what is idle ends by itself.
+    spread = [one(f"2001:db8:{n}::1", port) for n in range(200) for port in range(5)]
+    assert Watch(most=1_024, each=256).judge(spread, now_s=0) == {}
+
+
+def test_a_holder_of_many_that_takes_all_of_its_answers_slowly_is_cut_all_the_same() -> None:
+    held = [one("192.0.2.1", port, lying=9, silent_ms=port) for port in range(16)]
+    assert set(Watch(most=16, each=0).judge(held, now_s=0)) == {
+        ("192.0.2.1", 14),
+        ("192.0.2.1", 15),
+    }
+
+
+def test_who_asks_little_over_a_long_way_is_no_slow_reader() -> None:
+    watch = Watch(most=100, each=0)
+    for number in range(2 * int(WINDOW_S) + 1):
+        # A satellite: at every look one packet of a small answer is on its way.
+        held = [one("192.0.2.1", 1, taken=900 * number, lying=1, unsent=0)]
+        assert watch.judge(held, now_s=float(number)) == {}
+
+
+def test_a_server_that_closes_waits_for_no_slow_reader() -> None:
+    watch = Watch(most=100, each=0)
+    slow = one("192.0.2.1", 1, taken=10**9, lying=50_000)
+    resting = one("192.0.2.1", 2, silent_ms=90_000)
+    assert watch.judge([slow, resting], now_s=0) == {}
+    assert watch.judge([slow, resting], now_s=20, closing=True) == {}
+    slow = one("192.0.2.1", 1, taken=10**9 + CLOSING_BYTES - 1, lying=50_000)
+    fast = one("192.0.2.1", 3, taken=10**9, lying=50_000)
+    cut = watch.judge([slow, resting, fast], now_s=20 + CLOSING_S, closing=True)
+    assert set(cut) == {slow.name}
+    fast = one("192.0.2.1", 3, taken=10**9 + CLOSING_BYTES, lying=50_000)
+    assert watch.judge([resting, fast], now_s=20 + 2 * CLOSING_S, closing=True) == {}
+
+
 @contextmanager
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     """The two ends of a connection to a port on which this process listens."""
@@ -98,6 +179,24 @@ def test_the_kernel_says_who_leaves_an_answer_lying_and_is_believed() -> None:
         assert reader.recv(100) == b"and more"
 
 
+def test_a_server_that_no_longer_listens_still_sees_its_connections() -> None:
+    watch = Watch(most=100, each=0)
+    with socket.create_server((LOOPBACK, 0)) as listening, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.connect(listening.getsockname())
+        ours, _ = listening.accept()
+        assert look(watch, now_s=0.0) == {}
+        listening.close()
+        with ours:
+            ours.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    ours.send(bytes(1 << 16))
+            assert look(watch, now_s=1.0, closing=True) == {}
+            cut = look(watch, now_s=1.0 + CLOSING_S, closing=True)
+            assert set(cut) == {client.getsockname()}
+
+
 def test_other_sockets_of_the_process_are_left_alone() -> None:
     with socket.create_server((LOOPBACK, 0)) as elsewhere:
         # As a connection to PostgreSQL: both ends here, the listening one not of this process.
@@ -106,8 +205,7 @@ def test_other_sockets_of_the_process_are_left_alone() -> None:
     with out, incoming, pair() as (_ours, client):
         cut = look(Watch(most=100, each=0), now_s=0.0)
         assert cut == {}
-        found = look(Watch(most=1, each=0), now_s=0.0)
-        assert set(found) == {client.getsockname()}
+        assert {one.name for _, one in connections._held(set())} == {client.getsockname()}
         incoming.sendall(b"still here")
         assert out.recv(100) == b"still here"
 

@@ -5,16 +5,22 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from cli_world import ORIGIN, Shell, free_port, process
 
 from ledger import keys
+from ledger.cli.common import CommandFailed
+from ledger.cli.stopping import Stopping
 from ledger.records.authoring import author_statement
 from ledger.records.deadline import format_time
 from ledger.settings import load_settings
@@ -119,15 +125,16 @@ def test_a_server_that_is_stopped_under_load_answers_whole_what_it_took(
             each.start()
         for _ in range(5 * CLIENTS):
             assert enough.acquire(timeout=WAIT_S)
-        # A statement that has arrived by half is under way.
+        # A statement that has arrived by half is under way, and is waited for a little.
         half = _statement(signer, 9_000_000)
         with _begun(port, len(half)) as slow:
             slow.sendall(half[:100])
             server.send_signal(signal.SIGTERM)
             while not _is_gone(port):
                 pass
-            slow.sendall(half[100:])
-            answer = slow.makefile("rb").read()
+            with suppress(ConnectionError):
+                slow.sendall(half[100:])
+            answer = _heard(slow)
         for each in clients:
             each.join(WAIT_S)
         told, _ = server.communicate(timeout=WAIT_S)
@@ -170,18 +177,83 @@ def test_a_server_that_drains_says_so_and_goes_on_answering_until_it_is_asked_tw
     assert stoppable("publish-due").status == 0
 
 
-def test_a_client_that_never_ends_its_request_does_not_keep_a_server(
+def test_a_server_process_that_does_not_end_is_killed(
     stoppable: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LEDGER_STOP_SECONDS", "1")
-    port = load_settings().port
-    with process(["serve"], wait_for="serving ") as (server, _), _begun(port, 9) as slow:
-        slow.sendall(b"{")
+    with process(["serve"], wait_for="serving ") as (server, _):
+        for child in _children(server.pid):
+            os.kill(child, signal.SIGSTOP)
         server.send_signal(signal.SIGTERM)
         told, _ = server.communicate(timeout=WAIT_S)
     assert server.returncode == 2, told
     assert "LEDGER_STOP_SECONDS" in told
     assert stoppable("publish-due").status == 0
+
+
+def test_a_client_that_never_ends_its_request_keeps_no_server_from_stopping(
+    stoppable: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGER_STOP_SECONDS", "600")
+    port = load_settings().port
+    with process(["serve"], wait_for="serving ") as (server, _), _begun(port, 900) as slow:
+        slow.sendall(b"{")
+        server.send_signal(signal.SIGTERM)
+        answer = _heard(slow)
+        told, _ = server.communicate(timeout=WAIT_S)
+    assert server.returncode == 0, told
+    assert "LEDGER_STOP_SECONDS" not in told
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert stoppable("publish-due").status == 0
+
+
+def test_a_client_that_takes_nothing_of_its_answers_keeps_no_server_from_stopping(
+    stoppable: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGER_STOP_SECONDS", "600")
+    port = load_settings().port
+    with process(["serve"], wait_for="serving ") as (server, _), socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        slow.settimeout(1)
+        slow.connect(("127.0.0.1", port))
+        # Until the server reads no more of them, as it cannot write the answers.
+        with suppress(OSError):
+            while True:
+                slow.sendall(b"GET /en/ HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+        server.send_signal(signal.SIGTERM)
+        told, _ = server.communicate(timeout=WAIT_S)
+    assert server.returncode == 0, told
+    assert "LEDGER_STOP_SECONDS" not in told
+
+
+def test_processes_that_a_server_starts_while_it_is_stopped_are_killed_at_the_limit() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        worker = SimpleNamespace(inner=child, interrupt_by_parent=False)
+        server = SimpleNamespace(wrks=[], interrupt_signal=False)
+        server.main_loop_interrupt = SimpleNamespace(set=lambda: server.wrks.append(worker))
+        stopping = Stopping(cast("Any", server), drain_s=0, stop_s=0)
+        stopping._stop()
+        try:
+            assert child.wait(WAIT_S) == -signal.SIGKILL
+        finally:
+            child.kill()
+    with pytest.raises(CommandFailed, match="LEDGER_STOP_SECONDS"):
+        stopping.check()
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that a process has started, on whichever thread."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for file in tasks for child in file.read_text("ascii").split()]
+
+
+def _heard(connection: socket.socket) -> bytes:
+    """What comes until the other side ends, or resets, the connection."""
+    heard = b""
+    with suppress(ConnectionError):
+        while piece := connection.recv(1 << 16):
+            heard += piece
+    return heard
 
 
 @contextmanager
