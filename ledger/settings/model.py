@@ -132,8 +132,8 @@ class Settings(BaseSettings):
         ge=0,
         le=65_536,
         allowed="0 to 65536; 0 for no limit",
-        doc="How many of them one address has, or one /64 of IPv6; above it those are cut that have"
-        " been silent longest. A trusted proxy has no such limit. Linux only.",
+        doc="How many of them one address has, or one /64 of IPv6; above it idle ones are cut"
+        " first. A trusted proxy has no such limit. Linux only.",
     )
     processes: int = _setting(
         1,

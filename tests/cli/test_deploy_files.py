@@ -25,7 +25,7 @@ TIMERS = sorted((HERE / "systemd").glob("*.timer"))
 HARDENED = {
     "NoNewPrivileges=yes", "CapabilityBoundingSet=", "ProtectSystem=strict", "ProtectHome=yes",
     "PrivateTmp=yes", "PrivateDevices=yes", "MemoryDenyWriteExecute=yes", "RestrictNamespaces=yes",
-    "RestrictSUIDSGID=yes", "SystemCallFilter=@system-service", "UMask=0077",
+    "RestrictSUIDSGID=yes", "SystemCallFilter=@system-service",
 }  # fmt: skip
 SECTIONS = {
     "Unit": {
@@ -34,12 +34,14 @@ SECTIONS = {
     },
     "Service": {
         "AmbientCapabilities", "CapabilityBoundingSet", "DynamicUser", "Environment",
-        "EnvironmentFile", "ExecStart", "ExecStartPost", "Group", "IOSchedulingClass",
+        "EnvironmentFile", "ExecStart", "ExecStartPost", "ExecStartPre",
+        "Group", "IOSchedulingClass",
         "KeyringMode", "KillMode", "LimitNOFILE", "LoadCredential", "LockPersonality",
         "MemoryDenyWriteExecute", "Nice", "NoNewPrivileges", "PrivateDevices", "PrivateTmp",
         "PrivateUsers", "ProtectClock", "ProtectControlGroups", "ProtectHome", "ProtectHostname",
         "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables", "ProtectProc",
-        "ProtectSystem", "RemoveIPC", "Restart", "RestartSec", "RestrictAddressFamilies",
+        "ProtectSystem", "ReadWritePaths",
+        "RemoveIPC", "Restart", "RestartSec", "RestrictAddressFamilies",
         "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "StateDirectory",
         "StateDirectoryMode", "SystemCallArchitectures", "SystemCallErrorNumber",
         "SystemCallFilter", "TimeoutStopSec", "Type", "UMask", "User", "WorkingDirectory",
@@ -111,6 +113,34 @@ def test_services_are_hardened_and_run_commands_that_there_are(file: Path) -> No
         words = shlex.split(words[2])[1:]
     assert words[0] == PROGRAM
     _parse(words[1:])
+
+
+def test_only_what_signs_gets_the_key_of_the_log() -> None:
+    got = {
+        unit.stem: {value.partition(":")[0] for _, name, value in found if name == "LoadCredential"}
+        for unit in UNITS
+        for found in [_directives(unit)]
+    }
+    assert {name for name, keys in got.items() if "log.key" in keys} == {"ledger", "ledger-worker"}
+    assert {name for name, keys in got.items() if "openings.key" in keys} == {
+        "ledger", "ledger-worker", "ledger-backup", "ledger-fsck",
+    }  # fmt: skip
+
+
+def test_nginx_may_read_the_mirror_where_it_looks_for_it_and_nobody_anything_else() -> None:
+    modes = {unit.stem: dict(pair[1:] for pair in _directives(unit))["UMask"] for unit in UNITS}
+    assert modes.pop("ledger-mirror") == "0022"
+    assert set(modes.values()) == {"0077"}
+    (root,) = re.findall(r"\n    root (.+);\n", (HERE / "nginx/mirror.conf").read_text("utf-8"))
+    unit = {name: value for _, name, value in _directives(HERE / "systemd/ledger-mirror.service")}
+    assert shlex.split(unit["ExecStart"])[-2:] == ["--to", root]
+    assert unit["ReadWritePaths"] == f"-{root}"
+    made = shlex.split(unit["ExecStartPre"])
+    assert made[-1] == root
+    assert made[made.index("-m") + 1] == "0755"
+    assert made[made.index("-o") + 1] == unit["User"]
+    # The database lies in the other one.
+    assert (unit["StateDirectory"], unit["StateDirectoryMode"]) == ("ledger", "0700")
 
 
 def test_every_timer_starts_a_service_and_metrics_know_it() -> None:
