@@ -83,6 +83,10 @@ def test_a_figure_is_told_in_the_unit_that_its_name_says() -> None:
     assert runs.shown("body_bytes", 2_000_000) == "2\u00a0MB"
     assert runs.shown("median_us", 12.3456) == "12.3\u00a0µs"
     assert runs.shown("appends_per_s", 50_000) == "50,000/s"
+    assert runs.shown("appends_per_s", 22_950.0) == "22,950/s"
+    assert runs.shown("appends_per_s", 999.7) == "1,000/s"
+    assert runs.shown("append_times", 0.13514) == "0.135"
+    assert runs.shown("append_times", 0.0000123) == "0.0000123"
     assert runs.shown("seconds", 3_700) == "1\u00a0h 1\u00a0min"
     assert runs.shown("receipts", 15_901) == "15,901"
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -58,6 +59,12 @@ _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}", re.ASCII)
 def number(value: int) -> str:
     """1,234,567: digits in groups of three, as newspapers in both languages write them."""
     return f"{value:,}"
+
+
+def rough(value: float) -> str:
+    """A measured value to three digits, from a thousand on to the next whole number."""
+    digits = Decimal(f"{value:.3g}")
+    return number(round(value)) if abs(digits) >= 1000 else f"{digits:f}"
 
 
 def hardware(count: int, accelerator: str) -> str:

@@ -175,7 +175,8 @@ FIGURES: Final[Mapping[str, str]] = {
         "An entry more at 10,000,000 entries: multiple of the time at 10,000"
     ),
     "scale_batches_times": noted("The same in batches of 1,000"),
-    "scale_proof_times": noted("The same for a proof"),
+    "scale_proof_times": noted("The same for a proof, from memory"),
+    "scale_cold_proof_times": noted("The same for a proof, nothing in memory"),
     "scale_page_times": noted("The same for a job's page"),
     "seconds": noted("Duration"),
 }
@@ -227,7 +228,7 @@ def shown(name: str, value: float) -> str:
         return formats.size(round(value))
     if name == "seconds":
         return formats.duration(round(value))
-    text = formats.number(value) if isinstance(value, int) else f"{value:,.3g}"
+    text = formats.number(value) if isinstance(value, int) else formats.rough(value)
     for ending, unit in (("_per_s", "/s"), ("_ms", "ms"), ("_us", "µs"), ("_percent", "%")):
         if name.endswith(ending):
             return f"{text}{unit}" if unit in {"/s", "%"} else f"{text}{_SPACE}{unit}"
