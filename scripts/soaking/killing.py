@@ -4,13 +4,17 @@ In each round some clients post to a real server, which is killed after a number
 the dice say: all of it, the process that serves, or the one above; on PostgreSQL also one of the
 database's processes, or all of it. Then everything is judged, and the next server starts on what
 is left.
+
+With a folder to keep, what each run found is there, and the next one goes on counting, on a new log
+and with other dice, until all rounds are done.
 """
 
 import contextlib
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -40,6 +44,8 @@ class Report:
 
     engine: str
     seed: int
+    logs: int = 0
+    """On how many logs, one after the other."""
     rounds: int = 0
     deaths: Counter[str] = field(default_factory=Counter)
     receipts: int = 0
@@ -53,6 +59,54 @@ class Report:
     seconds: float = 0.0
     broken: list[str] = field(default_factory=list)
 
+    def add(self, other: "Report") -> None:
+        """Count what another run of the same engine did and found."""
+        self.logs += other.logs
+        self.rounds += other.rounds
+        self.deaths += other.deaths
+        self.receipts += other.receipts
+        self.lost_answers += other.lost_answers
+        self.unpublished += other.unpublished
+        self.lost += other.lost
+        self.entries += other.entries
+        self.seconds += other.seconds
+        self.broken += other.broken
+
+
+def go_on(
+    engine: str,
+    *,
+    folder: Path,
+    rounds: int,
+    seed: int,
+    keep: Path,
+    tell: Callable[[Report], None] = lambda _: None,
+) -> Report:
+    """Kill until it was ``rounds`` times with what ``keep`` says of earlier runs; all of them.
+
+    A run that was cut short itself counts for nothing, and neither does another engine's.
+    """
+    keep.mkdir(parents=True, exist_ok=True)
+    diary = keep / f"kill-{engine}.ndjson"
+    known = [] if not diary.exists() else diary.read_text("ascii").splitlines()
+    found = Report(engine, seed)
+    for line in known:
+        found.add(_report(line))
+    left = rounds - found.rounds
+    if left > 0:
+        place = folder / f"log-{len(known)}"
+        place.mkdir()
+        more = run_rounds(engine, folder=place, rounds=left, seed=seed + len(known), tell=tell)
+        with diary.open("a", encoding="ascii") as lines:
+            lines.write(json.dumps(asdict(more) | {"deaths": dict(more.deaths)}) + "\n")
+        found.add(more)
+    return found
+
+
+def _report(line: str) -> Report:
+    said = json.loads(line)
+    return Report(**said | {"deaths": Counter(said["deaths"])})
+
 
 def run_rounds(
     engine: str,
@@ -63,7 +117,7 @@ def run_rounds(
     tell: Callable[[Report], None] = lambda _: None,
 ) -> Report:
     """Kill ``rounds`` times; stops at the first promise that was not kept, which is reported."""
-    report = Report(engine, seed)
+    report = Report(engine, seed, logs=1)
     dice = Random(f"{seed} {engine}")  # noqa: S311 - dice, no secret
     begun = time.monotonic()
     with Nursery() as nursery, _database(engine, folder) as (url, postgres):

@@ -84,9 +84,20 @@ def _kill(options: argparse.Namespace, folder: Path) -> Reports:
                 f" {report.entries:,} entries, {report.seconds:,.0f} s"
             )
 
-        found[f"kill-{engine}"] = killing.run_rounds(
-            engine, folder=place, rounds=rounds, seed=options.seed, tell=tell
-        )
+        if options.keep is None:
+            report = killing.run_rounds(
+                engine, folder=place, rounds=rounds, seed=options.seed, tell=tell
+            )
+        else:
+            report = killing.go_on(
+                engine,
+                folder=place,
+                rounds=rounds,
+                seed=options.seed,
+                keep=options.keep,
+                tell=tell,
+            )
+        found[f"kill-{engine}"] = report
     return found
 
 

@@ -3,13 +3,16 @@
 ``scripts/soak kill`` does as many as it is told.
 """
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import kit
 import pytest
+from soaking import killing
 from soaking.clients import Kept
 from soaking.judging import Broken, Judge
-from soaking.killing import DATABASE_DEATHS, DEATHS, run_rounds
+from soaking.killing import DATABASE_DEATHS, DEATHS, Report, go_on, run_rounds
 from soaking.nursery import Nursery
 
 from ledger.assembly import Ledger
@@ -46,3 +49,26 @@ def test_a_receipt_that_was_not_kept_is_noticed(tmp_path: Path, sqlite_url: str)
         judge.keeps([kept, elsewhere])
     with pytest.raises(Broken, match="is not stored"):
         judge.keeps([kept, missing])
+
+
+def test_runs_add_up_until_all_rounds_are_done_each_with_other_dice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def run(engine: str, *, folder: Path, rounds: int, seed: int, **_: Any) -> Report:
+        assert folder.is_dir()
+        asked.append((engine, rounds, seed))
+        died = Counter({"child": rounds})
+        return Report(engine, seed, 1, rounds, died, receipts=5, broken=["x"], seconds=1.5)
+
+    monkeypatch.setattr(killing, "run_rounds", run)
+    keep = tmp_path / "keep"
+    for number, rounds in enumerate((2, 5, 5)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        found = go_on("sqlite", folder=folder, rounds=rounds, seed=7, keep=keep)
+    assert asked == [("sqlite", 2, 7), ("sqlite", 3, 8)]
+    assert found == Report(
+        "sqlite", 7, 2, 5, Counter(child=5), receipts=10, broken=["x", "x"], seconds=3.0
+    )
