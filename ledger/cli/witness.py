@@ -24,7 +24,15 @@ from ledger.cli.connections import EACH, Watch, start_watch
 from ledger.cli.running import READY_CHECK_S, end_with, free_address
 from ledger.cli.serving import CONNECTIONS, http_server, room_for
 from ledger.cli.stopping import end_while_starting
-from ledger.tlog.note import COSIGNATURE, MLDSA44, Signer, generate_key, parse_vkey
+from ledger.tlog.note import (
+    COSIGNATURE,
+    MLDSA44,
+    Signer,
+    VerifierKey,
+    format_vkey,
+    generate_key,
+    parse_vkey,
+)
 from ledger.tlog.policy import parse_policy
 from ledger.witness import Quota, State, Witness, WitnessApp, WitnessError
 
@@ -108,7 +116,7 @@ def witness_group(
     followed = [parse_vkey(vkey) for vkey in follow]
     with closing(prepare(data, name, mldsa=mldsa)[0]) as state:
         for key in followed:
-            state.follow(key.name, key)
+            _follow(state, key)
     address = free_address(host, port)
     options = {
         "data": str(data.absolute()),
@@ -145,7 +153,8 @@ def witness_group(
 def add_log(data: Path, vkey: str | None, origin: str | None, policy: Path | None) -> None:
     """Follow a log: VKEY is its verifier key. A running witness does so at once.
 
-    A second key of the same name is trusted beside the first.
+    A second key of the same name is trusted beside the first, until `drop-key` takes one away. A
+    dropped key is trusted again only if it is given here by itself.
     """
     if (vkey is None) == (policy is None):
         raise CommandFailed("give the log's verifier key, or --policy with a file that has some")
@@ -155,8 +164,21 @@ def add_log(data: Path, vkey: str | None, origin: str | None, policy: Path | Non
         found = [parse_vkey(vkey or "")]
     with closing(_memory(data)) as state:
         for key in found:
-            added = state.follow(origin or key.name, key)
-            click.echo(f"{'follows' if added else 'already follows'}: {key.name}")
+            _follow(state, key, origin=origin, again=policy is None)
+
+
+@witness_group.command("drop-key")
+@click.argument("vkey")
+@click.pass_obj
+def drop_key(data: Path, vkey: str) -> None:
+    """Trust a log's key no longer: VKEY is an old one, after the log has changed its key.
+
+    A running witness refuses it at once. What was cosigned stays, and the log's other keys too.
+    """
+    key = parse_vkey(vkey)
+    with closing(_memory(data)) as state:
+        state.drop(key)
+    click.echo(f"dropped: {vkey}")
 
 
 @witness_group.command("create")
@@ -174,7 +196,10 @@ def create(data: Path, *, name: str, mldsa: bool) -> None:
 @witness_group.command("logs")
 @click.pass_obj
 def logs(data: Path) -> None:
-    """List the logs that are followed, and the size of each that was cosigned last."""
+    """List the logs that are followed, and the size of each that was cosigned last.
+
+    Where more than one key of a log is trusted, they stand below it, one a line.
+    """
     with closing(_memory(data)) as state:
         for log in state.logs():
             cosigned = log.cosigned
@@ -182,6 +207,9 @@ def logs(data: Path) -> None:
             lies = len(state.conflicts(log.origin))
             said = f", {lies} conflicting checkpoints kept" if lies else ""
             click.echo(f"{log.origin}: {size}{said}")
+            if len(log.vkeys) > 1:
+                for vkey in log.vkeys:
+                    click.echo(f"  {vkey}")
 
 
 @witness_group.command("vkey")
@@ -256,6 +284,19 @@ def _key(path: Path, name: str | None, *, key_type: int) -> Signer:
     if name is not None and signer.name != name:
         raise WitnessError(f"{path} is the key of {signer.name}, not of {name}: a name is for ever")
     return signer
+
+
+def _follow(
+    state: State, key: VerifierKey, *, origin: str | None = None, again: bool = False
+) -> None:
+    """Follow, and say so."""
+    added = state.follow(origin or key.name, key, again=again)
+    if added:
+        click.echo(f"follows: {key.name}")
+    elif state.is_dropped(key):
+        click.echo(f"dropped before, and not trusted again: {format_vkey(key)}")
+    else:
+        click.echo(f"already follows: {key.name}")
 
 
 def _memory(data: Path) -> State:

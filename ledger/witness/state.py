@@ -31,6 +31,9 @@ CREATE TABLE IF NOT EXISTS witness (
 CREATE TABLE IF NOT EXISTS log_key (
     origin TEXT NOT NULL, vkey TEXT NOT NULL, PRIMARY KEY (origin, vkey)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS dropped_key (
+    origin TEXT NOT NULL, vkey TEXT NOT NULL, PRIMARY KEY (origin, vkey)
+) STRICT;
 CREATE TABLE IF NOT EXISTS latest (
     origin TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, size INTEGER NOT NULL,
     root BLOB NOT NULL, time_s INTEGER NOT NULL, note BLOB NOT NULL, lines BLOB NOT NULL
@@ -123,14 +126,44 @@ class State:
                     f" put the file and the key together that belong together"
                 )
 
-    def follow(self, origin: str, key: VerifierKey) -> bool:
-        """Trust ``key`` for the checkpoints of ``origin``; False if it was trusted already."""
+    def follow(self, origin: str, key: VerifierKey, *, again: bool = False) -> bool:
+        """Trust ``key`` for the checkpoints of ``origin``; False if it was trusted already.
+
+        One that was dropped is trusted ``again`` only where that is said: a start with the options
+        of before must not bring a stolen key back.
+        """
         if key.type not in LOG_TYPES:
             raise FormatError(f"a log's key has the type 0x01 or 0x06, not {key.type:#04x}")
         if key.name != origin:
             raise FormatError(f"the key is named {key.name}; a log's key is named like its origin")
+        vkey = format_vkey(key)
         with self.changing() as change:
-            return change.follow(origin, format_vkey(key))
+            if change.is_dropped(origin, vkey) and not again:
+                return False
+            return change.follow(origin, vkey)
+
+    def drop(self, key: VerifierKey) -> None:
+        """Trust ``key`` no longer for the log that it is named after; what was cosigned stays.
+
+        Raises WitnessError where it is not trusted, or no other key of that log is.
+        """
+        vkey = format_vkey(key)
+        with self.changing() as change:
+            trusted = change.vkeys(key.name)
+            if vkey not in trusted:
+                raise WitnessError(f"that key of {key.name} is not one that is trusted")
+            if len(trusted) == 1:
+                raise WitnessError(
+                    f"that is the only key of {key.name}: add the one that follows it first"
+                )
+            change.drop(key.name, vkey)
+
+    def is_dropped(self, key: VerifierKey) -> bool:
+        """Whether ``key`` was dropped, and not added again since."""
+        rows = self._read(
+            "SELECT 1 FROM dropped_key WHERE origin = ? AND vkey = ?", key.name, format_vkey(key)
+        )
+        return bool(rows)
 
     def keys(self) -> dict[str, list[VerifierKey]]:
         """Return the keys of every log that is followed."""
@@ -278,7 +311,29 @@ class Change:
         added = self._connection.execute(
             "INSERT OR IGNORE INTO log_key VALUES (?, ?)", (origin, vkey)
         )
+        self._connection.execute(
+            "DELETE FROM dropped_key WHERE origin = ? AND vkey = ?", (origin, vkey)
+        )
         return added.rowcount == 1
+
+    def vkeys(self, origin: str) -> list[str]:
+        """Return the keys of a log."""
+        rows = self._connection.execute("SELECT vkey FROM log_key WHERE origin = ?", (origin,))
+        return [str(vkey) for (vkey,) in rows]
+
+    def drop(self, origin: str, vkey: str) -> None:
+        """Take a key of a log away, and remember that it was."""
+        self._connection.execute(
+            "DELETE FROM log_key WHERE origin = ? AND vkey = ?", (origin, vkey)
+        )
+        self._connection.execute("INSERT INTO dropped_key VALUES (?, ?)", (origin, vkey))
+
+    def is_dropped(self, origin: str, vkey: str) -> bool:
+        """Whether a key of a log was dropped, and not added again since."""
+        row = self._connection.execute(
+            "SELECT 1 FROM dropped_key WHERE origin = ? AND vkey = ?", (origin, vkey)
+        ).fetchone()
+        return row is not None
 
     def time_s(self) -> int:
         """Return the latest time that this witness has stated, unix seconds."""

@@ -147,6 +147,19 @@ def test_logs_are_followed_by_key_or_by_a_policy_and_listed(shell: Shell) -> Non
     assert listed == (
         "log.example/cli: nothing cosigned yet\nlog.example/other: nothing cosigned yet\n"
     )
+    follower = Signer(LOG.name, bytes(range(7, 39)))
+    shell("witness", "--data", "w", "drop-key", LOG.vkey).refused("the only key of log.example/cli")
+    shell("witness", "--data", "w", "drop-key", "frob").refused("name\\+hash\\+base64")
+    shell.ok("witness", "--data", "w", "add-log", follower.vkey)
+    listed = shell.ok("witness", "--data", "w", "logs").splitlines()
+    assert set(listed[1:3]) == {f"  {LOG.vkey}", f"  {follower.vkey}"}
+    said = shell.ok("witness", "--data", "w", "drop-key", LOG.vkey)
+    assert said == f"dropped: {LOG.vkey}\n"
+    shell("witness", "--data", "w", "drop-key", LOG.vkey).refused("is not one that is trusted")
+    # The policy of before does not bring it back; the key by itself does.
+    said = shell.ok("witness", "--data", "w", "add-log", "--policy", "p")
+    assert said.startswith(f"dropped before, and not trusted again: {LOG.vkey}\n")
+    assert shell.ok("witness", "--data", "w", "add-log", LOG.vkey) == "follows: log.example/cli\n"
     assert "believed" in shell.ok("witness", "--data", "w", "accept-clock")
 
 

@@ -13,7 +13,7 @@ from witness_world import FORK, LEAVES, LOG, ORIGIN, WITNESS, World, ask, checkp
 
 from ledger.errors import LedgerError
 from ledger.tlog.checkpoint import open_checkpoint
-from ledger.tlog.note import COSIGNATURE, Signer, open_note
+from ledger.tlog.note import COSIGNATURE, Signer, open_note, parse_note
 from ledger.witness import Refused, State, WitnessError
 
 HASH = hashlib.sha256(ORIGIN.encode()).hexdigest()
@@ -22,6 +22,11 @@ HASH = hashlib.sha256(ORIGIN.encode()).hexdigest()
 def newest(world: World) -> int:
     note = world.get(f"/{HASH}/checkpoint").body
     return open_checkpoint(note, [LOG.verifier]).size
+
+
+def newest_by(world: World, signer: Signer) -> int:
+    note = world.get(f"/{HASH}/checkpoint").body
+    return open_checkpoint(note, [signer.verifier]).size
 
 
 def follow_many(world: World, count: int) -> None:
@@ -70,6 +75,38 @@ def test_twenty_first_checkpoints_at_once_of_two_histories_leave_one_of_them(wor
     assert {answers[at] for at in range(20) if at % 2 == other} == {409}
     [lie] = json.loads(world.get(f"/{HASH}/conflicts").body)
     assert lie["conflicting"].encode() == checkpoint(10, (LEAVES, FORK)[other])
+
+
+def test_a_log_key_that_was_dropped_is_refused_and_the_new_one_goes_on(world: World) -> None:
+    follower = Signer(ORIGIN, bytes(range(7, 39)))
+    world.post(ask(0, 5))
+    with pytest.raises(WitnessError, match="the only key of log"):
+        world.state.drop(LOG.verifier)
+    with pytest.raises(WitnessError, match="not one that is trusted"):
+        world.state.drop(follower.verifier)
+    assert world.state.follow(ORIGIN, follower.verifier)
+    # Until it is dropped, whoever has the old key alone can go on with the log.
+    assert world.post(ask(5, 7)).status == 200
+    world.state.drop(LOG.verifier)
+    assert world.post(ask(7, 9)).status == 403
+    assert newest_by(world, LOG) == 7
+    both = checkpoint(9, signers=(LOG, follower))
+    assert world.post(ask(7, 9, note=both)).status == 200
+    assert newest_by(world, follower) == 9
+    # The old key's line is not one that this witness has verified: it keeps and serves it no more.
+    assert len(parse_note(world.get(f"/{HASH}/checkpoint").body).signatures) == 2
+
+
+def test_a_dropped_key_comes_back_only_by_name(world: World) -> None:
+    follower = Signer(ORIGIN, bytes(range(7, 39)))
+    world.state.follow(ORIGIN, follower.verifier)
+    world.state.drop(LOG.verifier)
+    assert not world.state.follow(ORIGIN, LOG.verifier)
+    assert world.state.is_dropped(LOG.verifier)
+    assert world.state.keys_of(ORIGIN) == [follower.verifier]
+    assert world.state.follow(ORIGIN, LOG.verifier, again=True)
+    assert not world.state.is_dropped(LOG.verifier)
+    assert world.post(ask(0, 5)).status == 200
 
 
 def test_two_processes_on_one_memory_cosign_one_history(tmp_path: Path) -> None:
