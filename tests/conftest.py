@@ -99,6 +99,24 @@ def postgresql_url(postgresql_server: str) -> Iterator[str]:
         _execute(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def new_database(request: pytest.FixtureRequest) -> Callable[[], str | None]:
+    """Makes what the tests of a module share: the URL of an empty PostgreSQL database, or None.
+
+    None stands for the SQLite file that a ledger has in its own folder. The tests run once on each.
+    """
+    if request.param == "sqlite":
+        return lambda: None
+    server: str = request.getfixturevalue("postgresql_server")
+
+    def made() -> str:
+        name = f"shared_{next(_database_numbers)}"
+        _execute(server, f"CREATE DATABASE {name}")
+        return server.replace("@/postgres?", f"@/{name}?")
+
+    return made
+
+
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """The URL of a SQLite database that does not exist yet."""

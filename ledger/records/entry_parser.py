@@ -183,11 +183,7 @@ def _parse_decision(value: dict[str, Any]) -> Entry:
         job_id=shape.job_id,
         publish_by=None,
         value=value,
-        decision=Decision(
-            refers_to=shape.refers_to,
-            charter=shape.charter,
-            findings=tuple(Finding(f.rule, f.code, f.finding) for f in shape.findings),
-        ),
+        decision=Decision(shape.refers_to, shape.charter, _findings(shape)),
     )
 
 
@@ -201,12 +197,12 @@ def _parse_finding(value: dict[str, Any]) -> Entry:
         job_id=shape.job_id,
         publish_by=None,
         value=value,
-        found=Found(
-            refers_to=shape.refers_to,
-            charter=shape.charter,
-            findings=tuple(Finding(f.rule, f.code, f.finding) for f in shape.findings),
-        ),
+        found=Found(shape.refers_to, shape.charter, _findings(shape)),
     )
+
+
+def _findings(shape: _OfDecision) -> tuple[Finding, ...]:
+    return tuple(Finding(each.rule, each.code, each.finding) for each in shape.findings)
 
 
 def _parse_disclosed(value: dict[str, Any]) -> Entry:

@@ -1,7 +1,6 @@
 """No byte past a ceiling: one at once, in parts, in parallel, in a batch, and behind our back."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import kit
@@ -32,23 +31,6 @@ from schemas.posting import Receipted
 
 CEILING = 10_000
 MODEL = "member_model"
-
-
-@pytest.fixture
-def clock() -> kit.Clock:
-    return kit.Clock()
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path, clock: kit.Clock) -> Settings:
-    return founded(database_url, tmp_path, clock)
-
-
-@pytest.fixture
-def ledger(settings: Settings, clock: kit.Clock) -> Iterator[Ledger]:
-    with opened(settings, clock) as found:
-        run_job(found, JOB)
-        yield found
 
 
 def used(ledger: Ledger, scope: str) -> int:

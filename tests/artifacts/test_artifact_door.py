@@ -16,7 +16,6 @@ from artifact_world import (
     OTHER,
     counters,
     findings,
-    founded,
     header,
     opened,
     read,
@@ -42,23 +41,6 @@ from web.writing import Disconnected
 REPORT = b'{"accuracy":"0.8125","n":2000}'
 TABLE = b"a,b\r\n1,2\r\n"
 AT = f"/api/v1/jobs/{JOB}/artifacts"
-
-
-@pytest.fixture
-def clock() -> kit.Clock:
-    return kit.Clock()
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path, clock: kit.Clock) -> Settings:
-    return founded(database_url, tmp_path, clock)
-
-
-@pytest.fixture
-def ledger(settings: Settings, clock: kit.Clock) -> Iterator[Ledger]:
-    with opened(settings, clock) as found:
-        run_job(found, JOB)
-        yield found
 
 
 @pytest.fixture

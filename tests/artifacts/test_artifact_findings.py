@@ -1,27 +1,16 @@
 """A finding of the door is in the log before its upload is closed, however full the log's queue."""
 
 import io
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import kit
 import numpy as np
 import pytest
-from artifact_world import JOB, findings, founded, opened, run_job, write
+from artifact_world import JOB, findings, write
 
 from ledger.artifacts.door import ATTEMPTS
 from ledger.artifacts.upload import Upload
 from ledger.assembly import Ledger
 from ledger.errors import ArtifactRefused, Overloaded
-
-
-@pytest.fixture
-def ledger(database_url: str, tmp_path: Path) -> Iterator[Ledger]:
-    clock = kit.Clock()
-    with opened(founded(database_url, tmp_path, clock), clock) as found:
-        run_job(found, JOB)
-        yield found
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """The list of a job's artifacts, which may change while the log does not."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import kit
 import pytest
-from artifact_world import JOB, founded, opened, run_job, write
+from artifact_world import JOB, write
 from browser import Browser
 
 from ledger.assembly import Ledger
@@ -13,18 +12,6 @@ from web.app import create_app
 
 AT = f"/api/v1/jobs/{JOB}/artifacts"
 PAGE = f"/en/jobs/{JOB}"
-
-
-@pytest.fixture
-def clock() -> kit.Clock:
-    return kit.Clock()
-
-
-@pytest.fixture
-def ledger(database_url: str, tmp_path: Path, clock: kit.Clock) -> Iterator[Ledger]:
-    with opened(founded(database_url, tmp_path, clock), clock) as found:
-        run_job(found, JOB)
-        yield found
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """Statements stand in the log for all to copy: sent again they tell nothing that is sealed."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import kit
 import pytest
-from artifact_world import JOB, counters, founded, header, opened, read, run_job, write
+from artifact_world import JOB, counters, header, read, write
 from browser import Browser
 
 from ledger.artifacts.door import USED
@@ -14,18 +13,6 @@ from web.app import create_app
 
 REPORT = b'{"accuracy":"0.8125","n":2000}'
 AT = f"/api/v1/jobs/{JOB}/artifacts"
-
-
-@pytest.fixture
-def clock() -> kit.Clock:
-    return kit.Clock()
-
-
-@pytest.fixture
-def ledger(database_url: str, tmp_path: Path, clock: kit.Clock) -> Iterator[Ledger]:
-    with opened(founded(database_url, tmp_path, clock), clock) as found:
-        run_job(found, JOB)
-        yield found
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """A site over a real ledger with a history; the ledger is built beside the reader's tests."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reader"))  # ledger_world lies there
@@ -17,20 +16,11 @@ from web.app import create_app
 PUBLIC_URL = "https://ledger.example"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module")
 def world(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    new_database: Callable[[], str | None], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("site")
-    url = None
-    if request.param == "postgresql":
-        server: str = request.getfixturevalue("postgresql_server")
-        name = f"web_{folder.name}"
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{name}"'.encode())
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        url = server.replace("@/postgres?", f"@/{name}?")
-    with World(folder, url) as made:
+    with World(tmp_path_factory.mktemp("site"), new_database()) as made:
         yield with_history(made)
 
 

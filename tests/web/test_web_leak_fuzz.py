@@ -10,14 +10,13 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
-import psycopg
 import pytest
 from browser import Browser, Reply
 from hypothesis import given, settings
@@ -92,22 +91,14 @@ class Pair:
         return one, other
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module")
 def pair(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    new_database: Callable[[], str | None], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:
     worlds, sites = [], []
     with ExitStack() as opened:
         for kind in (World, Other):
-            folder = tmp_path_factory.mktemp("pair")
-            url = None
-            if request.param == "postgresql":
-                server: str = request.getfixturevalue("postgresql_server")
-                name = f"pair_{folder.name}"
-                with psycopg.connect(server, autocommit=True) as connection:
-                    connection.execute(f'CREATE DATABASE "{name}"'.encode())
-                url = server.replace("@/postgres?", f"@/{name}?")
-            world = opened.enter_context(kind(folder, url))
+            world = opened.enter_context(kind(tmp_path_factory.mktemp("pair"), new_database()))
             _live(world)
             worlds.append(world)
             sites.append(

@@ -214,6 +214,16 @@ _SIGNED: Final[Mapping[str, type[Any]]] = {
 }
 _ALONE: Final = (*_SIGNED.values(), values.DigestSet)
 """What is not taken apart where it is part of something else."""
+_JUDGED: Final = (
+    ("refers_to", (ENTRY_NUMBER,), False),
+    ("job_id", (JOB_ID,), False),
+    ("charter", (ENTRY_NUMBER,), False),
+    ("findings", (LIST, OBJECT), False),
+    ("findings[].rule", (WHOLE_NUMBER,), False),
+    ("findings[].code", (CODE,), False),
+    ("findings[].finding", (TEXT,), False),
+)
+"""What the ledger says when it judges, of a submission or of a run."""
 _WRITTEN: Final[Mapping[str, tuple[tuple[str, tuple[str, ...], bool], ...]]] = {
     "entry": (
         ("format", (TEXT,), False),
@@ -224,24 +234,8 @@ _WRITTEN: Final[Mapping[str, tuple[tuple[str, tuple[str, ...], bool], ...]]] = {
         ("signature", (OBJECT,), True),
         ("endorsements", (LIST, OBJECT), True),
     ),
-    "finding": (
-        ("refers_to", (ENTRY_NUMBER,), False),
-        ("job_id", (JOB_ID,), False),
-        ("charter", (ENTRY_NUMBER,), False),
-        ("findings", (LIST, OBJECT), False),
-        ("findings[].rule", (WHOLE_NUMBER,), False),
-        ("findings[].code", (CODE,), False),
-        ("findings[].finding", (TEXT,), False),
-    ),
-    "admitted": (
-        ("refers_to", (ENTRY_NUMBER,), False),
-        ("job_id", (JOB_ID,), False),
-        ("charter", (ENTRY_NUMBER,), False),
-        ("findings", (LIST, OBJECT), False),
-        ("findings[].rule", (WHOLE_NUMBER,), False),
-        ("findings[].code", (CODE,), False),
-        ("findings[].finding", (TEXT,), False),
-    ),
+    "finding": _JUDGED,
+    "admitted": _JUDGED,
     "disclosed": (
         ("discloses", (ENTRY_NUMBER,), False),
         ("job_id", (JOB_ID,), False),
