@@ -326,9 +326,16 @@ def _check_published(
     with store.snapshot() as later:
         lost = [each for each in _sizes(seen) if each <= size and later.checkpoint(each) is None]
         is_published = result.published == size or later.checkpoint(size) is not None
-    if not lost:
-        if is_published:
-            return
+    for each in lost:
+        if each < size:
+            findings.add(
+                "checkpoint missing",
+                f"the checkpoint of size {each} was published, and its row is gone",
+                f"find out what deleted it, and {MIRROR}",
+            )
+    if is_published:
+        return
+    if size not in lost:
         if signed is None or signed.size < size:
             result.notes.append(
                 f"{size - (result.published or 0)} entries are stored and not signed yet: a server "
@@ -343,7 +350,7 @@ def _check_published(
             return
     findings.add(
         "checkpoint missing",
-        f"the signer signed size {max(lost, default=size)}, and no such checkpoint is published",
+        f"the signer signed size {size}, and no such checkpoint is published",
         "start a server once: it publishes what the signer remembers",
     )
 

@@ -59,7 +59,8 @@ class SignerMemory:
 
     A slot: SHA-256 of the rest, the note's length (4 bytes, big-endian), the note, zeros. A write
     goes to the older slot, so a crash in the middle of it leaves the newer one. Behind the slots:
-    SHA-256 of the last note that was published too, for ``ledger fsck`` alone.
+    SHA-256 of the last note that was published too, and of the one published before it, for
+    ``ledger fsck`` alone.
     """
 
     def __init__(self, path: Path) -> None:
@@ -125,9 +126,10 @@ class OpenMemory:
         return newest[1] if newest else None
 
     def published(self) -> list[bytes]:
-        """Which of the remembered notes was seen published: it has to be in the database."""
-        mark = os.pread(self._descriptor, _DIGEST_BYTES, 2 * SLOT_BYTES)
-        return [note for *_, note in self._slots()[0] if hashlib.sha256(note).digest() == mark]
+        """Which of the remembered notes were seen published: they have to be in the database."""
+        both = os.pread(self._descriptor, 2 * _DIGEST_BYTES, 2 * SLOT_BYTES)
+        marks = both[:_DIGEST_BYTES], both[_DIGEST_BYTES:]
+        return [note for *_, note in self._slots()[0] if hashlib.sha256(note).digest() in marks]
 
     def settle(self, note: bytes) -> None:
         """Keep in mind that ``note`` is published.
@@ -135,8 +137,11 @@ class OpenMemory:
         Not waited for on disk, and left out where it cannot be written: a note without its mark
         is one that the next start may publish again.
         """
+        mark = hashlib.sha256(note).digest()
         with suppress(OSError):
-            os.pwrite(self._descriptor, hashlib.sha256(note).digest(), 2 * SLOT_BYTES)
+            before = os.pread(self._descriptor, _DIGEST_BYTES, 2 * SLOT_BYTES)
+            if before != mark:
+                os.pwrite(self._descriptor, mark + before, 2 * SLOT_BYTES)
 
     def remember(self, note: bytes, *, size: int) -> None:
         """Put ``note`` in the older slot and synchronise it to disk."""

@@ -192,6 +192,15 @@ def test_a_newest_checkpoint_that_is_gone_is_found(world: World) -> None:
     assert world.sorts() == {"checkpoint missing": None}
 
 
+def test_the_checkpoint_before_the_newest_is_missed_too(world: World) -> None:
+    before = "SELECT max(size) FROM checkpoints WHERE size < (SELECT max(size) FROM checkpoints)"
+    world.damage(f"DELETE FROM checkpoints WHERE size = ({before})")
+    found, result = world.fsck()
+    assert [each.sort for each in found] == ["checkpoint missing"]
+    assert "was published, and its row is gone" in found[0].message
+    assert result.notes == []
+
+
 def test_a_death_between_signing_and_publishing_is_no_damage(world: World) -> None:
     size = _die_before_publishing(world)
     found, result = world.fsck()

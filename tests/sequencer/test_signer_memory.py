@@ -55,6 +55,25 @@ def test_a_signer_remembers_its_last_note(memory: SignerMemory) -> None:
     assert len(set(notes)) == 4
 
 
+def test_it_knows_of_the_last_two_notes_that_were_published_and_of_no_other(
+    memory: SignerMemory,
+) -> None:
+    notes = [f"note {size}".encode() for size in range(5)]
+    with memory.locked() as opened:
+        opened.remember(notes[1], size=1)
+        opened.settle(notes[1])
+        opened.settle(notes[1])
+        opened.remember(notes[2], size=2)
+        assert opened.published() == [notes[1]]
+        opened.settle(notes[2])
+        assert opened.published() == [notes[1], notes[2]]
+        # One whose publication failed is in a slot, and was never published.
+        opened.remember(notes[3], size=3)
+        opened.remember(notes[4], size=4)
+        opened.settle(notes[4])
+        assert opened.published() == [notes[4]]
+
+
 def test_nothing_smaller_and_nothing_else_is_signed(memory: SignerMemory) -> None:
     sign(memory, 7)
     for size, leaves in ((6, LEAVES), (7, LEAVES[1:]), (8, LEAVES[1:]), (30, LEAVES[::-1])):
