@@ -9,8 +9,10 @@ import asyncio
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -26,10 +28,12 @@ from schemas.artifacts import ArtifactKept
 from schemas.statements import Code
 from web.answer import FOREVER, Answer, Header, Receive, Scope, Send, answer
 from web.api import BASE, JSON
+from web.bodies import LEAST_OF_LARGE_PER_S, LEAST_PER_S, patience_s
 from web.bulk_files import byte_range
 from web.doors import House
 from web.newest import Newest
 from web.query import ParameterRefused, parse_query
+from web.rates import RateExceeded
 from web.writing import Disconnected
 
 T = TypeVar("T")
@@ -42,10 +46,13 @@ MAX_HEADER: Final = 8_192
 """The longest statement that is taken in a header, in base64."""
 WRITTEN_AT_ONCE: Final = 1 << 20
 IDLE_S: Final = 60.0
-"""How long an upload may send nothing."""
+"""How long an upload may send nothing, and how long a small one may take."""
 THREADS: Final = 32
 UPLOADS: Final = 64
 """How many uploads one process takes at a time; more wait for their turn, unread."""
+UPLOADS_OF_ONE: Final = UPLOADS // 2
+"""How many of one client, with those that wait; more are refused."""
+RETRY_AFTER_S: Final = 5
 CSP: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
 _LENGTH: Final = re.compile(rb"[1-9][0-9]{0,15}")
 
@@ -85,8 +92,10 @@ def place_of(path: str) -> Place | None:
 class Artifacts:
     """Answers what is asked of single artifacts."""
 
-    def __init__(self, house: House, newest: Newest) -> None:
+    def __init__(self, house: House, newest: Newest, *, client: Callable[[Scope], str]) -> None:
         self._house = house
+        self._client = client
+        self._uploading: Counter[str] = Counter()
         self._newest = newest
         self._room = asyncio.Semaphore(UPLOADS)
         # Looking at a large table takes minutes: nobody else's answers wait for that.
@@ -107,14 +116,33 @@ class Artifacts:
             raise ParameterRefused("an artifact's address takes no parameter", field=name[:40])
         method = scope["method"]
         if method == "PUT":
-            async with self._room:
-                return await self._put(scope, receive, place)
+            with self._share(scope):
+                async with self._room:
+                    return await self._put(scope, receive, place)
         if method not in {"GET", "HEAD"}:
             raise MethodNotAllowedException(headers={"allow": "GET, PUT"})
         statement = _header(scope, STATEMENT)
         if statement is not None and method == "GET":
             return await self._read(_decoded(statement), place)
         return await self._public(scope, place)
+
+    @contextmanager
+    def _share(self, scope: Scope) -> Iterator[None]:
+        """Count the client's uploads. Raises RateExceeded above ``UPLOADS_OF_ONE``."""
+        client = self._client(scope)
+        if self._uploading[client] >= UPLOADS_OF_ONE:
+            raise RateExceeded(
+                f"{UPLOADS_OF_ONE} artifacts of yours are on their way in: nothing was debited,"
+                " send this one when one of them has ended",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        self._uploading[client] += 1
+        try:
+            yield
+        finally:
+            self._uploading[client] -= 1
+            if not self._uploading[client]:
+                del self._uploading[client]
 
     async def _put(self, scope: Scope, receive: Receive, place: Place) -> Answer:
         statement = _header(scope, STATEMENT)
@@ -197,19 +225,31 @@ class Artifacts:
 
 
 async def _stream(receive: Receive, upload: Upload) -> None:
-    """Hand on what comes, a piece at a time: the next is not read before this one is on disk."""
+    """Hand on what comes, a piece at a time: the next is not read before this one is on disk.
+
+    What comes has to come as fast as a statement, and is given up where it does not; how long this
+    machine takes for it is not counted.
+    """
+    clock = asyncio.get_running_loop().time
     waiting = bytearray()
-    more = True
+    more, size, left = True, 0, IDLE_S
     while more:
+        since = clock()
         try:
-            message = await asyncio.wait_for(receive(), IDLE_S)
+            message = await asyncio.wait_for(receive(), left)
         except TimeoutError:
             raise ArtifactRefused(
-                f"nothing came for {IDLE_S:.0f} seconds", code=Code.Q_MALFORMED
+                f"{size} bytes came, and more came too slowly: it may take {IDLE_S:.0f} s, and a"
+                f" second more for each {LEAST_PER_S} bytes that come, beyond the first MiB for"
+                f" each {LEAST_OF_LARGE_PER_S}, but never pause for longer",
+                code=Code.Q_MALFORMED,
             ) from None
         if message["type"] != "http.request":
             raise Disconnected
-        waiting += message.get("body", b"")
+        came = message.get("body", b"")
+        size += len(came)
+        left = min(left - (clock() - since) + patience_s(size, len(came)), IDLE_S)
+        waiting += came
         more = message.get("more_body", False)
         if len(waiting) >= WRITTEN_AT_ONCE or not more:
             await asyncio.to_thread(upload.write, bytes(waiting))

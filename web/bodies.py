@@ -2,9 +2,13 @@
 
 A statement is small, and every connection may send one. What is larger takes from a room that all
 connections share, of which no client has more than half: else some hundred connections that each
-send most of a batch and stop would take all memory there is. A body that comes more slowly than
-``LEAST_PER_S`` is given up, however fast its beginning came; and so is one that is not there
-``CLOSING_S`` after this process began to close: nothing was promised for it.
+send most of a batch and stop would take all memory there is. Where all of it is taken, whoever
+holds the most loses a body that has been coming for long, to somebody who would hold less.
+
+A body that comes more slowly than ``LEAST_PER_S``, and beyond its first MiB than
+``LEAST_OF_LARGE_PER_S``, is given up, however fast its beginning came: 32 MiB are there in eleven
+minutes, or not at all. So is one that is not there ``CLOSING_S`` after this process began to close:
+nothing was promised for it.
 """
 
 import asyncio
@@ -23,14 +27,26 @@ SMALL_BYTES: Final = 64 * 1024
 """What any connection may send without asking for room."""
 ROOM_BYTES: Final = 128 * 2**20
 FIRST_S: Final = 30.0
-"""How long a body may take, however small it is, and how long a larger one may pause."""
+"""How long a body may take, however small it is, and how long a larger one may pause.
+
+One that has not been coming for longer loses its room to nobody.
+"""
 LEAST_PER_S: Final = 8 * 1024
 """How many bytes have to come in a second, on the whole, where it takes longer."""
+LARGE_BYTES: Final = 2**20
+LEAST_OF_LARGE_PER_S: Final = 64 * 1024
+"""The same for what comes after the first ``LARGE_BYTES`` of a body."""
 CLOSING_S: Final = 5.0
 """How long a body may go on coming once this process closes."""
 LOOK_EVERY_S: Final = 0.25
 """How often it is looked whether this process closes, while a body is waited for."""
 RETRY_AFTER_S: Final = 2
+
+
+def patience_s(size: int, more: int) -> float:
+    """How much longer is waited for a body of ``size`` bytes of which ``more`` have come now."""
+    beyond = min(more, max(0, size - LARGE_BYTES))
+    return (more - beyond) / LEAST_PER_S + beyond / LEAST_OF_LARGE_PER_S
 
 
 class TooSlow(LedgerError):
@@ -59,7 +75,7 @@ class Bodies:
     ) -> None:
         self._closing = closing
         self._closed_at = math.inf
-        self._waiting: set[asyncio.Timeout] = set()
+        self._waiting: dict[asyncio.Timeout, Body | None] = {}
         self._looks = False
         self._client = client
         self._room = room
@@ -78,19 +94,22 @@ class Bodies:
             self._closed_at = asyncio.get_running_loop().time() + CLOSING_S
         return self._closed_at
 
-    async def piece(self, receive: Receive, *, until: float) -> Message:
-        """What ``receive`` gives. Raises TimeoutError at ``until``, BeingStopped at the close."""
+    async def piece(self, receive: Receive, *, until: float, body: "Body | None" = None) -> Message:
+        """What ``receive`` gives. Raises TimeoutError at ``until``, BeingStopped at the close.
+
+        A ``body`` may be cut while it waits, where another needs its room: TimeoutError too.
+        """
         closed_at = self.closed_at()
         try:
             async with asyncio.timeout_at(min(until, closed_at)) as limit:
-                self._waiting.add(limit)
+                self._waiting[limit] = body
                 try:
                     self._look_later()
                     return await receive()
                 finally:
-                    self._waiting.remove(limit)
+                    del self._waiting[limit]
         except TimeoutError:
-            if self.closed_at() <= until:
+            if self.closed_at() <= until and (body is None or not body.is_cut):
                 raise BeingStopped("the server is being stopped; nothing was stored") from None
             raise
 
@@ -126,10 +145,36 @@ class Bodies:
         if self._held[client] + above > self._room // 2:
             # The client's own doing, and no trouble of the house.
             raise RateExceeded(said, retry_after_s=RETRY_AFTER_S)
-        if self._all + above > self._room:
-            raise Overloaded(said, retry_after_s=RETRY_AFTER_S)
+        while self._all + above > self._room:
+            if not self._cut_above(self._held[client] + above):
+                raise Overloaded(said, retry_after_s=RETRY_AFTER_S)
         self._held[client] += above
         self._all += above
+
+    def _cut_above(self, held: int) -> bool:
+        """Cut a body of the client who holds the most, and more than ``held``; whether one was.
+
+        Only one that has been coming for long: what comes fast is soon gone by itself.
+        """
+        now = asyncio.get_running_loop().time()
+        found = max(
+            (
+                (self._held[self._client(body.scope)], body.size, number)
+                for number, (limit, body) in enumerate(self._waiting.items())
+                if body is not None
+                and body.size > self._small
+                and now - body.begun > self._first_s
+                and not limit.expired()
+            ),
+            default=(0, 0, 0),
+        )
+        if found[0] <= held:
+            return False
+        limit, body = list(self._waiting.items())[found[2]]
+        assert body is not None
+        body.cut()
+        limit.reschedule(now)
+        return True
 
     def give_back(self, scope: Scope, *, size: int) -> None:
         """Let go of a body of ``size`` bytes."""
@@ -145,39 +190,60 @@ class Bodies:
 class Body:
     """One body; ``receive`` is ASGI's."""
 
-    __slots__ = ("_bodies", "_first_s", "_receive", "_scope", "_size", "_until")
+    __slots__ = ("_bodies", "_first_s", "_receive", "_until", "begun", "is_cut", "scope", "size")
 
     def __init__(self, bodies: Bodies, scope: Scope, receive: Receive, *, first_s: float) -> None:
         self._bodies = bodies
-        self._scope = scope
         self._receive = receive
         self._first_s = first_s
-        self._size = 0
         self._until = 0.0
+        self.scope = scope
+        self.size = 0
+        self.begun = 0.0
+        """When it was first waited for, in the loop's seconds."""
+        self.is_cut = False
 
     async def receive(self) -> Message:
         """The next piece. Raises TooSlow, RateExceeded, Overloaded and BeingStopped."""
         clock = asyncio.get_running_loop().time
         if not self._until:
-            self._until = clock() + self._first_s
+            self.begun = clock()
+            self._until = self.begun + self._first_s
         try:
-            message = await self._bodies.piece(self._receive, until=self._until)
+            message = await self._bodies.piece(self._receive, until=self._until, body=self)
         except TimeoutError:
+            if self.is_cut:
+                raise self._was_cut() from None
             raise TooSlow(
-                f"{self._size} bytes of the body came; it may take {self._first_s:.0f} s, and a"
-                f" second more for each {LEAST_PER_S} bytes that come, but never pause for longer"
+                f"{self.size} bytes of the body came; it may take {self._first_s:.0f} s, and a"
+                f" second more for each {LEAST_PER_S} bytes that come, beyond the first MiB for"
+                f" each {LEAST_OF_LARGE_PER_S}, but never pause for longer"
             ) from None
+        if self.is_cut:
+            raise self._was_cut()
         more = len(message.get("body", b""))
-        self._bodies.take(self._scope, size=self._size + more, more=more)
-        self._size += more
+        self._bodies.take(self.scope, size=self.size + more, more=more)
+        self.size += more
         # What has come is no credit: who sends nearly all at once could then be silent for an hour.
-        self._until = min(self._until + more / LEAST_PER_S, clock() + self._first_s)
+        self._until = min(self._until + patience_s(self.size, more), clock() + self._first_s)
         return message
+
+    def cut(self) -> None:
+        """Take its room away; whoever waits for it is told so."""
+        self.close()
+        self.is_cut = True
 
     def close(self) -> None:
         """Give back the room that the body took."""
-        self._bodies.give_back(self._scope, size=self._size)
-        self._size = 0
+        self._bodies.give_back(self.scope, size=self.size)
+        self.size = 0
+
+    def _was_cut(self) -> Overloaded:
+        return Overloaded(
+            "there was no room left for the bodies of others, and yours took the most for longer"
+            f" than {self._first_s:.0f} s: nothing was stored, send it again",
+            retry_after_s=RETRY_AFTER_S,
+        )
 
 
 def check_framing(scope: Scope) -> None:

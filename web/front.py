@@ -185,7 +185,7 @@ class Front:
         self._newest = Newest(house.reader)
         self._log = LogFiles(house, self._newest)
         self._bulk = BulkFiles(house)
-        self._artifacts = Artifacts(house, self._newest)
+        self._artifacts = Artifacts(house, self._newest, client=self._rates.client)
         self._probes = Probes(house)
         self._scrapes = Scrapes(house.metrics) if house.metrics is not None else None
 
@@ -280,10 +280,8 @@ class Front:
         async def answering() -> Answer:
             assert self._artifacts is not None
             self._rates.take(scope)
-            found = await self._artifacts.answer(scope, receive, place)
-            if scope["method"] == "PUT":
-                self._rates.give_back(scope)
-            return found
+            # One that is brought in costs its token: looking at it is work.
+            return await self._artifacts.answer(scope, receive, place)
 
         found = await self._guarded(scope, answering())
         common = (*self._common(scope["path"], found), *self._rates.headers(scope))

@@ -4,21 +4,31 @@ import asyncio
 import selectors
 import threading
 from collections.abc import Coroutine, Iterator
-from typing import Any
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, cast
 
+import kit
 import pytest
 
-from ledger.errors import Overloaded
+from ledger.artifacts.upload import Upload
+from ledger.assembly import Ledger
+from ledger.errors import ArtifactRefused, Overloaded
+from web.artifacts import IDLE_S, UPLOADS_OF_ONE, Artifacts, _stream
 from web.bodies import (
     CLOSING_S,
     FIRST_S,
+    LARGE_BYTES,
+    LEAST_OF_LARGE_PER_S,
     LEAST_PER_S,
     BeingStopped,
     Bodies,
     Malformed,
     TooSlow,
     check_framing,
+    patience_s,
 )
+from web.newest import Newest
 from web.rates import RateExceeded
 
 ROOM, SMALL = 1_000, 100
@@ -139,8 +149,8 @@ def test_what_came_fast_is_no_credit_for_being_silent() -> None:
 
 
 def test_a_body_may_take_as_long_as_it_comes_fast_enough_and_pause_now_and_then() -> None:
-    steady = [(1.0, LEAST_PER_S)] * 1_000
-    pausing = [(FIRST_S - 5, LEAST_PER_S * int(FIRST_S))] * 20
+    steady = [(1.0, LEAST_PER_S)] * 128 + [(1.0, LEAST_OF_LARGE_PER_S)] * 300
+    pausing = [(FIRST_S - 5, LEAST_OF_LARGE_PER_S * int(FIRST_S))] * 17
     for parts in (steady, pausing):
         body = Bodies(lambda _: "a").body(scope("a"), coming(*parts))
         at_once(read(body, len(parts)))
@@ -151,6 +161,94 @@ def test_a_body_may_take_as_long_as_it_comes_fast_enough_and_pause_now_and_then(
 
     slow = Bodies(lambda _: "a").body(scope("a"), coming(*[(1.0, LEAST_PER_S // 2)] * 1_000))
     assert FIRST_S < at_once(send()) < 3 * FIRST_S
+
+
+def test_a_large_body_is_there_in_eleven_minutes_or_not_at_all() -> None:
+    slow = [(1.0, LEAST_PER_S)] * 4_096
+    fast_enough = [(1.0, LEAST_OF_LARGE_PER_S)] * 512
+    body = Bodies(lambda _: "a").body(scope("a"), coming(*fast_enough))
+    at_once(read(body, len(fast_enough)))
+    assert body.size == 32 * 2**20
+
+    async def send() -> None:
+        with pytest.raises(TooSlow):
+            await read(dripped, len(slow))
+
+    # The first MiB may drip in; of the rest hardly anything, however the body is declared.
+    dripped = Bodies(lambda _: "a").body(scope("a"), coming(*slow))
+    assert at_once(send()) < LARGE_BYTES / LEAST_PER_S + 2 * FIRST_S
+    assert FIRST_S + patience_s(LARGE_BYTES, LARGE_BYTES) + patience_s(2**25, 31 * 2**20) < 11 * 60
+
+
+def test_where_all_is_taken_who_holds_most_for_long_makes_room() -> None:
+    kib = 1_024
+    bodies = Bodies(lambda given: str(given["client"][0]), room=1_500 * kib, small=kib)
+    later = [(FIRST_S - 1, 240 * kib), (FIRST_S - 1, 100 * kib)]
+    first = bodies.body(scope("a"), coming((0.0, 400 * kib), *later))
+    second = bodies.body(scope("b"), coming((0.0, 390 * kib), *later))
+    early = bodies.body(scope("c"), coming((0.0, 720 * kib)))
+    larger = bodies.body(scope("c"), coming((0.0, 700 * kib)))
+    smaller = bodies.body(scope("c"), coming((0.0, 400 * kib)))
+
+    async def send() -> None:
+        loses = asyncio.gather(read(first, 3), return_exceptions=True)
+        keeps = asyncio.gather(read(second, 3), return_exceptions=True)
+        await asyncio.sleep(FIRST_S - 2)
+        # Whatever comes is soon gone by itself.
+        with pytest.raises(Overloaded, match="the server has room for"):
+            await read(early, 1)
+        await asyncio.sleep(FIRST_S - 8)
+        # Somebody who would hold more than all others takes nothing from them.
+        with pytest.raises(Overloaded, match="the server has room for"):
+            await read(larger, 1)
+        await read(smaller, 1)
+        (error,) = await loses
+        assert isinstance(error, Overloaded)
+        assert "yours took the most" in str(error)
+        assert await keeps == [None]
+
+    at_once(send())
+    assert (first.size, second.size, smaller.size) == (0, 730 * kib, 400 * kib)
+
+
+class Taken:
+    """An upload of which nothing is kept."""
+
+    def write(self, data: bytes) -> None:
+        raise AssertionError(f"{len(data)} bytes are too few to be written")
+
+
+def test_an_artifact_that_comes_too_slowly_is_given_up() -> None:
+    for each in (
+        [(1.0, LEAST_PER_S // 2)] * 1_000,
+        [(0.0, 2**20 - 1)],
+        [(IDLE_S - 1, 1)] * 1_000,
+    ):
+
+        async def send(parts: list[tuple[float, int]] = each) -> None:
+            with pytest.raises(ArtifactRefused, match="more came too slowly"):
+                await _stream(coming(*parts), cast("Upload", Taken()))
+
+        assert IDLE_S <= at_once(send()) < 3 * IDLE_S
+
+
+def test_one_client_has_half_of_the_places_for_uploads(tmp_path: Path, sqlite_url: str) -> None:
+    ledger = Ledger(kit.make_ledger(sqlite_url, tmp_path), clock=kit.Clock())
+    newest = Newest(ledger.reader)
+    door = Artifacts(ledger, newest, client=lambda given: str(given["client"][0]))
+    try:
+        with ExitStack() as uploads:
+            for _ in range(UPLOADS_OF_ONE):
+                uploads.enter_context(door._share(scope("a")))
+            with pytest.raises(RateExceeded, match="nothing was debited"):
+                uploads.enter_context(door._share(scope("a")))
+            uploads.enter_context(door._share(scope("b")))
+        with door._share(scope("a")):
+            pass
+    finally:
+        door.close()
+        newest.close()
+        ledger.close()
 
 
 def test_a_server_that_closes_waits_a_little_for_a_body_and_then_refuses_it() -> None:

@@ -277,7 +277,7 @@ def test_whoever_hangs_up_leaves_the_debit_and_no_object(
             "query_string": b"",
             "headers": [(name.lower().encode(), value.encode()) for name, value in given.items()],
         }
-        door = Artifacts(ledger, Newest(ledger.reader))
+        door = Artifacts(ledger, Newest(ledger.reader), client=lambda _: "a")
         try:
             async with asyncio.timeout(120):
                 await door.answer(scope, receive, Place(JOB, "x.bin"))
