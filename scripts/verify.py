@@ -531,6 +531,8 @@ class Key(NamedTuple):
 
 NOBODY = Key("", b"", ED25519, b"")
 """Whose key it is that speaks for a log whose first entry could not be read."""
+NO_NAME = re.compile(r"[\s\x00-\x1f+]")
+"""What no key's name has (signed-note): white space of any script, a control character, a plus."""
 KEY_BYTES = {ED25519: 32, COSIGNATURE_ED25519: 32, COSIGNATURE_MLDSA44: 1312}
 
 
@@ -539,7 +541,7 @@ def parse_vkey(text: str) -> Key:
     name, hex_id, encoded = text.split("+", 2)
     data = from_base64(encoded)
     key_id = sha256(name.encode() + b"\n" + data)[:4]
-    if not name or re.search(r"[\s\x00-\x1f]", name) or hex_id != key_id.hex() or not data:
+    if not name or NO_NAME.search(name) or hex_id != key_id.hex() or not data:
         raise ValueError("the key ID is not that of the name and the key")
     if len(data) - 1 != KEY_BYTES.get(data[0], len(data) - 1):
         raise ValueError(f"a key of type {data[0]:#04x} has {KEY_BYTES[data[0]]} bytes")
@@ -575,7 +577,7 @@ def parse_note(raw: bytes) -> Note:
         for line in raw[at + 2 : -1].decode().split("\n"):
             dash, name, encoded = line.split(" ")
             blob = from_base64(encoded)
-            if dash != "—" or not name or "+" in name or len(blob) < 5:
+            if dash != "—" or not name or NO_NAME.search(name) or len(blob) < 5:
                 refuse("not a signature line")
             lines.append((name, blob[:4], blob[4:]))
     except ValueError as error:
@@ -4907,16 +4909,24 @@ def check_source(source: Source, state: State, options: argparse.Namespace) -> O
     consistent = old is not None and compare_with_kept(audit, state, old)
     for number, name in enumerate(options.against):
         compare_elsewhere(audit, name, f"checkpoint-elsewhere-{number}", options)
-    if not audit.tally.findings:
-        try:
-            state.begin(audit, consistent=consistent)
-            audit.run()
-        except sqlite3.Error as error:
-            raise CannotCheck(f"{options.state or 'the temporary file'}: {error}") from None
-        except BaseException:
-            state.interrupt(audit)
-            raise
-    return conclude(audit, state)
+    try:
+        if not audit.tally.findings:
+            begin_and_run(audit, state, consistent=consistent)
+        return conclude(audit, state)
+    except sqlite3.Error as error:
+        raise CannotCheck(f"{options.state or 'the temporary file'}: {error}") from None
+
+
+def begin_and_run(audit: Audit, state: State, *, consistent: bool) -> None:
+    """Read what is new; what an interrupted run has done is kept for the next."""
+    try:
+        state.begin(audit, consistent=consistent)
+        audit.run()
+    except sqlite3.Error:
+        raise
+    except BaseException:
+        state.interrupt(audit)
+        raise
 
 
 def compare_with_kept(audit: Audit, state: State, old: Checkpoint) -> bool:
@@ -4981,7 +4991,14 @@ def conclude(audit: Audit, state: State) -> Outcome:
         files = audit.files | audit.receipts()
         report["evidence"] = write_evidence(options.evidence, report, files)
     if audit.memory is not None and audit.shortfall is None and audit.may_go_on():
-        state.settle(audit)
+        try:
+            state.settle(audit)
+        except (sqlite3.Error, OSError) as error:
+            # What was found stands; it is only that the next run has to find it again.
+            state.drop()
+            audit.shortfall = f"{options.state or 'the temporary file'}: {error}"
+            verdict = "misbehaviour" if tally.findings else "could-not-check"
+            report |= {"verdict": verdict, "incomplete": audit.shortfall}
         if isinstance(audit.source, Keeping) and verdict != "could-not-check":
             audit.source.settle(audit.checkpoint)
     else:

@@ -1,9 +1,11 @@
 """Runs that go on: from a state, from an interruption, beside a copy; and states that are none."""
 
+import errno
 import json
 import random
 import sqlite3
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from log_builder import ORIGIN, History, vkey_of
@@ -193,6 +195,40 @@ def test_no_damage_to_a_state_ends_in_a_traceback(
     verdict = judge(mirror, state)
     assert verdict.status in (0, 1, 2)
     assert "an error in this script" not in verdict.stderr
+
+
+BREAKS = [
+    sqlite3.DatabaseError("database disk image is malformed"),
+    OSError(errno.ENOSPC, "No space left on device"),
+]
+
+
+@pytest.mark.parametrize("error", BREAKS, ids=["malformed", "full"])
+def test_a_state_that_breaks_in_the_end_is_named_and_stays_as_it_was(
+    log: History, tmp_path: Path, kept: bytes, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "state"
+    state.write_bytes(kept)
+    monkeypatch.setattr(script.Memory, "save", Mock(side_effect=error))
+    verdict = judge(log.write(tmp_path / "after"), state)
+    assert (verdict.status, verdict.report["verdict"]) == (2, "could-not-check")
+    assert verdict.report["incomplete"] == f"{state}: {error}"
+    assert f"{state}: {error}" in verdict.stderr
+    assert state.read_bytes() == kept
+    monkeypatch.undo()
+    assert judge(log.write(tmp_path / "after"), state).status == 0
+
+
+@pytest.mark.parametrize("error", BREAKS, ids=["malformed", "full"])
+def test_what_is_proven_is_said_though_the_state_breaks(
+    log: History, tmp_path: Path, state: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.entries[log.labels["ended 41"]]["statement"]["public"]["gpu_seconds"] = 1
+    monkeypatch.setattr(script.Memory, "save", Mock(side_effect=error))
+    verdict = judge(log.write(tmp_path / "mirror"), state, "--vkey", KEY)
+    assert (verdict.status, verdict.report["verdict"]) == (1, "misbehaviour")
+    assert (tmp_path / "evidence").is_dir()
+    assert str(error) in verdict.stderr
 
 
 @pytest.fixture(scope="module")

@@ -196,6 +196,17 @@ def test_a_cosignature_that_does_not_verify_is_refused(
     assert verdict.codes == {"bad-cosignature"}
 
 
+@pytest.mark.parametrize("char", ["\u2028", "\u00a0", "\u3000", "\u0085"])
+def test_a_note_with_a_name_that_nobody_has_is_no_note(
+    log: History, mirror: Path, tmp_path: Path, char: str
+) -> None:
+    line = cosign(log.checkpoint(), "w1.example", log.now_s).replace("w1.ex", f"w1.{char}ex")
+    put(mirror, "checkpoint", (log.checkpoint() + line).encode())
+    verdict = run("--offline", mirror, "--vkey", KEY, "--evidence", tmp_path / "evidence")
+    assert verdict.status == 2
+    assert "not a signature line" in verdict.stderr
+
+
 def test_a_log_that_runs_ahead_of_its_witnesses_is_convicted(
     log: History, mirror: Path, tmp_path: Path
 ) -> None:
