@@ -84,7 +84,12 @@ class Desk:
         checked = [self._check(body) for body in bodies]
         if not any(isinstance(each, Proposal) for each in checked):
             return [each for each in checked if isinstance(each, LedgerError)]
-        return self._answers(checked, self._submit(checked).result())
+        try:
+            logged = self._sequencer.log([each for each in checked if isinstance(each, Proposal)])
+        except BaseException:
+            self._give_back(checked)
+            raise
+        return self._answers(checked, logged)
 
     def enter(self, body: bytes, asking: T, settle: Callable[[Settled[T]], None], /) -> None:
         """Check and log one statement, and never wait.

@@ -66,7 +66,7 @@ def rotate() -> None:
     try:
         succession = named_by(settings.key_dir, ledger.log_keys)
         if succession is not None:
-            (done,) = ledger.sequencer.submit([succession]).result()
+            (done,) = ledger.sequencer.log([succession])
             if isinstance(done, Exception):
                 raise done
             click.echo(f"entry {done.index} names the new key")

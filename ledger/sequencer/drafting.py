@@ -61,7 +61,7 @@ class _Memory:
 
 
 class Drafting:
-    """Drafts the batches of one log, one after the other. Belongs to the thread that writes."""
+    """Drafts the batches of one log, one after the other. Belongs to whoever writes just now."""
 
     def __init__(
         self,

@@ -98,6 +98,9 @@ class Queue(Generic[R]):
         self._awaited = 0
         self._callers = 0
         self._last_callers = 0
+        self._taken = False
+        """Whether what was taken is still being written, for all that is known."""
+        self._seized = False
         self._closed: LogUnavailable | None = None
         self._ready = threading.Condition(threading.Lock())
 
@@ -153,8 +156,9 @@ class Queue(Generic[R]):
         One group may be larger than ``most``. Empty once the queue is closed and drained.
         """
         with self._ready:
+            self._taken = False
             callers = self._callers + self._last_callers
-            while not self._tickets and self._closed is None:
+            while self._seized or (not self._tickets and self._closed is None):
                 self._ready.wait()
             self._awaited = callers * 7 // 8 if self._last_callers > 1 else 0
             if self._callers < self._awaited and self._closed is None:
@@ -170,9 +174,33 @@ class Queue(Generic[R]):
             self._records -= records
             self._last_callers = sum(ticket.callers for ticket in taken)
             self._callers -= self._last_callers
+            self._taken = bool(taken)
             if self._told is not None:
                 self._told(self._records, self._bytes)
             return taken
+
+    def seize(self, works: Sequence[Work]) -> Ticket[R] | None:
+        """A group that its caller writes itself, instead of who takes; None where others are.
+
+        That is where any group waits or is written, or where several callers were answered last:
+        they come again, and are to be written together. Nothing is taken until ``release``.
+        """
+        with self._ready:
+            if self._seized or self._taken or self._tickets or self._last_callers > 1:
+                return None
+            if self._closed is not None:
+                raise _again(self._closed)
+            ticket: Ticket[R] = Ticket(works)
+            self._seized = True
+            self._last_callers = 1
+        return ticket
+
+    def release(self) -> None:
+        """Let what has gathered meanwhile be taken."""
+        with self._ready:
+            self._seized = False
+            if self._tickets or self._closed is not None:
+                self._ready.notify_all()
 
     def close(self, reason: LogUnavailable) -> None:
         """Take nothing more; what waits is still to be taken."""

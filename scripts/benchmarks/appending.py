@@ -137,7 +137,7 @@ def _append(ledger: Ledger, level: Level, way: str, bodies: Sequence[bytes]) -> 
     if level == "sequenced":
         proposals = [ledger.intake.check(body) for body in bodies]
         sequencer = ledger.sequencer
-        send = lambda each: _require(sequencer.submit([proposals[each]]).result())  # noqa: E731 - the two are one choice
+        send = lambda each: _require(sequencer.log([proposals[each]]))  # noqa: E731 - the two are one choice
     else:
         send = lambda each: _require(ledger.log([bodies[each]]))  # noqa: E731 - as above
     begun = time.perf_counter()
@@ -153,7 +153,7 @@ def _append_batches(ledger: Ledger, level: Level, bodies: Sequence[bytes]) -> fl
         if level == "sequenced":
             proposals = [ledger.intake.check(body) for body in batch]
             begun = time.perf_counter()
-            logged = ledger.sequencer.submit(proposals).result()
+            logged = ledger.sequencer.log(proposals)
             took += time.perf_counter() - begun
             _require(logged)
         else:
