@@ -4,8 +4,7 @@ Reads the store and nothing else: no clock (``now`` is an argument), no key, and
 openings. What was sealed comes out of here only once an entry of the log discloses it.
 """
 
-from ledger.reader.log_files import NODE_TILES
 from ledger.reader.reader import Reader
 from ledger.reader.view import View
 
-__all__ = ["NODE_TILES", "Reader", "View"]
+__all__ = ["Reader", "View"]

@@ -6,6 +6,7 @@ Serves bytes up to a published size and says nothing about what they mean.
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
 from typing import Final
 
 from ledger.errors import LogUnavailable, NotFound
@@ -13,20 +14,14 @@ from ledger.reader.memory import Memory
 from ledger.storage.replica import Replica
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import StorageFailed, Store
-from ledger.storage.tree import read_tile
+from ledger.storage.tree import read_row, read_tile
 from ledger.tlog.merkle import CompactRange, NodeReader, border_hashes
-from ledger.tlog.tiles import (
-    TILE_WIDTH,
-    Tile,
-    TileCache,
-    TileNodes,
-    encode_bundle,
-    tile_path,
-)
+from ledger.tlog.subtrees import Paths, SubtreeCache, SubtreeNodes
+from ledger.tlog.tiles import TILE_WIDTH, Tile, encode_bundle, tile_path
 
 EDGES: Final = 16
-NODE_TILES: Final = 512
-"""Tiles kept with their inner nodes: about 16 kB each, 8 MB in all."""
+SUBTREES: Final = 4_096
+"""Subtrees of 16 leaves or nodes that are kept: about 3 kB each, 12 MB in all."""
 
 
 class LogFiles:
@@ -35,43 +30,41 @@ class LogFiles:
     def __init__(self, store: Store, replica: Replica | None = None) -> None:
         self._store = store
         self._replica = replica
-        self._cache = TileCache(self._read, capacity=NODE_TILES)
+        self._subtrees = SubtreeCache(self._read_row, capacity=SUBTREES)
         self._edges: Memory[int, Mapping[tuple[int, int], bytes]] = Memory(EDGES)
-        self._borders: Memory[int, Sequence[bytes]] = Memory(EDGES)
+        self._paths: Memory[int, Paths] = Memory(EDGES)
         self._local = threading.local()
 
-    @contextmanager
-    def reading(self, size: int | None = None) -> Iterator[Snapshot]:
+    def reading(self, size: int | None = None) -> "FilesRead":
         """A snapshot that this thread's tile reads use too, so that none takes a second one.
 
-        Of a replica, if there is one and it holds the published tree of ``size`` entries.
+        Of a replica, if there is one and it holds the published tree of ``size`` entries. For the
+        time of a ``with`` block.
         """
-        with self._opened(size) as snapshot:
-            self._local.snapshot = snapshot
-            try:
-                yield snapshot
-            finally:
-                self._local.snapshot = None
+        return FilesRead(self._opened(size), self._local)
 
     def nodes(self, size: int) -> NodeReader:
         """The complete nodes of the tree of ``size`` entries."""
-        tiles = TileNodes(self._cache, size=size)
+        subtrees = SubtreeNodes(self._subtrees, size=size)
         edge = self._edges.get(size, lambda: self._edge(size))
 
         def node(level: int, index: int) -> bytes:
-            return edge.get((level, index)) or tiles(level, index)
+            return edge.get((level, index)) or subtrees(level, index)
 
         return node
 
     def inclusion_path(self, index: int, *, size: int) -> list[bytes]:
         """The audit path of the entry at ``index`` in the tree of ``size`` entries."""
-        border = self._borders.get(size, lambda: border_hashes(size=size, node=self.nodes(size)))
-        return TileNodes(self._cache, size=size).inclusion_path(index, border=border)
+        return self._paths.get(size, lambda: self._paths_of(size)).inclusion_path(index)
+
+    def _paths_of(self, size: int) -> Paths:
+        border = border_hashes(size=size, node=self.nodes(size))
+        return Paths(self._subtrees, size=size, border=border)
 
     def _edge(self, size: int) -> Mapping[tuple[int, int], bytes]:
         """The perfect subtrees at the right border, which every proof needs and the head holds.
 
-        Empty where the stored head is already past ``size``: then they come from partial tiles.
+        Empty where the stored head is already past ``size``: then they come from the nodes below.
         """
         with self._snapshot(size) as snapshot:
             head = snapshot.head()
@@ -101,6 +94,10 @@ class LogFiles:
                 raise
             return self._read(tile)
 
+    def _read_row(self, level: int, start: int, stop: int) -> Sequence[bytes]:
+        with self._snapshot() as snapshot:
+            return read_row(snapshot, level, start, stop)
+
     def _read(self, tile: Tile, size: int | None = None) -> bytes:
         with self._snapshot(size) as snapshot:
             return _tile_bytes(snapshot, tile)
@@ -118,6 +115,29 @@ class LogFiles:
         if size is None or self._replica is None:
             return self._store.snapshot()
         return self._replica.snapshot(size)
+
+
+class FilesRead:
+    """The time in which a thread reads files from one snapshot: a context manager."""
+
+    __slots__ = ("_local", "_opened")
+
+    def __init__(self, opened: AbstractContextManager[Snapshot], local: threading.local) -> None:
+        self._opened = opened
+        self._local = local
+
+    def __enter__(self) -> Snapshot:
+        snapshot = self._local.snapshot = self._opened.__enter__()
+        return snapshot
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._local.snapshot = None
+        self._opened.__exit__(kind, error, traceback)
 
 
 def _tile_bytes(snapshot: Snapshot, tile: Tile) -> bytes:

@@ -6,7 +6,7 @@ from ledger.reader.shapes import opening_shown
 from ledger.records import canonical
 from ledger.records.entry import parse_entry
 from ledger.records.receipt import receipt_extra
-from ledger.storage.shapes import StoredEntry
+from ledger.storage.shapes import StoredEntry, StoredLeaf
 from ledger.storage.snapshot import Snapshot
 from ledger.tlog.merkle import consistency_path, tree_root
 from ledger.tlog.proof import TlogProof, format_proof
@@ -17,26 +17,38 @@ def stored_entry(snapshot: Snapshot, index: int, *, size: int) -> StoredEntry:
     """The entry at ``index`` of the log of ``size`` entries. Raises NotFound."""
     stored = snapshot.entry(index) if 0 <= index < size else None
     if stored is None:
-        raise NotFound(f"the log of {size} entries has no entry {index}")
+        raise no_entry(index, size=size)
     return stored
 
 
+def stored_leaf(snapshot: Snapshot, index: int, *, size: int) -> StoredLeaf:
+    """What a proof says of the entry at ``index`` of the log of ``size``. Raises NotFound."""
+    stored = snapshot.leaf(index) if 0 <= index < size else None
+    if stored is None:
+        raise no_entry(index, size=size)
+    return stored
+
+
+def no_entry(index: int, *, size: int) -> NotFound:
+    """What is raised for an entry that the log of ``size`` entries does not have."""
+    return NotFound(f"the log of {size} entries has no entry {index}")
+
+
 def inclusion(
-    stored: StoredEntry, *, size: int, root: bytes, files: LogFiles, signed: bool
+    leaf: StoredLeaf, index: int, *, size: int, root: bytes, files: LogFiles, signed: bool
 ) -> InclusionProof:
-    """The proof that ``stored`` is in the tree of ``size`` entries with the hash ``root``.
+    """The proof that the entry at ``index`` is in the tree of ``size`` entries with hash ``root``.
 
     ``signed`` says whether a checkpoint of that size was published, so that there is a receipt.
     """
-    hashes = files.inclusion_path(stored.index, size=size)
     return InclusionProof(
-        index=stored.index,
-        kind=stored.kind,
+        index=index,
+        kind=leaf.kind,
         tree_size=size,
         root=root.hex(),
-        leaf_hash=stored.leaf_hash.hex(),
-        hashes=tuple(each.hex() for each in hashes),
-        receipt=f"/entries/{stored.index}.proof?at={size}" if signed else None,
+        leaf_hash=leaf.leaf_hash.hex(),
+        hashes=tuple([each.hex() for each in files.inclusion_path(index, size=size)]),
+        receipt=f"/entries/{index}.proof?at={size}" if signed else None,
     )
 
 

@@ -1,16 +1,18 @@
 """The reader: what one process keeps to answer from, and the views that it opens on the store."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Final
 
 from ledger.errors import NotFound
 from ledger.reader.columns import Columns, Rows
 from ledger.reader.leaves import Leaves
 from ledger.reader.loader import GoOn, Loader
-from ledger.reader.log_files import LogFiles
+from ledger.reader.log_files import FilesRead, LogFiles
 from ledger.reader.memory import Memory
 from ledger.reader.objected import Objected
 from ledger.reader.publication import Publication, Shown
@@ -97,28 +99,31 @@ class Reader:
         """Where views may be read from beside the primary."""
         return self._replica
 
-    @contextmanager
-    def at(self, size: int | None = None, *, current: bool = False) -> Iterator[View]:
-        """The ledger at ``size`` entries, or at the newest published size.
+    def at(self, size: int | None = None, *, current: bool = False) -> "Viewing":
+        """The ledger at ``size`` entries, or at the newest published size, in a ``with`` block.
 
         A size that is known to be published may be read from a replica, unless the question has
         another answer tomorrow (``current``): what witnesses said is no part of the tree.
 
-        Raises NotFound for a size of 0 or above the newest published one.
+        Entering raises NotFound for a size of 0 or above the newest published one.
         """
         newest = self._newest
         known = size is not None and newest is not None and 1 <= size <= newest.size
-        with self._files.reading(size if known and not current else None) as snapshot:
-            if size is None or newest is None or not known:
-                newest = self._newest_in(snapshot)
-            if size is None:
-                size = newest.size
-            if not 1 <= size <= newest.size:
-                raise NotFound(
-                    f"the published log has {newest.size} entries; it has no size {size}"
-                )
-            checkpoint = newest if size == newest.size else snapshot.checkpoint(size)
-            yield View(self, snapshot, size=size, checkpoint=checkpoint)
+        reads = self._files.reading(size if known and not current else None)
+        return Viewing(self, reads, size, newest if known else None)
+
+    def view_in(
+        self, snapshot: Snapshot, *, size: int | None, newest: StoredCheckpoint | None
+    ) -> View:
+        """What ``at`` gives; ``newest`` is a published checkpoint of ``size`` entries or more."""
+        if newest is None:
+            newest = self._newest_in(snapshot)
+        if size is None:
+            size = newest.size
+        if not 1 <= size <= newest.size:
+            raise NotFound(f"the published log has {newest.size} entries; it has no size {size}")
+        checkpoint = newest if size == newest.size else snapshot.checkpoint(size)
+        return View(self, snapshot, size=size, checkpoint=checkpoint)
 
     @contextmanager
     def loading(self) -> Iterator[None]:
@@ -216,3 +221,38 @@ class Reader:
         with self._lock:
             if self._newest is None or found.size > self._newest.size:
                 self._newest = found
+
+
+class Viewing:
+    """The time in which a view is open: a context manager, for one ``with`` block."""
+
+    __slots__ = ("_newest", "_reader", "_reads", "_size")
+
+    def __init__(
+        self,
+        reader: Reader,
+        reads: FilesRead,
+        size: int | None,
+        newest: StoredCheckpoint | None,
+    ) -> None:
+        self._reader = reader
+        self._reads = reads
+        self._size = size
+        self._newest = newest
+
+    def __enter__(self) -> View:
+        snapshot = self._reads.__enter__()
+        try:
+            return self._reader.view_in(snapshot, size=self._size, newest=self._newest)
+        except BaseException:
+            # May raise instead, where what failed is the database.
+            self._reads.__exit__(*sys.exc_info())
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._reads.__exit__(kind, error, traceback)

@@ -32,7 +32,7 @@ from ledger.reader.statistics import Jobs, jobs_of
 from ledger.reader.streams import Streams
 from ledger.records.deadline import format_time
 from ledger.storage.driver import batched
-from ledger.storage.shapes import JobFilter, StoredCheckpoint
+from ledger.storage.shapes import JobFilter, StoredCheckpoint, StoredLeaf
 from ledger.storage.snapshot import Snapshot
 from ledger.tlog.merkle import tree_root
 from schemas.answers import (
@@ -125,9 +125,9 @@ class View(Admissions, Catalogue, Rulings, Streams):
 
     def inclusion(self, index: int) -> InclusionProof:
         """The proof that the entry at ``index`` is in this tree. Raises NotFound."""
-        stored = proofs.stored_entry(self._snapshot, index, size=self.size)
         return proofs.inclusion(
-            stored,
+            proofs.stored_leaf(self._snapshot, index, size=self.size),
+            index,
             size=self.size,
             root=self.root,
             files=self._reader.files,
@@ -260,7 +260,8 @@ class View(Admissions, Catalogue, Rulings, Streams):
         """The inclusion proof of every entry about one job, in log order. Raises NotFound."""
         return tuple(
             proofs.inclusion(
-                stored,
+                StoredLeaf(stored.kind, stored.leaf_hash),
+                stored.index,
                 size=self.size,
                 root=self.root,
                 files=self._reader.files,

@@ -36,6 +36,13 @@ class StoredEntry(Struct, frozen=True):
     data: bytes
 
 
+class StoredLeaf(Struct, frozen=True):
+    """What a proof says of an entry beside its place."""
+
+    kind: str
+    leaf_hash: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class StoredCheckpoint:
     """One published checkpoint; ``note`` is the signed note, verbatim."""

@@ -21,6 +21,7 @@ from ledger.storage.shapes import (
     StoredEntry,
     StoredJob,
     StoredKey,
+    StoredLeaf,
     StoredTags,
 )
 from ledger.storage.tables import (
@@ -41,6 +42,7 @@ _ENTRIES: Final = f"SELECT {columns_of(ENTRIES)} FROM entries"  # noqa: S608 - n
 _JOBS: Final = f"SELECT {columns_of(JOBS)} FROM jobs"  # noqa: S608 - the same
 _EMBARGOES_AT: Final = f"SELECT {columns_of(EMBARGOES)} FROM embargoes WHERE leaf_index IN"  # noqa: S608 - the same
 _UNCHANGED: Final = tuple(JOBS.c.keys()).index("weights_unchanged")
+_LEAF: Final = "SELECT kind, leaf_hash FROM entries WHERE leaf_index = ?"
 _FROM_TO: Final = "WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index"
 
 _ENTRY = (
@@ -110,6 +112,11 @@ class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
         """The entry at ``index``."""
         rows = self._driver.fetch(f"{_ENTRIES} WHERE leaf_index = ?", (index,))
         return StoredEntry(*rows[0]) if rows else None
+
+    def leaf(self, index: int) -> StoredLeaf | None:
+        """What a proof says of the entry at ``index``."""
+        rows = self._driver.fetch(_LEAF, (index,))
+        return StoredLeaf(*rows[0]) if rows else None
 
     def entries(self, start: int, stop: int) -> list[StoredEntry]:
         """The entries ``start`` <= index < ``stop``, in order."""

@@ -24,7 +24,7 @@ from ledger.storage.engine import WriterLock, is_sqlite, open_engine, sqlite_pat
 from ledger.storage.inspection import Inspection
 from ledger.storage.line import Lines
 from ledger.storage.projections import JobValues, Projector, current_jobs
-from ledger.storage.reading import reading
+from ledger.storage.reading import Reading, Readings
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEmbargo, StoredTags
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.tables import (
@@ -195,6 +195,7 @@ class Store:
         path = sqlite_path(self.engine)
         self._writer_lock = WriterLock(path) if path else None
         self._lines = Lines(self.engine)
+        self._readings = Readings(self.engine)
 
     def close(self) -> None:
         """Close every connection and give back the writer lock."""
@@ -311,11 +312,9 @@ class Store:
         ):
             yield ArtifactRows(connection)
 
-    @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
-        """Reads that all see the same moment."""
-        with _translated(), reading(self.engine) as source:
-            yield Snapshot(source)
+    def snapshot(self) -> "Snapshotting":
+        """Reads that all see the same moment, for the time of a ``with`` block."""
+        return Snapshotting(self._readings)
 
     @contextmanager
     def inspecting(self) -> Iterator[Inspection]:
@@ -350,15 +349,46 @@ class Store:
             yield connection
 
 
+class Snapshotting:
+    """The time in which a snapshot is read: a context manager, for one ``with`` block.
+
+    A proof is made in 15 us; three nested generators would be a fifth of that.
+    """
+
+    __slots__ = ("_generation", "_reading", "_readings")
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+
+    def __enter__(self) -> Snapshot:
+        self._reading: Reading
+        try:
+            self._reading, self._generation = self._readings.take()
+        except _DRIVERS as error:
+            raise _refused(error) from None
+        return Snapshot(self._reading)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, *_: object
+    ) -> None:
+        self._readings.give(self._reading, self._generation)
+        if isinstance(error, _DRIVERS):
+            raise _refused(error) from None
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """Raise StorageFailed where SQLAlchemy or a driver raises what is its own."""
     try:
         yield
     except _DRIVERS as error:
-        raise StorageFailed(
-            f"the database refuses ({type(error).__name__}): nothing is promised, send it again"
-        ) from None
+        raise _refused(error) from None
+
+
+def _refused(error: BaseException) -> StorageFailed:
+    return StorageFailed(
+        f"the database refuses ({type(error).__name__}): nothing is promised, send it again"
+    )
 
 
 def _head_values(head: Head) -> dict[str, int | bytes]:

@@ -1,8 +1,12 @@
 """The stored tree as tlog sees it: hash tiles of any width, and a reader of nodes over them."""
 
+from collections.abc import Sequence
+
 from ledger.errors import NotFound
 from ledger.storage.snapshot import Snapshot
+from ledger.tlog.hashing import parents_in_row
 from ledger.tlog.merkle import Extension, NodeReader
+from ledger.tlog.subtrees import SUBTREE_WIDTH
 from ledger.tlog.tiles import (
     TILE_BYTES,
     TILE_HEIGHT,
@@ -11,6 +15,7 @@ from ledger.tlog.tiles import (
     TileCache,
     TileNodes,
     new_tiles,
+    split_hashes,
 )
 
 
@@ -31,6 +36,26 @@ def read_tile(reads: Snapshot, tile: Tile) -> bytes:
     if len(hashes) != tile.width:
         raise NotFound(f"the log has {len(hashes)} of the {tile.width} hashes of this tile")
     return b"".join(hashes)
+
+
+def read_row(reads: Snapshot, level: int, start: int, stop: int) -> Sequence[bytes]:
+    """The complete nodes ``start`` <= index < ``stop``, at most 16, of one subtree of a level.
+
+    ``level`` is a multiple of 4 and ``start`` of 16. Fewer where the log is not that large.
+    """
+    tile_level, above = divmod(level, TILE_HEIGHT)
+    if not above:
+        return (
+            reads.leaf_hashes(start, stop)
+            if level == 0
+            else reads.tile_roots(tile_level - 1, start, stop)
+        )
+    n = start // SUBTREE_WIDTH
+    tile = Tile(tile_level, n, (stop - start) * SUBTREE_WIDTH)
+    row = read_tile(reads, tile)
+    for _ in range(above):
+        row = parents_in_row(row)
+    return split_hashes(row)
 
 
 def nodes_of(reads: Snapshot, *, size: int) -> NodeReader:

@@ -270,29 +270,6 @@ class TileNodes:
         n, within = divmod(index, TILE_WIDTH >> inner)
         return _node(self._levels(tile_level, n)[inner], within)
 
-    def inclusion_path(self, index: int, *, border: Sequence[bytes]) -> list[bytes]:
-        """Return what ``merkle.inclusion_path`` does for leaf ``index``, reading each tile once.
-
-        ``border`` is ``merkle.border_hashes`` of this size. Raises ProofError unless
-        0 <= index < size.
-        """
-        size = self.size
-        if not 0 <= index < size:
-            raise ProofError(f"leaf {index} is not in a tree of {size} leaves")
-        path: list[bytes] = []
-        for tile_level, bottom in enumerate(range(0, size.bit_length(), TILE_HEIGHT)):
-            # The siblings of all nodes of a path within one tile's height lie in that tile.
-            nodes: list[bytes] = []
-            n = index >> bottom + TILE_HEIGHT
-            for inner in range(min(TILE_HEIGHT, size.bit_length() - bottom)):
-                sibling, complete = index >> bottom + inner ^ 1, size >> bottom + inner
-                if sibling < complete:
-                    nodes = nodes or self._levels(tile_level, n)
-                    path.append(_node(nodes[inner], sibling & (TILE_WIDTH >> inner) - 1))
-                elif sibling == complete and border[bottom + inner]:
-                    path.append(border[bottom + inner])
-        return path
-
     def _levels(self, level: int, n: int) -> list[bytes]:
         held = (self.size >> TILE_HEIGHT * level) - n * TILE_WIDTH
         return self._cache.levels(level, n, min(held, TILE_WIDTH))

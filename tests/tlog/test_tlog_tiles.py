@@ -189,11 +189,9 @@ def test_proofs_read_through_tiles_are_those_of_the_leaves() -> None:
         root = merkle.root_hash(LEAVES[:size])
         assert merkle.tree_root(size=size, node=nodes) == root
         tree = Extension(CompactRange(), LEAVES[:size])
-        border = merkle.border_hashes(size=size, node=nodes)
         for place in {0, size - 1, size // 2, *(draw.randrange(size) for _ in range(20))}:
             path = merkle.inclusion_path(index=place, size=size, node=nodes)
             assert path == tree.inclusion_proof(place)
-            assert path == nodes.inclusion_path(place, border=border)
             merkle.verify_inclusion(path, index=place, size=size, leaf=LEAVES[place], root=root)
             proof = merkle.consistency_path(old_size=place, new_size=size, node=nodes)
             merkle.verify_consistency(
@@ -210,11 +208,9 @@ def test_every_small_tree_gives_every_proof_of_the_rfc_through_tiles() -> None:
     cache = tiles.TileCache(Files())
     for size in range(1, 131):
         nodes = tiles.TileNodes(cache, size=size)
-        border = merkle.border_hashes(size=size, node=nodes)
         for place in range(size):
             path = merkle.inclusion_path(index=place, size=size, node=nodes)
             assert path == rfc.path(place, entries[:size])
-            assert path == nodes.inclusion_path(place, border=border)
             if place:
                 proof = merkle.consistency_path(old_size=place, new_size=size, node=nodes)
                 assert proof == rfc.proof(place, entries[:size])
@@ -228,16 +224,6 @@ def test_only_tiles_that_the_tree_has_are_read_and_each_once_while_it_is_kept() 
         merkle.inclusion_path(index=300, size=70_000, node=nodes)
     assert len(files.read) == len(set(files.read))
     assert set(files.read) <= set(tiles.tiles_for_size(70_000))
-
-
-def test_a_path_read_tile_by_tile_reads_no_tile_that_it_does_not_go_through() -> None:
-    files = Files()
-    border = merkle.border_hashes(size=70_000, node=tiles.TileNodes(Files(), size=70_000))
-    tiles.TileNodes(files, size=70_000).inclusion_path(300, border=border)
-    assert files.read == [Tile(0, 1), Tile(1, 0)]
-    for index in (-1, 70_000):
-        with pytest.raises(ProofError, match="is not in a tree"):
-            tiles.TileNodes(files, size=70_000).inclusion_path(index, border=border)
 
 
 def test_the_cache_lets_go_of_the_tile_that_was_used_least_recently() -> None:
