@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ledger.cli.asking import site_of
+from ledger.cli.authoring import GIVE_UP
 from ledger.cli.common import noted, open_for_reading, settings_with_log
 from ledger.cli.pulling import Shown, keep_copy, serve
 from ledger.exports import sets
@@ -60,6 +61,7 @@ from schemas.bulk import BulkSet
     metavar="SECONDS",
     help="With --from: look again every so many seconds, until stopped.",
 )
+@GIVE_UP
 @click.option(
     "--serve",
     "served",
@@ -81,6 +83,7 @@ def mirror_command(
     host: str,
     port: int,
     compares: bool,
+    give_up_after: float,
 ) -> None:
     """Write the log, the feeds, the newest bulk files and a file for each job as plain files.
 
@@ -110,7 +113,15 @@ def mirror_command(
         raise click.UsageError("give --to, or --serve")
     target = target_of(place, endpoint)
     if source is not None:
-        keep_copy(source, target, vkey=vkey, policy=policy, every_s=every_s, witness=witness)
+        keep_copy(
+            source,
+            target,
+            vkey=vkey,
+            policy=policy,
+            every_s=every_s,
+            witness=witness,
+            give_up_after_s=give_up_after,
+        )
         return
     if vkey or policy or every_s or witness:
         raise click.UsageError("--vkey, --policy, --cosign and --watch go with --from")

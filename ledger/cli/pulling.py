@@ -37,6 +37,7 @@ def keep_copy(
     policy: Path | None,
     every_s: int | None,
     witness: Path | None,
+    give_up_after_s: float,
 ) -> None:
     """Bring ``target`` up to date with the log at ``source``, again and again where asked to."""
     settings_with_log()
@@ -47,7 +48,11 @@ def keep_copy(
         if witness is not None:
             cosigner = MirrorCosigner(witness)
             stack.callback(cosigner.close)
-        files = files_at(source)
+        files = files_at(
+            source,
+            give_up_after_s=give_up_after_s,
+            tell=lambda line: click.echo(f"ledger: {line}", err=True),
+        )
         stack.callback(files.close)
         key, open_note = trust(files, target, vkey=vkey, policy=policy)
         while True:

@@ -25,6 +25,8 @@ TIMEOUT_S: Final = 30.0
 GIVE_UP_AFTER_S: Final = 60.0
 FIRST_PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 8.0
+LEAST_PER_S: Final = 8 * 1024
+"""How many bytes of an answer have to come in a second, on the whole, after ``TIMEOUT_S``."""
 MAX_ANSWER: Final = 64 << 20
 """Bytes of one answer that are read: a page of 1,000 of the largest records fits."""
 LATER: Final = frozenset({429, 502, 503, 504})
@@ -36,7 +38,9 @@ Params = Mapping[str, str | int | None]
 class Door:
     """One server at ``url``. Gives up after ``give_up_after_s`` seconds without an answer.
 
-    A ``Retry-After`` is waited for; where it would take longer than that, Overloaded says so.
+    A ``Retry-After`` is waited for; where it would take longer than that, Overloaded says so. An
+    answer that has begun may take ``TIMEOUT_S``, and a second more for each ``LEAST_PER_S`` bytes.
+    ``tell`` hears in a line what is wrong before it is tried again: at first, and now and then.
     """
 
     def __init__(
@@ -46,6 +50,8 @@ class Door:
         give_up_after_s: float = GIVE_UP_AFTER_S,
         transport: httpx.BaseTransport | None = None,
         pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         try:
             parsed = httpx.URL(url)
@@ -56,6 +62,8 @@ class Door:
         self.url = url.rstrip("/")
         self._give_up_after_s = give_up_after_s
         self._pause = pause
+        self._clock = clock
+        self._tell = tell
         local = parsed.host in {"localhost", "::1"} or parsed.host.startswith("127.")
         # Proxy variables do not lead a loopback address astray.
         self._http = httpx.Client(
@@ -77,11 +85,11 @@ class Door:
         could not be had in time, TooLarge above the limit.
         """
         given = {name: value for name, value in (params or {}).items() if value is not None}
-        until = time.monotonic() + self._give_up_after_s
+        until = self._clock() + self._give_up_after_s
         pause = FIRST_PAUSE_S
         while True:
             try:
-                status, body, wait_s = self._ask(path, given, limit)
+                status, body, wait_s = self._ask(path, given, limit, until=until)
             except httpx.HTTPError as error:
                 wait_s = pause
                 trouble: LedgerError = LogUnavailable(
@@ -97,17 +105,26 @@ class Door:
                     retry_after_s=round(wait_s),
                 )
                 wait_s = max(pause, wait_s)
-            if time.monotonic() + wait_s > until:
+            left = until - self._clock()
+            if wait_s > left:
                 raise trouble
+            if pause in {FIRST_PAUSE_S, LONGEST_PAUSE_S}:
+                self._tell(f"{trouble}; trying again for {left:.0f} s")
             self._pause(wait_s)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
-    def _ask(self, path: str, params: Mapping[str, Any], limit: int) -> tuple[int, bytes, float]:
-        with self._http.stream("GET", self.url + path, params=params) as answer:
+    def _ask(
+        self, path: str, params: Mapping[str, Any], limit: int, *, until: float
+    ) -> tuple[int, bytes, float]:
+        begun = self._clock()
+        reached = httpx.Timeout(TIMEOUT_S, connect=min(TIMEOUT_S, max(1.0, until - begun)))
+        with self._http.stream("GET", self.url + path, params=params, timeout=reached) as answer:
             parts: list[bytes] = []
             size = 0
             for part in answer.iter_bytes():
                 size += len(part)
+                if self._clock() - begun > TIMEOUT_S + size / LEAST_PER_S:
+                    raise httpx.ReadTimeout(f"{size} bytes came, and more came too slowly")
                 if size > limit:
                     raise TooLarge(
                         f"{self.url}{path} answered with more than {limit} bytes",

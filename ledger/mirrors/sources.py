@@ -3,6 +3,7 @@
 Nothing that comes from here is believed: ``ledger.client.tree`` and ``pull`` check it.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -38,13 +39,21 @@ class FolderFiles:
         """Nothing stays open."""
 
 
-def files_at(place: str, *, give_up_after_s: float = GIVE_UP_AFTER_S) -> Door | FolderFiles:
+def files_at(
+    place: str,
+    *,
+    give_up_after_s: float = GIVE_UP_AFTER_S,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Door | FolderFiles:
     """The files of the ledger or mirror at ``place``: an address, or a folder's path.
+
+    ``tell`` hears what is wrong at an address that is tried again, a line each.
 
     Raises ValueRefused for an address that is none, NotFound for a folder that is not there.
     """
     if "://" in place:
-        return Door(place.rstrip("/").removesuffix(PREFIX), give_up_after_s=give_up_after_s)
+        address = place.rstrip("/").removesuffix(PREFIX)
+        return Door(address, give_up_after_s=give_up_after_s, tell=tell)
     root = Path(place)
     if not root.is_dir():
         raise NotFound(f"{place[:200]} is neither an http:// or https:// address nor a folder")
