@@ -571,7 +571,7 @@ def parse_note(raw: bytes) -> Note:
     at = raw.rfind(b"\n\n")
     try:
         text = raw.decode()
-        if at < 1 or not text.endswith("\n") or re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text):
+        if at < 1 or not text.endswith("\n") or re.search(r"[\x00-\x09\x0b-\x1f]", text):
             refuse("no blank line before the signatures")
         lines = []
         for line in raw[at + 2 : -1].decode().split("\n"):

@@ -207,6 +207,16 @@ def test_a_note_with_a_name_that_nobody_has_is_no_note(
     assert "not a signature line" in verdict.stderr
 
 
+@pytest.mark.parametrize("char", ["\x7f", "\ufeff", "\u200b"])
+def test_a_name_has_what_the_specification_lets_it_have(
+    log: History, mirror: Path, tmp_path: Path, char: str
+) -> None:
+    line = cosign(log.checkpoint(), "w1.example", log.now_s).replace("w1.ex", f"w1.{char}ex")
+    put(mirror, "checkpoint", (log.checkpoint() + line).encode())
+    verdict = run("--offline", mirror, "--vkey", KEY, "--evidence", tmp_path / "evidence")
+    assert (verdict.status, verdict.stderr) == (0, "")
+
+
 def test_a_log_that_runs_ahead_of_its_witnesses_is_convicted(
     log: History, mirror: Path, tmp_path: Path
 ) -> None:

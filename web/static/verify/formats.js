@@ -96,7 +96,7 @@ export function seconds(text) {
 	return at / 1000;
 }
 
-const NAME = /^[^\s+]+$/u;
+const NAME = /^[^\p{White_Space}+]+$/u;
 const SIZE = /^(0|[1-9]\d{0,17})$/;
 
 /** `name+hex8+base64(type ‖ key)` */
