@@ -209,6 +209,11 @@ class _Walk:
                 # Without an opening nobody can tell which model it was; that is said elsewhere.
                 continue
             self._findings.add("projection", _said(odd), "run `ledger rebuild`")
+        kept = self._reads.held_gpus()
+        if kept is not None and kept != self._entries.held_gpus:
+            self._findings.add(
+                "held GPUs", "the writer's sums are not those of the jobs", "run `ledger rebuild`"
+            )
         if not self._reads.word_index_agrees(second):
             self._findings.add(
                 "word index", "it is not that of the opened texts", "run `ledger rebuild`"

@@ -55,6 +55,11 @@ class EntryCheck:
         self.sound = True
         """Whether every entry so far could be read and stood where it may."""
 
+    @property
+    def held_gpus(self) -> dict[str, int]:
+        """GPUs that each author's jobs hold by the entries that were checked; zeros left out."""
+        return {author: gpus for author, gpus in self._held.items() if gpus}
+
     def skip(self) -> None:
         """An entry is missing: nothing is known of it, nor of what it answered."""
         self.sound = False

@@ -136,6 +136,7 @@ class Drafting:
             disclosures=plan.disclosures,
             facts=plan.facts,
             jobs=jobs,
+            held=plan.held.changed,
             book=plan.meter.book,
             debits=plan.meter.debits,
         )

@@ -13,19 +13,20 @@ class HeldGpus:
     def __init__(self, known: Known) -> None:
         self._known = known
         self._before: dict[str, int] = {}
-        self._changed: dict[str, int] = {}
+        self.changed: dict[str, int] = {}
+        """GPUs by author, negative where jobs have ended."""
         self._taken: dict[str, tuple[str, int]] = {}
 
     def of(self, author: str) -> int:
         """GPUs that the jobs of ``author`` hold now."""
         if author not in self._before:
             self._before[author] = self._known.held_gpus(author)
-        return self._before[author] + self._changed.get(author, 0)
+        return self._before[author] + self.changed.get(author, 0)
 
     def take(self, job_id: str, author: str, gpus: int) -> None:
         """A job was admitted."""
         self._taken[job_id] = author, gpus
-        self._changed[author] = self._changed.get(author, 0) + gpus
+        self.changed[author] = self.changed.get(author, 0) + gpus
 
     def give_back(self, job_id: str) -> None:
         """A job that was admitted has ended."""
@@ -34,4 +35,4 @@ class HeldGpus:
             job = self._known.jobs[job_id]
             taken = job["author"], job["gpu_count"]
         author, gpus = taken
-        self._changed[author] = self._changed.get(author, 0) - gpus
+        self.changed[author] = self.changed.get(author, 0) - gpus

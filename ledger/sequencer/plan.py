@@ -98,7 +98,7 @@ class Plan:
         self._origin = origin
         self._known = known
         self._rules = known.charters.in_force(logged_at)
-        self._held = HeldGpus(known)
+        self.held = HeldGpus(known)
         self.meter = meter or Meter()
         self._states = {job_id: State(job["state"]) for job_id, job in known.jobs.items()}
         self._let_out: dict[str, tuple[int, int]] = {}
@@ -191,10 +191,10 @@ class Plan:
             self._add_judgement(decision_kind, decision, job_id, findings)
             if not findings:
                 assert isinstance(parsed.public, JobSubmitted)
-                self._held.take(job_id, parsed.statement.author, parsed.public.gpu_count)
+                self.held.take(job_id, parsed.statement.author, parsed.public.gpu_count)
             return Placed(index, created=True, decision_index=index + 1)
         if isinstance(parsed.public, JobEnded):
-            self._held.give_back(job_id)
+            self.held.give_back(job_id)
             self._check_weights(index, job_id, parsed.public, work.tags.weights)
         if isinstance(parsed.public, JobWithheld):
             target = self._known.embargoes[parsed.public.withholds]
@@ -241,7 +241,7 @@ class Plan:
     def _judge(self, author: str, public: JobSubmitted) -> tuple[Finding, ...]:
         charter = self._rules.charter
         limited = charter.quotas.member_gpus is not None
-        return judge(public, charter, held_gpus=self._held.of(author) if limited else 0)
+        return judge(public, charter, held_gpus=self.held.of(author) if limited else 0)
 
     def _check_weights(
         self, index: int, job_id: str, public: JobEnded, after: bytes | None

@@ -33,6 +33,13 @@ class Inspection:
             raise NotFound("the head of the log is gone")
         return [Head(*row) for row in rows]
 
+    def held_gpus(self) -> dict[str, int] | None:
+        """GPUs that each author's jobs hold, by the writer's sums; None where nobody keeps them."""
+        if not self._driver.fetch("SELECT 1 FROM log_head WHERE held_at = size"):
+            return None
+        rows = self._driver.fetch("SELECT author, gpus FROM held_gpus WHERE gpus <> 0")
+        return {author: int(gpus) for author, gpus in rows}
+
     def entries(self, start: int, stop: int) -> list[StoredEntry]:
         """The entries ``start`` <= index < ``stop`` that are there, in order."""
         rows = self._driver.fetch(

@@ -21,6 +21,7 @@ from ledger.storage.artifact_rows import ArtifactRows
 from ledger.storage.driver import Driver
 from ledger.storage.egress import open_artifacts, read_book, write_book
 from ledger.storage.engine import WriterLock, is_sqlite, open_engine, sqlite_path
+from ledger.storage.held import NOT_KEPT, add_held, held_by, sum_held
 from ledger.storage.inspection import Inspection
 from ledger.storage.line import Lines
 from ledger.storage.projections import JobValues, Projector, current_jobs
@@ -32,7 +33,6 @@ from ledger.storage.tables import (
     DISCLOSURES,
     ENTRIES,
     HEAD,
-    HOLDING,
     OPENINGS,
     TILES,
 )
@@ -46,11 +46,10 @@ _EMBARGOES: Final = (
     "FROM embargoes WHERE leaf_index IN"
 )
 
-_MOVE_HEAD: Final = "UPDATE log_head SET size = ?, root = ?, edge = ?, logged_at = ?"
+_MOVE_HEAD: Final = "UPDATE log_head SET size = ?, root = ?, edge = ?, logged_at = ?, held_at = ?"
 _STORED: Final = (
     "SELECT data FROM entries WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index"
 )
-_HELD_GPUS: Final = f"SELECT COALESCE(SUM(gpu_count), 0) FROM jobs WHERE author = ? AND {HOLDING}"  # noqa: S608 - names are ours
 
 
 class StorageFailed(LogUnavailable):
@@ -65,7 +64,13 @@ class Appending:
     """One transaction under the head's lock. Reads see what is committed; ``write`` is last."""
 
     def __init__(
-        self, connection: Connection, driver: Driver, head: Head, *, version: str = ""
+        self,
+        connection: Connection,
+        driver: Driver,
+        head: Head,
+        *,
+        version: str = "",
+        held_at: int = NOT_KEPT,
     ) -> None:
         self._connection = connection
         self._driver = driver
@@ -75,6 +80,7 @@ class Appending:
 
         Empty on SQLite, where nobody folds while another process appends.
         """
+        self._held_at = held_at
 
     def known_statements(self, digests: Collection[bytes]) -> dict[bytes, int]:
         """The leaf index of each statement digest that the log already holds."""
@@ -96,8 +102,10 @@ class Appending:
 
     def held_gpus(self, author: str) -> int:
         """GPUs of the jobs of ``author`` that are admitted and have not ended."""
-        rows = self._driver.fetch(_HELD_GPUS, (author,))
-        return int(rows[0][0])
+        if self._held_at != self.head.size:
+            sum_held(self._driver)
+            self._held_at = self.head.size
+        return held_by(self._driver, author)
 
     def tags(self, indices: Collection[int]) -> dict[int, StoredTags]:
         """The tags of the openings of ``indices``, which are leaf indices of sealed entries."""
@@ -153,8 +161,11 @@ class Appending:
         projector.write(driver)
         write_book(driver, batch.book)
         open_artifacts(driver, batch.debits)
-        head = batch.head
-        values = (head.size, head.root, head.edge, head.logged_at)
+        head, held_at = batch.head, self._held_at
+        if held_at == self.head.size:
+            add_held(driver, batch.held)
+            held_at = head.size
+        values = (head.size, head.root, head.edge, head.logged_at, held_at)
         if driver.is_sqlite:
             driver.run(_MOVE_HEAD, values)
         else:
@@ -243,8 +254,8 @@ class Store:
         before it says anything about the batch.
         """
         with _translated(), self._lines.lent(durable=True, first=_locked_head) as (line, found):
-            head, version = found
-            yield Appending(line.connection, line.driver, head, version=version)
+            head, version, held_at = found
+            yield Appending(line.connection, line.driver, head, version=version, held_at=held_at)
             try:
                 line.commit()
             except _DRIVERS as error:
@@ -337,7 +348,9 @@ class Store:
     def rebuilding(self) -> Iterator[Connection]:
         """A transaction under the head's lock in which projections may be emptied and folded."""
         with self._writing() as connection:
-            _locked_head(Driver(connection))
+            driver = Driver(connection)
+            _locked_head(driver)
+            driver.run("UPDATE log_head SET held_at = ?", (NOT_KEPT,))
             yield connection
 
     @contextmanager
@@ -404,12 +417,13 @@ def _nothing(_driver: Driver) -> None:
     """What a publication reads first: nothing."""
 
 
-def _locked_head(driver: Driver) -> tuple[Head, str]:
-    """The head, and its row's version: on PostgreSQL the transaction that wrote it last."""
+def _locked_head(driver: Driver) -> tuple[Head, str, int]:
+    """The head, its row's version (on PostgreSQL who wrote it last), and its ``held_at``."""
     # SQLite has no row locks: BEGIN IMMEDIATE has taken its one write lock already.
     version, lock = ("''", "") if driver.is_sqlite else ("xmin::text", " FOR UPDATE")
-    rows = driver.fetch(f"SELECT size, root, edge, logged_at, {version} FROM log_head{lock}")  # noqa: S608 - no input in it
+    columns = f"size, root, edge, logged_at, {version}, held_at"
+    rows = driver.fetch(f"SELECT {columns} FROM log_head{lock}")  # noqa: S608 - no input in it
     if not rows:
         raise NotFound("this database holds no ledger yet: run `ledger init`")
-    *values, version = rows[0]
-    return Head(*values), version
+    *values, version, held_at = rows[0]
+    return Head(*values), version, held_at

@@ -4,8 +4,8 @@ Append-only by trigger (see the migrations): ``entries``, ``tiles``, ``checkpoin
 ``disclosures``, ``openings``. One mutable row: ``log_head``, whose lock makes its holder the one
 writer. What witnesses said (``cosignatures``, ``policies``, ``quorums``, ``witnesses``) changes;
 lines can be asked for again. ``webhook_cursors`` and ``webhook_deliveries`` say what webhooks were
-told, ``stored_artifacts`` which object holds which artifact. Everything else is a projection that
-can be dropped and rebuilt from the entries.
+told, ``stored_artifacts`` which object holds which artifact, ``held_gpus`` sums over jobs.
+Everything else is a projection that can be dropped and rebuilt from the entries.
 
 Times are Unix seconds. ``leaf_index`` counts from 0.
 """
@@ -119,6 +119,16 @@ class HeadRow(SQLModel, table=True):
     root: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     edge: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     logged_at: int = Field(sa_column=_big())
+    held_at: int = Field(sa_column=Column(BIG, nullable=False, server_default="-1"))
+    """The size up to which ``held_gpus`` was kept."""
+
+
+class HeldGpusRow(SQLModel, table=True):
+    """GPUs that one member's jobs hold, where the head's ``held_at`` is its size: ``held``."""
+
+    __tablename__ = "held_gpus"
+    author: str = Field(sa_column=Column(Text, primary_key=True))
+    gpus: int = Field(sa_column=_big())
 
 
 class JobRow(SQLModel, table=True):
@@ -133,12 +143,6 @@ class JobRow(SQLModel, table=True):
     __table_args__ = (
         Index("jobs_in_order", "submitted_index"),
         Index("jobs_by_version", "since"),
-        Index(
-            "jobs_holding",
-            "author",
-            sqlite_where=text(HOLDING),
-            postgresql_where=text(HOLDING),
-        ),
     )
     job_id: str = Field(sa_column=Column(Text, primary_key=True))
     since: int = Field(sa_column=_big(primary_key=True))

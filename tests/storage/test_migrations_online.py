@@ -42,13 +42,15 @@ def said_by_each_revision(url: str) -> dict[str, list[str]]:
 
     event.listen(engine, "before_cursor_execute", hear)
     scripts = list(ScriptDirectory.from_config(config).walk_revisions())[::-1]
-    with engine.connect() as connection:
-        for script in scripts:
-            heard.clear()
+    for script in scripts:
+        heard.clear()
+        with engine.connect() as connection:
+            if getattr(script.module, "OUTSIDE_TRANSACTION", False):
+                connection.execution_options(isolation_level="AUTOCOMMIT")
             with connection.begin():
                 config.attributes["connection"] = connection
                 command.upgrade(config, script.revision)
-            found[script.revision] = list(heard)
+        found[script.revision] = list(heard)
     engine.dispose()
     return found
 

@@ -20,7 +20,7 @@ WEIGHTS, OUTPUT = "ab" * 32, "cd" * 32
 SINCE = (
     *("cosignatures", "policies", "quorums", "witnesses"),
     *("webhook_cursors", "webhook_deliveries"),
-    *("egress_counters", "egress_days", "stored_artifacts"),
+    *("egress_counters", "egress_days", "stored_artifacts", "held_gpus"),
 )
 """Tables of later schemas, which hold nothing of this history."""
 HOSTILE = (
@@ -329,7 +329,7 @@ def _back_to_the_first_schema(store: Store) -> None:
             connection.execute(text("DROP TABLE job_words" if sqlite else "DROP FUNCTION words_in"))
             connection.execute(text("DROP INDEX jobs_by_version"))
             connection.execute(text("DROP INDEX embargoes_withheld"))
-            connection.execute(text("DROP INDEX jobs_holding"))
+            connection.execute(text("ALTER TABLE log_head DROP COLUMN held_at"))
             connection.execute(text("DROP INDEX entries_objecting"))
             for column in ("disclosed_at", "model_digest", "charter_index", "finding_code"):
                 connection.execute(text(f"ALTER TABLE jobs DROP COLUMN {column}"))
