@@ -26,7 +26,7 @@ from ledger.records import canonical
 from ledger.records.commitment import commit, partial_opening
 from ledger.tlog.cosignature import cosign
 from ledger.tlog.merkle import leaf_hash, root_hash
-from ledger.tlog.note import COSIGNATURE, Signer, parse_vkey, sign_note
+from ledger.tlog.note import COSIGNATURE, Signer, parse_note, parse_vkey, sign_note
 from ledger.tlog.policy import check_policy, parse_policy
 from ledger.tlog.proof import parse_proof, verify_proof
 from ledger.tlog.tiles import Tile, tile_path
@@ -293,6 +293,28 @@ def test_the_example_of_the_signed_note_specification_verifies(script: Page) -> 
         {"vkey": example["vkey"], "note": b64(note.encode())},
     )
     assert found is True
+
+
+def test_a_signature_line_has_a_name_by_the_specification(script: Page) -> None:
+    text = f"ledger.example/log\n5\n{b64(bytes(32))}\n"
+    signed = sign_note(text, [Signer("ledger.example/log", b"\x11" * 32)]).decode()
+    wanted: dict[str, object] = {
+        "\u2028": "note",
+        "\u00a0": "note",
+        "\u0085": "note",
+        "+": "note",
+        "\x1f": "note",
+    }
+    wanted |= {"\x7f": [2], "\ufeff": [2], "\u200b": [2]}
+    notes = [f"{signed}— w{char}1 {b64(bytes(8))}\n".encode() for char in wanted]
+    call = "m.parseNote(bytes(value)).lines.length"
+    assert attempts(script, call, [b64(each) for each in notes]) == list(wanted.values())
+    for each, found in zip(notes, wanted.values(), strict=True):
+        if found == "note":
+            with pytest.raises(FormatError):
+                parse_note(each)
+        else:
+            assert [len(parse_note(each).signatures)] == found
 
 
 def test_vkeys_have_one_spelling(page: Page) -> None:
