@@ -1,18 +1,17 @@
 """Mirrors, copies and clients go on when another key follows the log's."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 from cli_world import Shell
 from ledger_world import World
+from log_key_world import retire, rotate
 from mirror_world import files, run, served, site_of, verified
 
 from ledger import client
 from ledger.assembly import Ledger
-from ledger.assembly.log_keys import begin_rotation, named_by, retire_previous, settle_files
 from ledger.client.handovers import format_handovers
 from ledger.errors import LedgerError, SettingsError, SignatureError
 from ledger.keys import LOG_KEY, read_signer
@@ -20,33 +19,6 @@ from ledger.mirrors import MirrorRefused
 from ledger.records.entry import log_key_entry
 from ledger.records.succession import succeed
 from ledger.tlog.note import Signer, parse_note, parse_vkey, sign_note
-
-
-def reopen(world: World) -> None:
-    world.ledger.close()
-    world.ledger = Ledger(world.ledger.settings, clock=world.clock)
-    world.reader = world.ledger.reader
-
-
-def rotate(world: World) -> None:
-    """What ``ledger log-key rotate`` does, under the clock of the world."""
-    key_dir = world.ledger.settings.key_dir
-    begin_rotation(key_dir, world.ledger.log_keys, random=os.urandom)
-    reopen(world)
-    succession = named_by(key_dir, world.ledger.log_keys)
-    assert succession is not None
-    (done,) = world.ledger.sequencer.submit([succession]).result(120)
-    assert not isinstance(done, LedgerError)
-    reopen(world)
-    assert settle_files(key_dir, world.ledger.log_keys)
-
-
-def retire(world: World) -> None:
-    """What ``ledger log-key retire`` does, and the first checkpoint under the new key alone."""
-    assert retire_previous(world.ledger.settings.key_dir)
-    reopen(world)
-    world.log(world.submission("under the new key alone"))
-    reopen(world)
 
 
 def signers(mirror: Path) -> int:

@@ -132,14 +132,15 @@ export function parseCheckpoint(text) {
 const linesOf = (note, { name, id }) => note.lines.filter((line) => line.name === name && line.id === id);
 
 /** The checkpoint in a note that the log's own key, named like its origin, has signed. */
-export async function openCheckpoint(note, key) {
+export async function openCheckpoint(note, log) {
 	const checkpoint = parseCheckpoint(note.text);
+	const key = log.at?.(checkpoint.size) ?? log;
 	const names = { origin: checkpoint.origin, name: key.name };
 	need(key.type === 1 && names.origin === key.name, "origin", names);
 	const lines = linesOf(note, key);
 	need(lines.length, "unsigned", names);
 	for (const { blob } of lines) need(await ed25519(key.key, utf8(note.text), blob), "forged", names);
-	return checkpoint;
+	return { ...checkpoint, id: key.id };
 }
 
 async function hasCosigned(note, key) {
@@ -293,9 +294,8 @@ export function parseReceipt(bytes) {
 }
 
 /** DSSE: what an author signs. */
-export function pae(statement) {
+export function pae(statement, type = "application/vnd.apsci.statement.v1+json") {
 	const body = canonicalBytes(statement);
-	const type = "application/vnd.apsci.statement.v1+json";
 	return concat(utf8(`DSSEv1 ${type.length} ${type} ${body.length} `), body);
 }
 

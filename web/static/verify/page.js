@@ -5,6 +5,7 @@
 import {
 	canonical, canonicalBytes, decode, need, parseCanonical, parseJson, parsePolicy, parseReceipt, parseVkey, Refused, utf8,
 } from "./formats.js";
+import { follow } from "./keys.js";
 import { STEPS, verify } from "./verify.js";
 
 const LARGE = 1 << 24;
@@ -130,13 +131,15 @@ async function run() {
 		const policyText = find("policy")?.value.trim();
 		const policy = policyText ? await parsePolicy(policyText) : undefined;
 		const vkey = find("vkey")?.value.trim() || dataset.vkey;
-		const own = vkey === dataset.vkey && !find("offline")?.checked;
+		const isOnline = !find("offline")?.checked;
 		const bytes = dataset.receipt ? await get(dataset.receipt) : utf8(find("record").value);
 		const given = dataset.receipt ? ofReceipt(parseReceipt(bytes), dataset.entry) : await read(bytes);
 		given.key = await parseVkey(vkey);
 		const origin = decode(given.note, LARGE, "note").split("\n")[0];
 		if (policy?.logs.length) given.key = policy.logs.find(({ name }) => name === origin) ?? policy.logs[0];
-		if (own && origin === given.key.name) given.get = get;
+		if ("keys" in dataset && isOnline && origin === given.key.name) given.key = await follow(given.key, get);
+		const isOwn = vkey === dataset.vkey || given.key.at;
+		if (isOwn && isOnline && origin === given.key.name) given.get = get;
 		given.policy = policy;
 		const slot = `checkpoint ${origin}`;
 		const remember = find("remember").checked;

@@ -152,8 +152,8 @@ export async function verify(given, tell) {
 	});
 
 	await step("signature", async () => {
-		const { origin, size } = await openCheckpoint(parseNote(given.note), key);
-		return holds("signed", { origin, size, rows: [["key", `${key.name}+${key.id}`]] });
+		const { origin, size, id } = await openCheckpoint(parseNote(given.note), key);
+		return holds("signed", { origin, size, rows: [["key", `${origin}+${id}`]] });
 	});
 	const isSigned = done.signature.status === "holds";
 
