@@ -1,11 +1,14 @@
 """``ledger rebuild``: the projections emptied and folded again from the entries, row for row.
 
+So are the nodes that proofs are made from, of which the tiles are believed.
+
 One transaction under the head's lock: whoever reads meanwhile sees the old rows, and a crash
 leaves them.
 """
 
 from collections.abc import Callable
 
+from ledger.storage.nodes import drop_nodes, fill_nodes
 from ledger.storage.refold import refold
 from ledger.storage.store import Store
 
@@ -18,4 +21,6 @@ def rebuild(
     Raises LogUnavailable, having changed nothing, where an entry is missing or cannot be read.
     """
     with store.rebuilding() as connection:
+        drop_nodes(connection)
+        fill_nodes(connection)
         return refold(connection, progress=progress)

@@ -49,7 +49,7 @@ ROLES = {
     "council": Role.COUNCIL,
 }
 PROJECTIONS = tables.PROJECTIONS
-NEWEST_SCHEMA = "0009b"
+NEWEST_SCHEMA = "0010"
 ULID_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SUBMISSION = {
     "accelerator": "nvidia_h200",
@@ -512,6 +512,11 @@ def _check_tree(reads: Snapshot, checked: Checked) -> None:
             assert reads.tile_roots(tile.level, tile.n, tile.n + 1) == [root_hash(hashes)]
         else:
             assert stored is None, f"the tile {tile} is not full yet"
+    level, row = 0, leaves
+    while len(row) >= 16:
+        row = [root_hash(row[n : n + 16]) for n in range(0, len(row) - 15, 16)]
+        level += 4
+        assert reads.nodes(level, 0, 10**9) == row, f"the nodes of level {level} are others"
     verifier = parse_vkey(_genesis(checked).vkey)
     for published in reads.checkpoints(below=head.size + 2, limit=10**9):
         checkpoint = open_checkpoint(published.note, [verifier])

@@ -26,7 +26,7 @@ from ledger.storage.projections import fact_of
 from ledger.storage.refold import refold_egress
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEntry
 from ledger.storage.store import StorageFailed, Store
-from ledger.storage.tree import full_tiles, nodes_of
+from ledger.storage.tree import full_tiles, new_nodes, nodes_of
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.growth import CompactRange, Extension
 from ledger.tlog.hashing import leaf_hash
@@ -306,6 +306,7 @@ def _append(store: Store, leaves: list[Leaf]) -> None:
                 ),
                 entries=entries,
                 tiles=full_tiles(appending.snapshot(), extension),
+                nodes=new_nodes(extension),
                 disclosures=disclosures,
                 facts=[fact_of(leaf.index, leaf.entry) for leaf in leaves],
                 jobs=appending.current_jobs(jobs),

@@ -1,22 +1,26 @@
-"""The tree, grown again leaf by leaf: tiles, their roots, every published root, and the edge.
+"""The tree, grown again leaf by leaf: tiles, roots, nodes, every published root, and the edge.
 
 Where a leaf's bytes and its stored hash disagree, the tree goes on with the hash that the tile
 attests, so that one damaged entry is one finding and not one for every checkpoint after it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from ledger.errors import FormatError, SignatureError
 from ledger.fsck.findings import Findings
 from ledger.storage.inspection import Inspection
+from ledger.storage.nodes import nodes_of_tile
 from ledger.storage.shapes import Head, StoredCheckpoint
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.merkle import HASH_BYTES, CompactRange, leaf_hash
 from ledger.tlog.note import VerifierKey
-from ledger.tlog.tiles import TILE_BYTES, TILE_WIDTH, Tile, tile_path, tile_root
+from ledger.tlog.tiles import TILE_BYTES, TILE_WIDTH, Tile, tile_path
 
 MIRROR: Final = "restore it from a backup or a mirror of the log"
+REBUILD: Final = "run `ledger rebuild`: it follows from the tiles"
 CHECKPOINTS_AT_ONCE: Final = 1_024
 
 
@@ -86,6 +90,14 @@ class TreeCheck:
                     f"{surplus} tiles of level {level} beyond the {count} that the log fills",
                     "find out what wrote them before anything is appended",
                 )
+        for level, pending in enumerate(self._pending):
+            if pending:
+                tile = Tile(level, self._counts[level], len(pending))
+                self._check_nodes(list(nodes_of_tile(tile, b"".join(pending))))
+        if surplus := self._reads.nodes_beyond(head.size):
+            self._findings.add(
+                "node surplus", f"{surplus} nodes that no tree of {head.size} entries has", REBUILD
+            )
         while self._next is not None:
             self._findings.add(
                 "checkpoint ahead",
@@ -146,10 +158,12 @@ class TreeCheck:
             return
         hashes = b"".join(pending)
         pending.clear()
-        root = tile_root(hashes)
-        n = self._counts[level]
+        tile = Tile(level, self._counts[level])
         self._counts[level] += 1
-        self._check_tile(Tile(level, n), hashes, root)
+        nodes = list(nodes_of_tile(tile, hashes))
+        self._check_nodes(nodes)
+        *_, root = nodes[-1]
+        self._check_tile(tile, hashes, root)
         if level + 1 == len(self._pending):
             self._pending.append([])
             self._counts.append(0)
@@ -171,6 +185,19 @@ class TreeCheck:
             self._findings.add(
                 "tile root", f"{name} has the root {stored[1].hex()}, not {root.hex()}", remedy
             )
+
+    def _check_nodes(self, computed: Sequence[tuple[int, int, bytes]]) -> None:
+        """Hold the stored nodes against those of one tile. One that is missing costs time alone."""
+        for level, some in groupby(computed, key=itemgetter(0)):
+            expected = {n: node for _, n, node in some}
+            stored = self._reads.nodes(level, min(expected), max(expected) + 1)
+            for n, found in stored.items():
+                if found != expected[n]:
+                    self._findings.add(
+                        "node",
+                        f"node {n} of level {level} is {found.hex()}, not {expected[n].hex()}",
+                        REBUILD,
+                    )
 
     def _published(self) -> Iterator[StoredCheckpoint]:
         above = -1

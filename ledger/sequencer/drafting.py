@@ -24,7 +24,7 @@ from ledger.storage.projections import JobValues
 from ledger.storage.shapes import Head, NewBatch, StoredEntry
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Appending
-from ledger.storage.tree import full_tiles
+from ledger.storage.tree import full_tiles, new_nodes
 from ledger.tlog.merkle import CompactRange, Extension
 from ledger.tlog.note import VerifierKey, parse_vkey
 from ledger.tlog.tiles import TILE_WIDTH
@@ -132,6 +132,7 @@ class Drafting:
             ),
             entries=plan.entries,
             tiles=_tiles(appending, extension),
+            nodes=new_nodes(extension),
             openings=plan.openings,
             disclosures=plan.disclosures,
             facts=plan.facts,

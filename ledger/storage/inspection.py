@@ -14,6 +14,7 @@ from ledger.storage.egress_fold import stored_tags
 from ledger.storage.shadow import Difference, Shadow
 from ledger.storage.shapes import Head, StoredCheckpoint, StoredEntry
 from ledger.storage.tables import APPEND_ONLY, LOG_ROLE
+from ledger.tlog.subtrees import SUBTREE_HEIGHT
 
 _ENTRY: Final = "leaf_index, kind, job_id, logged_at, publish_by, leaf_hash, statement_digest, data"
 _VERBS: Final = ("update", "delete", "replace")
@@ -120,6 +121,27 @@ class Inspection:
     def tile_levels(self) -> list[int]:
         """The levels that stored tiles have."""
         return [row[0] for row in self._driver.fetch("SELECT DISTINCT level FROM tiles")]
+
+    def nodes(self, level: int, start: int, stop: int) -> dict[int, bytes]:
+        """The nodes ``start`` <= n < ``stop`` of a level that are stored, by number."""
+        return dict(
+            self._driver.fetch(
+                "SELECT n, hash FROM nodes WHERE level = ? AND n >= ? AND n < ?",
+                (level, start, stop),
+            )
+        )
+
+    def nodes_beyond(self, size: int) -> int:
+        """How many stored nodes are none of a fourth level of a tree of ``size`` entries."""
+        levels = range(SUBTREE_HEIGHT, size.bit_length(), SUBTREE_HEIGHT)
+        held = sum(self._count_nodes(level, 0, size >> level) for level in levels)
+        return int(self._driver.fetch("SELECT count(*) FROM nodes")[0][0]) - held
+
+    def _count_nodes(self, level: int, start: int, stop: int) -> int:
+        rows = self._driver.fetch(
+            "SELECT count(*) FROM nodes WHERE level = ? AND n >= ? AND n < ?", (level, start, stop)
+        )
+        return int(rows[0][0])
 
     def checkpoints(self, above: int, limit: int) -> list[StoredCheckpoint]:
         """Published checkpoints of a size above ``above``, smallest first."""

@@ -34,6 +34,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ledger.errors import LogUnavailable
 from ledger.storage.engine import is_sqlite
+from ledger.storage.nodes import fill_nodes
 from ledger.storage.reading import reading
 from ledger.storage.refold import refold
 from ledger.storage.roles import grant_to_groups
@@ -165,6 +166,8 @@ def _upgrade(config: Config, connection: Connection, last: str) -> None:
         # Whoever appends meanwhile would fold its entries a second time.
         if connection.execute(text(f"SELECT 1 FROM log_head{lock}")).first():  # noqa: S608 - no input in it
             refold(connection)
+    if config.attributes.get("fill_nodes"):
+        fill_nodes(connection)
 
 
 def _config() -> Config:

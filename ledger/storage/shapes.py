@@ -236,13 +236,15 @@ class NewBatch:
     """Everything that one append writes, in one transaction.
 
     ``entries``: rows of the table, in log order. ``tiles``: (level, n, hashes, root) of every
-    tile that the batch has filled. ``openings``: (leaf_index, ciphertext, weights tag, model
-    tag). ``disclosures``: (discloses, disclosed_index).
+    tile that the batch has filled. ``nodes``: (level, n, hash), see ``tree.new_nodes``.
+    ``openings``: (leaf_index, ciphertext, weights tag, model tag). ``disclosures``: (discloses,
+    disclosed_index).
     """
 
     head: Head
     entries: list[StoredEntry] = field(default_factory=list)
     tiles: list[tuple[int, int, bytes, bytes]] = field(default_factory=list)
+    nodes: list[tuple[int, int, bytes]] = field(default_factory=list)
     openings: list[tuple[int, bytes, bytes | None, bytes | None]] = field(default_factory=list)
     disclosures: list[tuple[int, int]] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)

@@ -206,6 +206,14 @@ class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
         )
         return [row[0] for row in rows]
 
+    def nodes(self, level: int, start: int, stop: int) -> list[bytes]:
+        """The nodes ``start`` <= n < ``stop`` of a level that are stored, in order."""
+        rows = self._driver.fetch(
+            "SELECT hash FROM nodes WHERE level = ? AND n >= ? AND n < ? ORDER BY n",
+            (level, start, stop),
+        )
+        return [row[0] for row in rows]
+
     # --- the embargo ---
 
     def opening(self, index: int) -> bytes | None:

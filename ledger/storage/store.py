@@ -33,6 +33,7 @@ from ledger.storage.tables import (
     DISCLOSURES,
     ENTRIES,
     HEAD,
+    NODES,
     OPENINGS,
     TILES,
 )
@@ -153,6 +154,7 @@ class Appending:
             ],
         )
         driver.insert(TILES, batch.tiles)
+        driver.insert(NODES, batch.nodes)
         driver.insert(OPENINGS, batch.openings)
         driver.insert(DISCLOSURES, batch.disclosures)
         projector = Projector(batch.jobs, first_index=self.head.size)

@@ -5,7 +5,8 @@ Append-only by trigger (see the migrations): ``entries``, ``tiles``, ``checkpoin
 writer. What witnesses said (``cosignatures``, ``policies``, ``quorums``, ``witnesses``) changes;
 lines can be asked for again. ``webhook_cursors`` and ``webhook_deliveries`` say what webhooks were
 told, ``stored_artifacts`` which object holds which artifact, ``held_gpus`` sums over jobs.
-Everything else is a projection that can be dropped and rebuilt from the entries.
+``nodes`` follow from the tiles. Everything else is a projection that can be dropped and rebuilt
+from the entries.
 
 Times are Unix seconds. ``leaf_index`` counts from 0.
 """
@@ -75,6 +76,19 @@ class TileRow(SQLModel, table=True):
     n: int = Field(sa_column=_big(primary_key=True))
     hashes: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     root: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class NodeRow(SQLModel, table=True):
+    """Derived: the complete node ``n`` of a level of the tree, which is a multiple of 4.
+
+    A proof reads 16 of them at a time. Where one is missing it is computed from the tiles.
+    """
+
+    __tablename__ = "nodes"
+    __table_args__ = {"sqlite_with_rowid": False}
+    level: int = Field(sa_column=_big(primary_key=True))
+    n: int = Field(sa_column=_big(primary_key=True))
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class CheckpointRow(SQLModel, table=True):
@@ -460,6 +474,7 @@ def _table(row: type[SQLModel]) -> Table:
 
 ENTRIES = _table(EntryRow)
 TILES = _table(TileRow)
+NODES = _table(NodeRow)
 CHECKPOINTS = _table(CheckpointRow)
 DISCLOSURES = _table(DisclosureRow)
 OPENINGS = _table(OpeningRow)

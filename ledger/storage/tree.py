@@ -6,7 +6,7 @@ from ledger.errors import NotFound
 from ledger.storage.snapshot import Snapshot
 from ledger.tlog.hashing import parents_in_row
 from ledger.tlog.merkle import Extension, NodeReader
-from ledger.tlog.subtrees import SUBTREE_WIDTH
+from ledger.tlog.subtrees import SUBTREE_HEIGHT, SUBTREE_WIDTH
 from ledger.tlog.tiles import (
     TILE_BYTES,
     TILE_HEIGHT,
@@ -41,15 +41,18 @@ def read_tile(reads: Snapshot, tile: Tile) -> bytes:
 def read_row(reads: Snapshot, level: int, start: int, stop: int) -> Sequence[bytes]:
     """The complete nodes ``start`` <= index < ``stop``, at most 16, of one subtree of a level.
 
-    ``level`` is a multiple of 4 and ``start`` of 16. Fewer where the log is not that large.
+    ``level`` is a multiple of 4 and ``start`` of 16. Fewer where the log is not that large. What is
+    not among the stored nodes is computed from a tile, which is as slow as all were once: of a log
+    that was begun before there were any, or written to by a server of that time.
     """
+    if level == 0:
+        return reads.leaf_hashes(start, stop)
+    stored = reads.nodes(level, start, stop)
+    if len(stored) == stop - start:
+        return stored
     tile_level, above = divmod(level, TILE_HEIGHT)
     if not above:
-        return (
-            reads.leaf_hashes(start, stop)
-            if level == 0
-            else reads.tile_roots(tile_level - 1, start, stop)
-        )
+        return reads.tile_roots(tile_level - 1, start, stop)
     n = start // SUBTREE_WIDTH
     tile = Tile(tile_level, n, (stop - start) * SUBTREE_WIDTH)
     row = read_tile(reads, tile)
@@ -61,6 +64,17 @@ def read_row(reads: Snapshot, level: int, start: int, stop: int) -> Sequence[byt
 def nodes_of(reads: Snapshot, *, size: int) -> NodeReader:
     """A node reader over the stored tiles of the tree of ``size`` leaves, for one use."""
     return TileNodes(TileCache(lambda tile: read_tile(reads, tile), capacity=64), size=size)
+
+
+def new_nodes(extension: Extension) -> list[tuple[int, int, bytes]]:
+    """(level, n, hash) of every node of a fourth level that the extension completes."""
+    found: list[tuple[int, int, bytes]] = []
+    for level in range(SUBTREE_HEIGHT, extension.new_size.bit_length(), SUBTREE_HEIGHT):
+        if extension.old_size >> level == extension.new_size >> level:
+            break
+        first, hashes = extension.new_nodes(level)
+        found += [(level, n, node) for n, node in enumerate(hashes, first)]
+    return found
 
 
 def full_tiles(reads: Snapshot, extension: Extension) -> list[tuple[int, int, bytes, bytes]]:

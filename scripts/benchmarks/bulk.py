@@ -49,10 +49,11 @@ from ledger.storage.tables import (
     JOB_TEXTS,
     JOBS,
     MODELS,
+    NODES,
     OPENINGS,
     TILES,
 )
-from ledger.storage.tree import full_tiles
+from ledger.storage.tree import full_tiles, new_nodes
 from ledger.tlog.checkpoint import Checkpoint, format_checkpoint
 from ledger.tlog.hashing import HASH_BYTES, node_hash
 from ledger.tlog.merkle import CompactRange, Extension
@@ -396,6 +397,7 @@ class _Whole:
             checkpoint = Checkpoint(self._signer.name, size, root)
             note = sign_note(format_checkpoint(checkpoint), [self._signer], time_s=logged_at)
             driver.insert(TILES, full_tiles(reads, extension))
+            driver.insert(NODES, new_nodes(extension))
             driver.insert(CHECKPOINTS, [(size, root, logged_at, note)])
             head = Head(size, root, extension.range.edge(), logged_at)
         if head.size != hi:

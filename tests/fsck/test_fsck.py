@@ -15,6 +15,7 @@ from ledger.records.entry import parse_entry, statement_entry
 from ledger.records.statement import decode_signed
 from ledger.sequencer.signer import SignerMemory
 from ledger.storage.store import Publishing, StorageFailed
+from ledger.storage.tables import NODES
 from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.note import COSIGNATURE, generate_key
 from ledger.tlog.tiles import TILE_BYTES
@@ -158,6 +159,50 @@ def test_a_wrong_root_of_a_tile_is_found(world: World) -> None:
 def test_a_missing_tile_and_one_too_many_are_found(world: World) -> None:
     world.damage("UPDATE tiles SET n = 7 WHERE level = 0 AND n = 1")
     assert world.sorts() == {"tile missing": None, "tile surplus": None}
+
+
+@pytest.mark.parametrize(("level", "n"), [(4, 0), (4, 31), (8, 1)])
+def test_a_flipped_bit_in_a_node_is_found_and_rebuilt(world: World, level: int, n: int) -> None:
+    at = f"WHERE level = {level} AND n = {n}"
+    node = world.blob(f"SELECT hash FROM nodes {at}")
+    world.damage(f"UPDATE nodes SET hash = :h {at}", h=flipped(node, 31))
+    assert world.sorts() == {"node": None}
+    with world.store() as store:
+        rebuild(store)
+    assert world.sorts() == {}
+
+
+def test_a_flipped_bit_in_a_node_of_a_tile_that_is_not_full_is_found(world: World) -> None:
+    clock = kit.Clock()
+    clock.now = world.now
+    ledger = Ledger(world.settings, clock=clock)
+    kit.log(ledger, *(kit.egress(SEALED, 1_000 + n) for n in range(16)))
+    ledger.close()
+    assert world.sorts() == {}
+    node = world.blob("SELECT hash FROM nodes WHERE level = 4 AND n = 32")
+    world.damage("UPDATE nodes SET hash = :h WHERE level = 4 AND n = 32", h=flipped(node, 0))
+    assert world.sorts() == {"node": None}
+
+
+def test_a_node_that_the_tree_does_not_have_is_found(world: World) -> None:
+    world.damage("INSERT INTO nodes SELECT 5, n, hash FROM nodes WHERE level = 4 AND n = 0")
+    world.damage("INSERT INTO nodes SELECT 12, n, hash FROM nodes WHERE level = 4 AND n = 0")
+    [finding] = world.fsck()[0]
+    assert (finding.sort, finding.message.split()[0]) == ("node surplus", "2")
+
+
+def test_nodes_that_are_missing_are_no_damage_and_rebuilt(world: World) -> None:
+    wanted = _nodes(world)
+    world.damage("DELETE FROM nodes")
+    assert world.sorts() == {}
+    with world.store() as store:
+        rebuild(store)
+    assert _nodes(world) == wanted
+
+
+def _nodes(world: World) -> list[tuple[object, ...]]:
+    with world.store() as store:
+        return kit.rows_of(store, NODES)
 
 
 def test_a_tile_of_a_level_that_the_log_does_not_have_is_found(world: World) -> None:

@@ -13,7 +13,7 @@ from ledger.records.deadline import format_time
 from ledger.settings import Settings
 from ledger.storage.shapes import Head, NewBatch, StoredEntry
 from ledger.storage.store import Store
-from ledger.storage.tree import full_tiles
+from ledger.storage.tree import full_tiles, new_nodes
 from ledger.tlog.merkle import CompactRange, Extension, leaf_hash
 from schemas.posting import Receipted
 
@@ -104,6 +104,7 @@ def _fill(settings: Settings, size: int) -> None:
                 head=Head(size, extension.root, extension.range.edge(), time),
                 entries=entries,
                 tiles=full_tiles(appending.snapshot(), extension),
+                nodes=new_nodes(extension),
             )
         )
     store.close()

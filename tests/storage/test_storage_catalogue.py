@@ -20,7 +20,7 @@ WEIGHTS, OUTPUT = "ab" * 32, "cd" * 32
 SINCE = (
     *("cosignatures", "policies", "quorums", "witnesses"),
     *("webhook_cursors", "webhook_deliveries"),
-    *("egress_counters", "egress_days", "stored_artifacts", "held_gpus"),
+    *("egress_counters", "egress_days", "stored_artifacts", "held_gpus", "nodes"),
 )
 """Tables of later schemas, which hold nothing of this history."""
 HOSTILE = (

@@ -1,0 +1,72 @@
+"""Inclusion proofs from stored nodes, and where some of these or all are missing."""
+
+from pathlib import Path
+
+import kit
+import pytest
+from sqlalchemy import text
+
+from ledger.assembly import Ledger
+from ledger.errors import ProofError
+from ledger.reader import Reader
+from ledger.storage.nodes import fill_nodes
+from ledger.storage.store import Store
+from ledger.storage.tables import NODES
+from ledger.tlog.merkle import verify_inclusion
+from schemas.answers import InclusionProof
+
+SIZES = (530, 512, 257, 256, 17, 16, 1)
+MISSING = ("level = 4 AND n % 2 = 1", "level = 8", "level > 0")
+
+
+def test_a_proof_is_the_same_whichever_nodes_are_stored(database_url: str, tmp_path: Path) -> None:
+    settings = kit.make_ledger(database_url, tmp_path)
+    ledger = Ledger(settings, clock=kit.Clock())
+    kit.filled(ledger, size=SIZES[0])
+    ledger.close()
+    store = Store(settings.database_url)
+    whole, nodes = _proofs(store), kit.rows_of(store, NODES)
+    for missing in MISSING:
+        with store.rebuilding() as connection:
+            assert connection.execute(text(f"DELETE FROM nodes WHERE {missing}")).rowcount
+        assert _proofs(store) == whole
+    with store.rebuilding() as connection:
+        fill_nodes(connection)
+    assert kit.rows_of(store, NODES) == nodes
+    store.close()
+
+
+def test_a_proof_whose_node_was_changed_is_refused_by_whoever_verifies_it(
+    database_url: str, tmp_path: Path
+) -> None:
+    settings = kit.make_ledger(database_url, tmp_path)
+    ledger = Ledger(settings, clock=kit.Clock())
+    kit.filled(ledger, size=40)
+    ledger.close()
+    store = Store(settings.database_url)
+    with store.rebuilding() as connection:
+        other = connection.execute(text("SELECT hash FROM nodes WHERE level = 4 AND n = 0"))
+        changed = text("UPDATE nodes SET hash = :h WHERE level = 4 AND n = 1")
+        connection.execute(changed, {"h": other.scalar_one()})
+    with pytest.raises(ProofError, match="leads to the root"):
+        _proved(store, 40)
+    store.close()
+
+
+def _proofs(store: Store) -> list[list[InclusionProof]]:
+    return [_proved(store, size) for size in SIZES]
+
+
+def _proved(store: Store, size: int) -> list[InclusionProof]:
+    """Every proof at a size, from a reader that remembers nothing; all of them verified."""
+    with Reader(store).at(size) as view:
+        found = [view.inclusion(index) for index in range(size)]
+    for proof in found:
+        verify_inclusion(
+            [bytes.fromhex(each) for each in proof.hashes],
+            index=proof.index,
+            size=size,
+            leaf=bytes.fromhex(proof.leaf_hash),
+            root=bytes.fromhex(proof.root),
+        )
+    return found
