@@ -19,6 +19,7 @@ LedgerError
 ├── Overloaded            the queue is full; nothing was promised (``retry_after_s``)
 ├── LogUnavailable        the writer has stopped: storage or signer refuses; says what to do
 │   ├── WriterLocked      another process holds the SQLite writer lock
+│   ├── Unwitnessed       too few witnesses hold the tree; nothing is promised by it yet
 │   └── ForkRefused       signing would contradict what the signer remembers
 │       └── SecondHistory this log's key has signed what this database lacks (``note``)
 ├── NotReady              a part of this process that does not do its work now; says which
@@ -128,6 +129,10 @@ class LogUnavailable(LedgerError):
 
 class WriterLocked(LogUnavailable):
     """Another process is the one writer that a SQLite ledger has."""
+
+
+class Unwitnessed(LogUnavailable):
+    """Too few witnesses have cosigned the newest tree; the message is for everybody."""
 
 
 class ForkRefused(LogUnavailable):

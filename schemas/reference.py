@@ -162,9 +162,10 @@ class WitnessShown(Shape, frozen=True):
 class WitnessingShown(Shape, frozen=True):
     """What the witnesses say, and what the ledger does without them.
 
-    ``mode`` is open (the site shows the newest signed tree all the same) or closed (nothing newer
-    than ``cosigned_size``, the newest tree that met the policy). ``quorum_met`` says whether that
-    is the newest signed tree. ``quorum`` is a name of the policy, or none.
+    ``mode`` is open (the site shows the newest signed tree all the same), closed (nothing newer
+    than ``cosigned_size``, the newest tree that met the policy) or strict (and no receipt either).
+    ``quorum_met`` says whether that is the newest signed tree. ``quorum`` is a name of the policy,
+    or none.
     """
 
     mode: str

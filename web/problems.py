@@ -31,6 +31,7 @@ from ledger.errors import (
     SignatureError,
     TooLarge,
     TooOften,
+    Unwitnessed,
     ValueRefused,
 )
 from ledger.journal import REQUEST
@@ -377,8 +378,9 @@ def _expected(error: LedgerError, slug: str) -> Problem:
     if isinstance(error, LogUnavailable):
         if not isinstance(error, BeingStopped):
             LOG.error("%s: %s", type(error).__name__, error)
-        # A second history is about what everybody can see: who is turned away is told.
-        said = str(error) if isinstance(error, SecondHistory) else KINDS[slug].meaning
+        # Both are about what everybody can see: who is turned away is told.
+        public = isinstance(error, SecondHistory | Unwitnessed)
+        said = str(error) if public else KINDS[slug].meaning
         return _problem(slug, said, retry_after=RETRY_AFTER_S)
     detail = str(error)
     if isinstance(error, ParameterRefused):

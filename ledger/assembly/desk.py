@@ -21,6 +21,7 @@ from ledger.assembly.receipts import receipted
 from ledger.errors import LedgerError, LogUnavailable, Overloaded
 from ledger.intake import Intake
 from ledger.journal import REQUEST, named
+from ledger.reader.publication import Publication
 from ledger.records.proposal import Proposal
 from ledger.sequencer.queue import Ticket
 from ledger.sequencer.sequencer import Logged, Sequencer
@@ -62,8 +63,10 @@ class Desk:
         *,
         max_records: int,
         max_bytes: int,
+        strict: Publication | None = None,
     ) -> None:
         self._store = store
+        self._strict = strict
         self._intake = intake
         self._sequencer = sequencer
         self._pool = ThreadPoolExecutor(CHECKERS, thread_name_prefix="intake")
@@ -289,7 +292,7 @@ class Desk:
         if isinstance(logged, LedgerError):
             return logged
         try:
-            return receipted(logged, self._store)
+            return receipted(logged, self._store, self._strict)
         except LedgerError as error:
             return error
 

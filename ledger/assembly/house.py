@@ -14,6 +14,7 @@ from ledger.assembly.desk import Answers, Asking, Desk, Settled
 from ledger.assembly.log_keys import read_log_keys, read_signers
 from ledger.assembly.metrics import Counting, Metrics
 from ledger.assembly.questions import Questions, SignalsFound
+from ledger.assembly.quorum import WitnessQuorum
 from ledger.assembly.readiness import check_ready
 from ledger.assembly.standard import begin_with, read_standard, witnessing_of
 from ledger.embargo import Embargo
@@ -103,7 +104,7 @@ class Ledger:
                 self._writing = _Writing(self, verify_signatures=verify_signatures, authors=authors)
                 if before_signing is not None:
                     before_signing(self)
-                self._writing.sequencer.start()
+                self._writing.start()
         except BaseException:
             self.close()
             raise
@@ -125,8 +126,16 @@ class Ledger:
 
     @property
     def witnessing(self) -> Witnessing | None:
-        """What asks the witnesses of the policy; None without one. Needs no key."""
+        """What asks the witnesses of the policy; None without one. Needs no key.
+
+        A new one each time: whoever starts it stops it.
+        """
         return witnessing_of(self.settings, self.store, self.standard, clock=self.clock)
+
+    @property
+    def quorum(self) -> WitnessQuorum | None:
+        """What asks them for as long as this ledger writes, where every answer waits for them."""
+        return self._writing.quorum if self._writing is not None else None
 
     @property
     def bulk_dir(self) -> Path:
@@ -207,6 +216,7 @@ class _Writing:
         second = _second_key(key_dir) if ledger.settings.mldsa else None
         ledger.mldsa_vkey = second.vkey if second else None
         vault = Vault(keys.read_openings_key(key_dir / keys.OPENINGS_KEY), random=os.urandom)
+        self.quorum = _quorum_of(ledger)
         self.sequencer = Sequencer(
             ledger.store,
             CheckpointSigner(
@@ -224,6 +234,7 @@ class _Writing:
             watch=Counting(ledger.metrics.board, most=ledger.settings.queue_records)
             if ledger.metrics is not None
             else None,
+            quorum=self.quorum,
         )
         self.intake = Intake(
             ledger.store, vault, verify_signatures=verify_signatures, authors=authors
@@ -247,11 +258,27 @@ class _Writing:
             self.sequencer,
             max_records=ledger.settings.queue_records,
             max_bytes=ledger.settings.queue_bytes,
+            strict=ledger.reader.publication if self.quorum is not None else None,
         )
+
+    def start(self) -> None:
+        if self.quorum is not None:
+            self.quorum.witnessing.start()
+        self.sequencer.start()
 
     def stop(self) -> None:
         self.desk.close()
         self.sequencer.stop()
+        if self.quorum is not None:
+            self.quorum.witnessing.stop()
+
+
+def _quorum_of(ledger: Ledger) -> WitnessQuorum | None:
+    standard, witnessing = ledger.standard, ledger.witnessing
+    if standard is None or not standard.strict or witnessing is None:
+        return None
+    wait_s = ledger.settings.witness_wait_seconds
+    return WitnessQuorum(ledger.store, ledger.reader.publication, witnessing, wait_s=wait_s)
 
 
 def _replica_of(settings: Settings, primary: Store) -> Replica | None:

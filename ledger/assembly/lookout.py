@@ -19,6 +19,8 @@ from ledger.errors import FormatError, LedgerError, LogUnavailable, SecondHistor
 from ledger.witnessing import Witnessing
 from ledger.witnessing.room import asking
 
+MIRROR: Final = "the mirror"
+WITNESS: Final = "the witness "
 STOP_S: Final = 15.0
 """How long an answer that is waited for may keep the process from ending."""
 
@@ -50,29 +52,49 @@ class Lookout:
 
     def look(self) -> SecondHistory | None:
         """Look once, and stop the writer where a second history is proved."""
+        others: dict[str, SecondHistory] = {}
         for whose, note in self._notes().items():
             try:
                 require_known(
                     self._ledger.store, note, keys=self._ledger.sequencer.log_keys, whose=whose
                 )
             except SecondHistory as found:
-                self._halt(found)
-                return found
+                others[whose] = found
             except (SignatureError, FormatError) as error:
                 log.warning("%s shows what this log did not sign: %s", whose, error)
-        return None
+        if not others:
+            return None
+        proved = next(iter(others.values()))
+        if self._outvotes(others):
+            log.critical("the writer goes on, with enough witnesses on its side: %s", proved)
+            return None
+        self._halt(proved)
+        return proved
+
+    def _outvotes(self, others: Mapping[str, SecondHistory]) -> bool:
+        """Whether the other history can be left to itself, as those beside it are a quorum.
+
+        Only where the policy is strict. Then nobody is promised anything without the quorum, no two
+        histories have one, and a witness that stands by the other one never comes back to ours: so
+        this writer has lost once it cannot do without those, and not before. Of two regions that
+        both sign, one goes on.
+        """
+        standard = self._ledger.standard
+        if standard is None or not standard.strict or MIRROR in others:
+            return False
+        return standard.is_met_without({whose.removeprefix(WITNESS) for whose in others})
 
     def _notes(self) -> Mapping[str, bytes]:
         found: dict[str, bytes] = {}
         place = self._ledger.settings.mirror
         if place is not None:
             try:
-                found["the mirror"] = mirror_note(place)
+                found[MIRROR] = mirror_note(place)
             except LedgerError as error:
                 log.debug("the mirror shows no checkpoint now: %s", error)
         if self._witnessing is not None:
             shown = self._witnessing.newest_elsewhere(self._ledger.origin)
-            found |= {f"the witness {name}": note for name, note in shown.items()}
+            found |= {f"{WITNESS}{name}": note for name, note in shown.items()}
         return found
 
     def _halt(self, found: SecondHistory) -> None:
@@ -106,13 +128,14 @@ class Lookout:
 @contextmanager
 def on_watch(ledger: Ledger) -> Iterator[None]:
     """Ask the witnesses of ``ledger``, and look for a second history, while the context is open."""
-    witnessing = ledger.witnessing
+    own = ledger.quorum is None
+    witnessing = ledger.witnessing if ledger.quorum is None else ledger.quorum.witnessing
     lookout = Lookout(ledger, witnessing)
     watched = witnessing is not None or ledger.settings.mirror is not None
     if watched:
         lookout.start()
     try:
-        with asking(witnessing):
+        with asking(witnessing if own else None):
             yield
     finally:
         if watched:

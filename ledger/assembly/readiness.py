@@ -55,6 +55,13 @@ def check_ready(
         raise NotReady(
             f"checkpoint: the newest signed one is of size {signed}, the log holds {head.size}"
         )
+    if writer is not None and now - head.logged_at > UNSIGNED_S:
+        held_back = writer.unwitnessed()
+        if held_back is not None:
+            raise NotReady(
+                f"witnesses: too few have cosigned the tree of {held_back} entries, and nothing is"
+                f" promised before"
+            )
 
 
 def _check_writer(writer: Sequencer, *, now: int) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ledger.errors import LogUnavailable
+from ledger.reader.publication import Publication
 from ledger.records.deadline import format_time
 from ledger.records.entry import parse_entry
 from ledger.records.receipt import receipt_extra
@@ -16,13 +17,15 @@ from schemas.answers import Decision, FindingShown
 from schemas.posting import Accepted, Receipted
 
 
-def receipted(logged: Logged, store: Store) -> Receipted:
+def receipted(logged: Logged, store: Store, strict: Publication | None = None) -> Receipted:
     """The answer to ``logged``, the same each time that its statement is sent.
 
-    Raises LogUnavailable where the entry is stored and not signed yet.
+    ``strict`` is what knows which trees the quorum holds, where no other is to be answered with;
+    of those a receipt has the cosignatures too. Raises LogUnavailable where the entry is stored and
+    in no such tree yet.
     """
     if logged.batch is None:
-        return _from_store(logged, store)
+        return _from_store(logged, store, strict)
     batch = logged.batch
     decided = logged.decision_index
     return _answer(
@@ -34,9 +37,13 @@ def receipted(logged: Logged, store: Store) -> Receipted:
     )
 
 
-def _from_store(logged: Logged, store: Store) -> Receipted:
+def _from_store(logged: Logged, store: Store, strict: Publication | None) -> Receipted:
     with store.snapshot() as reads:
-        checkpoint = reads.checkpoint_covering(logged.index)
+        if strict is None:
+            checkpoint = reads.checkpoint_covering(logged.index)
+            note = checkpoint.note if checkpoint is not None else b""
+        else:
+            checkpoint, note = strict.covering(reads, logged.index) or (None, b"")
         entry = reads.entry(logged.index)
         decided = logged.decision_index
         decision = reads.entry(decided) if decided is not None else None
@@ -45,7 +52,7 @@ def _from_store(logged: Logged, store: Store) -> Receipted:
         path = inclusion_path(
             index=logged.index, size=checkpoint.size, node=nodes_of(reads, size=checkpoint.size)
         )
-    return _answer(logged, entry, decision, path=path, note=checkpoint.note)
+    return _answer(logged, entry, decision, path=path, note=note)
 
 
 def _answer(

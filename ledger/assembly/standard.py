@@ -11,7 +11,7 @@ from ledger.tlog.note import VerifierKey
 from ledger.tlog.policy import MAX_POLICY_BYTES, parse_policy
 from ledger.tlog.standard import Standard, hold_to
 from ledger.witnessing import Witnessing
-from ledger.witnessing.pace import Pace
+from ledger.witnessing.pace import LONGEST_S, WAITED_FOR_S, Pace
 from ledger.witnessing.room import Clock
 
 
@@ -25,17 +25,18 @@ def read_standard(settings: Settings, keys: Sequence[VerifierKey]) -> Standard |
     """
     path = settings.policy
     if path is None:
-        if settings.witness_mode == "closed":
+        if settings.witness_mode != "open":
             raise SettingsError(
-                "LEDGER_WITNESS_MODE is closed and there is no LEDGER_POLICY: nothing would ever"
-                " be published"
+                f"LEDGER_WITNESS_MODE is {settings.witness_mode} and there is no LEDGER_POLICY:"
+                " nothing would ever be published"
             )
         return None
     try:
         with path.open("rb") as file:
             data = file.read(MAX_POLICY_BYTES + 1)
         policy = parse_policy(data.decode("utf-8"))
-        return hold_to(policy, *keys, closed=settings.witness_mode == "closed")
+        mode = settings.witness_mode
+        return hold_to(policy, *keys, closed=mode == "closed", strict=mode == "strict")
     except OSError as error:
         raise SettingsError(f"LEDGER_POLICY is {path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -45,13 +46,17 @@ def read_standard(settings: Settings, keys: Sequence[VerifierKey]) -> Standard |
 
 
 def begin_with(store: Store, standard: Standard) -> None:
-    """Remember what was public when the policy was read for the first time: it stays public."""
+    """Remember what was public when the policy was read for the first time: it stays public.
+
+    Under a strict policy nothing counts that did not meet it: what another policy was waiting for
+    would be published with nobody's cosignature.
+    """
     with store.snapshot() as reads:
         known = reads.policy_since(standard.digest) is not None
         newest = reads.newest_checkpoint()
     if not known and newest is not None:
         with store.witnessing() as writes:
-            writes.keep_policy(standard.digest, size=newest.size)
+            writes.keep_policy(standard.digest, size=0 if standard.strict else newest.size)
 
 
 def shown_size(settings: Settings, store: Store) -> int:
@@ -66,5 +71,9 @@ def witnessing_of(
     """What asks the witnesses; None where no policy names any."""
     if standard is None or not any(each.url for each in standard.policy.witnesses):
         return None
-    pace = Pace(daily=settings.witness_daily_requests, refresh_s=settings.witness_refresh_seconds)
+    pace = Pace(
+        daily=settings.witness_daily_requests,
+        refresh_s=settings.witness_refresh_seconds,
+        longest_s=WAITED_FOR_S if standard.strict else LONGEST_S,
+    )
     return Witnessing(store, standard, pace=pace, clock=clock)

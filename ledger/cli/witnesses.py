@@ -20,6 +20,8 @@ from schemas.reference import WitnessingShown, WitnessShown
 WITHOUT = {
     "open": "without a quorum the site shows the newest signed tree all the same (open)",
     "closed": "without a quorum the site stays at the last tree that had one (closed)",
+    "strict": "without a quorum the site stays at the last tree that had one, and no statement is"
+    " answered with a receipt (strict)",
 }
 
 

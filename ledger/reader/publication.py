@@ -41,7 +41,7 @@ class Publication:
         """The checkpoint of the newest tree that is shown.
 
         Raises NotFound before the first one; LogUnavailable where the policy is closed and no
-        writing process has begun with it.
+        writing process has begun with it, or is strict and nothing has met it yet.
         """
         newest = _newest(snapshot)
         standard = self._standard
@@ -49,7 +49,9 @@ class Publication:
             return newest
         settled = _at(snapshot, _settled(snapshot, standard))
         if settled is None:
-            raise LogUnavailable("LEDGER_POLICY is new and no server has read it yet")
+            raise LogUnavailable(
+                "LEDGER_POLICY is new: no server has read it yet, or no tree has met it"
+            )
         return settled
 
     def published(self, snapshot: Snapshot) -> Shown:
@@ -95,7 +97,7 @@ class Publication:
         lines = snapshot.cosignatures(quorum or 0, standard.witnesses)
         states = snapshot.witness_states(standard.witnesses)
         return WitnessingShown(
-            mode="closed" if standard.closed else "open",
+            mode=standard.mode,
             quorum=standard.policy.quorum or "none",
             quorum_met=quorum == newest,
             signed_size=newest,

@@ -12,7 +12,9 @@ the next one. A caller who waits, and is alone, does in its own thread what that
 4. Commit, durably. A crash here leaves a batch that is stored and unsigned, which step 2 mends;
    its callers were promised nothing and may send it again.
 5. Sign: the signer remembers the note on disk before the signature leaves it.
-6. Publish the note, and answer.
+6. Publish the note, and answer. Where the log is held to a quorum (``Quorum``), only once that
+   holds the tree: until then nothing is answered, and nothing more is laid on top of it. A crash
+   here leaves a tree that is signed, and that nobody was told of; the next start waits for it.
 
 The signature comes after the commit, not before: a signature given first would bind the signer to
 a tree which a failed commit then never stores, and it would have to refuse every other tree.
@@ -21,7 +23,7 @@ a tree which a failed commit then never stores, and it would have to refuse ever
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Final, Protocol
 
@@ -34,6 +36,7 @@ from ledger.errors import (
     LedgerError,
     LogUnavailable,
     SecondHistory,
+    Unwitnessed,
 )
 from ledger.sequencer.drafting import Draft, Drafting
 from ledger.sequencer.known import Work
@@ -103,6 +106,24 @@ class Watch(Protocol):
         """A counter of egress was not what was read."""
 
 
+class Quorum(Protocol):
+    """Others, of whom enough have to hold a tree before anybody is told that it is there."""
+
+    wait_s: float
+    """How long a work waits for them, from when it was submitted."""
+
+    def holds(self, size: int) -> bool:
+        """Whether enough of them hold the tree of ``size`` entries, or one that continues it."""
+
+    def wait(
+        self, size: int, *, until: float, stopped: Callable[[], LogUnavailable | None]
+    ) -> bytes | None:
+        """Wait until they hold it; its note with their signatures, None where a larger tree's has.
+
+        Raises Unwitnessed at ``until`` by the monotonic clock, and what ``stopped`` finds.
+        """
+
+
 class Sequencer:
     """The writer of one log in this process. ``start`` before the first ``submit``."""
 
@@ -116,7 +137,11 @@ class Sequencer:
         queue_bytes: int,
         sealed_weights: Callable[[Snapshot, int], bytes | None] = lambda _reads, _index: None,
         watch: Watch | None = None,
+        quorum: Quorum | None = None,
     ) -> None:
+        self._quorum = quorum
+        self._unsettled = 0
+        """The size that the quorum may not hold yet; 0 where it does."""
         self._store = store
         self._signer = signer
         self._watch = watch
@@ -157,6 +182,12 @@ class Sequencer:
         closed_by = self._queue.closed_by
         return closed_by if isinstance(closed_by, SecondHistory) else self._signer.stopped_by()
 
+    def unwitnessed(self) -> int | None:
+        """The size that is signed and that the quorum does not hold; None where there is none."""
+        size = self._unsettled
+        is_held = self._quorum is None or not size or self._quorum.holds(size)
+        return None if is_held else size
+
     def start(self) -> None:
         """Check signer against database, sign what a crash left unsigned, and begin.
 
@@ -164,6 +195,8 @@ class Sequencer:
         """
         with self._signer.exclusive() as pen:
             self._catch_up(pen)
+            if self._quorum is not None and pen.last is not None:
+                self._unsettled = pen.last.checkpoint.size
         self._thread.start()
 
     def stop(self) -> None:
@@ -225,7 +258,8 @@ class Sequencer:
             self._fail(tickets, error)
         except LogUnavailable as error:
             log.error("a batch was not logged: %s", error, extra=_about(tickets))  # noqa: TRY400 - the message says it all
-            self.failed_at = self._clock()
+            if not isinstance(error, Unwitnessed):
+                self.failed_at = self._clock()
             self._fail(tickets, error)
         except LedgerError as error:
             # Nobody's statement is at fault: each was placed, or refused, by itself.
@@ -255,6 +289,8 @@ class Sequencer:
         works = [work for ticket in tickets for work in ticket.works]
         if isinstance(why := self._queue.closed_by, SecondHistory):
             raise why
+        if self._unsettled:
+            self._settle(self._unsettled, tickets)
         with self._signer.exclusive() as pen:
             laid = self._store_batch(pen, works)
             batch = None
@@ -264,6 +300,11 @@ class Sequencer:
             else:
                 signed = self._sign(pen, laid.extension, laid.batch)
                 batch = SignedBatch(laid.extension, laid.batch.entries, signed)
+        if self._quorum is not None and pen.last is not None:
+            note = self._settle(pen.last.checkpoint.size, tickets)
+            if batch is not None:
+                # A larger tree vouches for this one: its proofs are to be read.
+                batch = replace(batch, signed=replace(batch.signed, note=note)) if note else None
         self.failed_at = None
         results = [_logged(placed, batch) for placed in laid.placed]
         if self._watch is not None:
@@ -276,6 +317,15 @@ class Sequencer:
             stop = start + len(ticket.works)
             ticket.finish(results[start:stop])
             start = stop
+
+    def _settle(self, size: int, tickets: Sequence[Ticket[Logged]]) -> bytes | None:
+        """Wait until the quorum holds the tree of ``size``, as long as the first caller may."""
+        assert self._quorum is not None
+        self._unsettled = size
+        until = tickets[0].since + self._quorum.wait_s
+        note = self._quorum.wait(size, until=until, stopped=self.second_history)
+        self._unsettled = 0
+        return note
 
     def _store_batch(self, pen: Pen, works: Sequence[Work]) -> Draft:
         """Commit what the works add to the log."""

@@ -233,11 +233,20 @@ class Settings(BaseSettings):
         doc="A C2SP tlog-policy: the witnesses that cosign this log's checkpoints, with their"
         " addresses, and the quorum that /log/checkpoint waits for.",
     )
-    witness_mode: Literal["open", "closed"] = _setting(
+    witness_mode: Literal["open", "closed", "strict"] = _setting(
         "open",
-        allowed="open or closed",
+        allowed="open, closed or strict",
         doc="What the site shows while the quorum is missing. open: the newest signed tree; closed:"
-        " nothing newer than the newest tree that met the policy.",
+        " nothing newer than the newest tree that met the policy; strict: the same, and no"
+        " statement is answered with a receipt either before its tree has met the policy.",
+    )
+    witness_wait_seconds: int = _setting(
+        10,
+        ge=1,
+        le=60,
+        allowed="1 to 60",
+        doc="With LEDGER_WITNESS_MODE=strict: how long a statement waits for the quorum; then the"
+        " answer is 503, and the same statement may be sent again.",
     )
     witness_refresh_seconds: int = _setting(
         3_600,
@@ -248,12 +257,14 @@ class Settings(BaseSettings):
         " asked for a fresh one, so that a quiet log can be told from one that is held back.",
     )
     witness_daily_requests: int = _setting(
-        8_640,
+        lambda data: 10_000_000 if data["witness_mode"] == "strict" else 8_640,
+        spelt="8640; 10000000 where the mode is strict",
         ge=1,
-        le=1_000_000,
-        allowed="1 to 1000000",
+        le=100_000_000,
+        allowed="1 to 100000000",
         doc="How many requests each witness gets in any 24 hours at most. Above it checkpoints are"
-        " left out: the next one that is sent vouches for them too.",
+        " left out: the next one that is sent vouches for them too. Where the mode is strict, every"
+        " batch of statements takes one.",
     )
     mldsa: bool = _setting(
         False,
@@ -345,6 +356,7 @@ class Settings(BaseSettings):
         "require_elsewhere",
         "witness_refresh_seconds",
         "witness_daily_requests",
+        "witness_wait_seconds",
         mode="before",
     )
     @classmethod

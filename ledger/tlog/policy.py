@@ -12,6 +12,7 @@ and fetches nothing: the addresses in it are only carried.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ledger.errors import FormatError, SignatureError
@@ -61,6 +62,30 @@ class Policy:
     groups: tuple[PolicyGroup, ...]
     quorum: str | None
 
+    def is_met_by(self, names: Collection[str]) -> bool:
+        """Whether the witnesses of these names, together, are the quorum."""
+        heard = set(names)
+        # A group only names what stands above it, so one pass in order settles all of them.
+        for group in self.groups:
+            if len(heard.intersection(group.members)) >= group.threshold:
+                heard.add(group.name)
+        return self.quorum is None or self.quorum in heard
+
+    @property
+    def excludes_two(self) -> bool:
+        """Whether any two quorums share a witness, so that two trees cannot both have one.
+
+        What two disjoint sets of witnesses can both meet, at once, is a group of n members with the
+        threshold t of which s are such themselves and 2t <= n + s: each side has the voices of
+        those, and of the others each has one for one side.
+        """
+        both: set[str] = set()
+        for group in self.groups:
+            voices = len(group.members) + len(both.intersection(group.members))
+            if 2 * group.threshold <= voices:
+                both.add(group.name)
+        return self.quorum is not None and self.quorum not in both
+
 
 def parse_policy(text: str) -> Policy:
     """Read a policy file. Raises FormatError with the number of the line that is wrong."""
@@ -100,11 +125,7 @@ def check_policy(note: bytes, policy: Policy) -> Checkpoint:
         if (witness.key.name, witness.key.key_id) in signed
     }
     cosigners = ", ".join(sorted(heard)) or "nobody"
-    # A group only names what stands above it, so one pass in order settles all of them.
-    for group in policy.groups:
-        if len(heard.intersection(group.members)) >= group.threshold:
-            heard.add(group.name)
-    if policy.quorum is not None and policy.quorum not in heard:
+    if not policy.is_met_by(heard):
         raise SignatureError(
             f"the quorum {policy.quorum} of the policy is not met; cosigned by: {cosigners}"
         )

@@ -5,6 +5,7 @@ it names any, and its quorum has to be within reach of witnesses that have an ad
 by ``check_policy``, as a stranger would; asks nobody and keeps nothing.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -27,12 +28,16 @@ MAX_WITNESSES: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """A policy for one log. ``closed``: nothing is shown to the public that does not meet it."""
+    """A policy for one log. ``closed``: nothing is shown to the public that does not meet it.
+
+    ``strict``: and nobody is promised anything by a tree that does not.
+    """
 
     policy: Policy
     closed: bool
     digest: str
     """SHA-256, in hex, of keys, groups and quorum: names of files, comments and addresses aside."""
+    strict: bool = False
 
     @property
     def asks(self) -> bool:
@@ -40,9 +45,20 @@ class Standard:
         return self.policy.quorum is not None
 
     @property
+    def mode(self) -> str:
+        """Its name among the settings: open, closed or strict."""
+        return "strict" if self.strict else "closed" if self.closed else "open"
+
+    @property
     def witnesses(self) -> tuple[str, ...]:
         """Every witness as ``name+hex8``, in the order of the policy."""
         return tuple(identity(each.key) for each in self.policy.witnesses)
+
+    def is_met_without(self, names: Collection[str]) -> bool:
+        """Whether the other witnesses are enough: those of these names stand by another tree."""
+        return self.policy.is_met_by(
+            {each.name for each in self.policy.witnesses}.difference(names)
+        )
 
     def is_met_by(self, note: bytes) -> bool:
         """Whether a checkpoint with its cosignatures meets the policy; a forged line meets none."""
@@ -53,11 +69,12 @@ class Standard:
         return True
 
 
-def hold_to(policy: Policy, *keys: VerifierKey, closed: bool) -> Standard:
+def hold_to(policy: Policy, *keys: VerifierKey, closed: bool, strict: bool = False) -> Standard:
     """The standard that ``policy`` sets for the log with these keys, which followed one another.
 
     Raises FormatError, in one line, for a policy that can have nothing to do with it: it names logs
-    and not this one, has an address that is none, or asks for witnesses that have no address.
+    and not this one, has an address that is none, or asks for witnesses that have no address;
+    where it is to be ``strict``, for one that two trees of one size could both meet.
     """
     log = keys[-1]
     if policy.logs and not any(_speaks_for(each.key, key) for each in policy.logs for key in keys):
@@ -70,12 +87,15 @@ def hold_to(policy: Policy, *keys: VerifierKey, closed: bool) -> Standard:
         if witness.key.name == log.name:
             raise FormatError(f"the witness {witness.name} has the name of the log itself")
     reachable = {each.name for each in policy.witnesses if each.url is not None}
-    for group in policy.groups:
-        if len(reachable.intersection(group.members)) >= group.threshold:
-            reachable.add(group.name)
-    if policy.quorum is not None and policy.quorum not in reachable:
+    if not policy.is_met_by(reachable):
         raise FormatError(
             f"the quorum {policy.quorum} cannot be met: too few of its witnesses have an address"
+        )
+    if strict and not policy.excludes_two:
+        raise FormatError(
+            f"the quorum {policy.quorum or 'none'} can be met twice, by witnesses of which none is"
+            " in both: so two histories could be. LEDGER_WITNESS_MODE=strict asks for more than"
+            " half of them"
         )
     own = Policy(
         logs=policy.logs or (PolicyLog(log),),
@@ -83,7 +103,7 @@ def hold_to(policy: Policy, *keys: VerifierKey, closed: bool) -> Standard:
         groups=policy.groups,
         quorum=policy.quorum,
     )
-    return Standard(own, closed, _digest(own))
+    return Standard(own, closed or strict, _digest(own), strict)
 
 
 def _speaks_for(key: VerifierKey, log: VerifierKey) -> bool:

@@ -137,6 +137,7 @@ class Correspondent:
                 now=self._clock(),
                 retry_after_s=refused.retry_after_s,
                 jitter=self._random(),
+                longest_s=self._pace.longest_s,
             )
             wait_s = self.states[witness].retry_at - self._clock()
             say = log.error if refused.trouble in ALARMING else log.warning

@@ -15,6 +15,8 @@ SOON_S: Final = 1
 LATER_S: Final = 60
 LONGEST_S: Final = 3_600
 """Between two attempts, whatever went wrong, unless the witness itself asks for longer."""
+WAITED_FOR_S: Final = 15
+"""The same, where the log promises nothing without its witnesses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Pace:
 
     daily: int
     refresh_s: int
+    longest_s: int = LONGEST_S
+    """How long a witness that failed is left alone at most."""
 
     @property
     def _burst(self) -> int:
@@ -70,15 +74,17 @@ def failed(
     now: int,
     retry_after_s: int | None,
     jitter: float,
+    longest_s: int = LONGEST_S,
 ) -> StoredWitness:
     """The state after a failure; ``jitter`` is drawn evenly from 0 to 1.
 
-    The wait doubles from a second, or from a minute for what does not pass by itself, to an hour.
+    The wait doubles from a second, or from a minute for what does not pass by itself, to
+    ``longest_s``.
     Half of it is left to chance, so that logs which failed together do not come back together. What
     the witness asks for is kept to, up to a day.
     """
     first = LATER_S if trouble in LASTING else SOON_S
-    wait = min(first << min(state.failures, 12), LONGEST_S)
+    wait = min(first << min(state.failures, 12), longest_s)
     wait = max(1, round(wait * (0.5 + jitter / 2)))
     if retry_after_s is not None:
         wait = max(wait, min(retry_after_s, DAY_S))

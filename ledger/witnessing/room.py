@@ -11,7 +11,7 @@ import random as chance
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -78,6 +78,8 @@ class Witnessing:
         self._look_s = look_s
         self.alarm = threading.Event()
         """Set when a witness names a newer tree than ours, or another one; who looks clears it."""
+        self.heard = threading.Event()
+        """Set when cosignatures were kept, and judged; who waits for them clears it."""
         self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
@@ -92,12 +94,17 @@ class Witnessing:
     def stop(self) -> None:
         """Drop what is under way and stop; harmless where nothing runs."""
         self._stopping.set()
-        loop, wake = self._loop, self._wake
-        if loop is not None and wake is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(wake.set)
+        self.look()
         if self._thread.is_alive():
             self._thread.join(STOP_S)
         self._database.shutdown()
+
+    def look(self) -> None:
+        """Look for a new checkpoint at once; harmless where nothing runs."""
+        loop, wake = self._loop, self._wake
+        if loop is not None and wake is not None:
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                loop.call_soon_threadsafe(wake.set)
 
     def check(self) -> tuple[Outcome, ...]:
         """Ask every witness for the newest checkpoint now, back-off or not; quotas still hold."""
@@ -125,6 +132,8 @@ class Witnessing:
             try:
                 while not self._stopping.is_set():
                     wait_s = self._look_s
+                    # Before the look: what is signed during it is looked for right after it.
+                    self._wake.clear()
                     try:
                         if correspondents is None:
                             await self._stored(self._judge_stored)
@@ -158,7 +167,14 @@ class Witnessing:
                 del turns[each]
                 last = None
             if last is None and newest and each.is_due(newest):
-                turns[each] = asyncio.get_running_loop().create_task(self._turn(client, each))
+                turn = asyncio.get_running_loop().create_task(self._turn(client, each))
+                turn.add_done_callback(self._went_well)
+                turns[each] = turn
+
+    def _went_well(self, turn: asyncio.Task[Outcome]) -> None:
+        """Look again after a turn, but for one that our own database has broken off."""
+        if self._wake is not None and not turn.cancelled() and turn.exception() is None:
+            self._wake.set()
 
     async def _stored(self, work: Callable[..., T], *given: object) -> T:
         """``work`` on the database, in a thread of its own."""
@@ -214,6 +230,7 @@ class Witnessing:
                     writes.keep_line(found.size, line.witness, time_s=line.time_s, line=line.text)
         if found is not None:
             self._judge([found.size])
+            self.heard.set()
 
     def _judge(self, sizes: Sequence[int]) -> None:
         if not self._standard.asks:
