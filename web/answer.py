@@ -35,12 +35,18 @@ class Answer:
 
     async def send(self, send: Send, more: Iterable[Header] = (), *, head: bool = False) -> None:
         """Send it, with ``more`` headers; without its body where only the head was asked for."""
-        length = (b"content-length", b"%d" % len(self.body))
+        for message in self.messages(more, head=head):
+            await send(message)
+
+    def messages(self, more: Iterable[Header], *, head: bool) -> tuple[Message, Message]:
+        """The two messages of ASGI that ``send`` sends."""
         headers = [*self.headers, *more]
         if self.status not in {204, 304}:
-            headers.append(length)
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if head else self.body})
+            headers.append((b"content-length", b"%d" % len(self.body)))
+        return (
+            {"type": "http.response.start", "status": self.status, "headers": headers},
+            {"type": "http.response.body", "body": b"" if head else self.body},
+        )
 
 
 def answer(status: int, body: bytes, media_type: str, **headers: str) -> Answer:

@@ -3,6 +3,7 @@
 import sys
 from collections import OrderedDict
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -12,7 +13,10 @@ OVERHEAD_BYTES = 512
 
 
 class ByteCache(Generic[K]):
-    """Bytes by key, at most ``capacity`` bytes in all. For one event loop: it takes no lock."""
+    """Bytes by key, at most ``capacity`` bytes in all. For one event loop: it takes no lock.
+
+    Other threads may get what is there; only the loop's puts anything in.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -24,7 +28,9 @@ class ByteCache(Generic[K]):
         found = self._held.get(key)
         if found is None:
             return None
-        self._held.move_to_end(key)
+        # Between the two lines the loop may have let it go, for another thread.
+        with suppress(KeyError):
+            self._held.move_to_end(key)
         return found[0]
 
     def put(self, key: K, value: object, *, size: int) -> None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from time import monotonic
 from typing import Final
 
 from litestar.exceptions import MethodNotAllowedException
@@ -43,9 +44,9 @@ from web.newest import Newest
 from web.probes import Probes
 from web.query import ParameterRefused, integer, parse_query
 from web.rates import RateExceeded, RateLimits
-from web.request_lines import RequestLines
+from web.request_lines import HEADER, RequestLines, id_of
 from web.schema_files import ADDRESS, SchemaFiles
-from web.scrapes import Scrapes
+from web.scrapes import LOG, Scrapes
 from web.static_files import StaticFiles, build_digest
 from web.telling.codings import (
     BEST,
@@ -191,6 +192,7 @@ class Front:
 
     def close(self) -> None:
         """Let the house go, when the server stops."""
+        self._log = None
         self._lists.close()
         if self._artifacts is not None:
             self._artifacts.close()
@@ -208,6 +210,32 @@ class Front:
         if self._scrapes is not None:
             answering = partial(self._scrapes.counted, scope, answering=answering)
         await self._lines.told(scope, send, answering)
+
+    def at_once(self, scope: Scope, send: Callable[[Message], object]) -> bool:
+        """Answer a request for a file of the log that is in memory; False: it is for ``__call__``.
+
+        From any thread, and never a wait. ``send`` takes a message before it returns.
+        """
+        path, method = scope["path"], scope["method"]
+        if self._log is None or method not in {"GET", "HEAD"}:
+            return False
+        started = monotonic()
+        ready = self._log.ready(path)
+        if ready is None:
+            return False
+        try:
+            check_framing(scope)
+        except Malformed:
+            return False
+        named = id_of(scope)
+        common = (*self._common(path), (HEADER, named.encode("ascii")))
+        for message in ready.messages(common, head=method == "HEAD"):
+            send(message)
+        took_s = monotonic() - started
+        if self._scrapes is not None:
+            self._scrapes.count(LOG, str(ready.status), took_s)
+        self._lines.told_at_once(scope, named, ready.status, took_s)
+        return True
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]

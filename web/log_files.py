@@ -11,6 +11,7 @@ from web.doors import House
 from web.newest import Newest
 
 PREFIX: Final = "/log/"
+CHECKPOINT: Final = f"{PREFIX}checkpoint"
 CACHE_BYTES: Final = 32 * 2**20
 CHECKPOINT_CACHE: Final = "public, max-age=2"
 TEXT: Final = "text/plain; charset=utf-8"
@@ -36,7 +37,13 @@ class LogFiles:
         }
 
     def ready(self, path: str) -> Answer | None:
-        """What is in memory already: full and partial tiles never change, and have no coding."""
+        """What is in memory already, from any thread: nothing here has a coding.
+
+        Full and partial tiles never change; the checkpoint is there while nothing is committed.
+        """
+        if path == CHECKPOINT:
+            shown = self._newest.at_once()
+            return None if shown is None else self._noted(shown.note)
         if not path.startswith(PREFIX):
             return None
         found = self._cache.get(path)
@@ -46,10 +53,7 @@ class LogFiles:
         """The file at ``path``. Raises NotFound."""
         name = path.removeprefix(PREFIX)
         if name == "checkpoint":
-            note = (await self._newest.get()).note
-            if self._checkpoint is None or self._checkpoint.body != note:
-                self._checkpoint = answer(200, note, TEXT, cache_control=CHECKPOINT_CACHE)
-            return self._checkpoint
+            return self._noted((await self._newest.get()).note)
         if name in self._vkeys:
             return self._vkeys[name]
         tile = _tile(name)
@@ -59,6 +63,12 @@ class LogFiles:
         found = answer(200, data, BYTES, cache_control=FOREVER)
         self._cache.put(path, found, size=found.size)
         return found
+
+    def _noted(self, note: bytes) -> Answer:
+        kept = self._checkpoint
+        if kept is None or kept.body != note:
+            kept = self._checkpoint = answer(200, note, TEXT, cache_control=CHECKPOINT_CACHE)
+        return kept
 
 
 def _tile(name: str) -> Tile:

@@ -1,4 +1,7 @@
-"""The newest published checkpoint, looked up once for all requests that wait for it together."""
+"""The newest published checkpoint, looked up once for all requests that wait for it together.
+
+Where the database says that nothing was committed since, what was seen last is the newest.
+"""
 
 import asyncio
 from collections.abc import Awaitable
@@ -28,11 +31,20 @@ class Newest:
         """Let the look-up that is running end."""
         self._thread.shutdown()
 
+    def at_once(self) -> Shown | None:
+        """What is published now, where nothing has to be looked up for it; from any thread."""
+        return self._reader.still_shown()
+
     def get(self) -> Awaitable[Shown]:
         """What is published now. Raises NotFound before the first checkpoint."""
         loop = asyncio.get_running_loop()
         # A future of its own: a client that goes away takes nothing of the others with it.
         waiting: asyncio.Future[Shown] = loop.create_future()
+        still = self.at_once()
+        if still is not None:
+            self.size = max(self.size, still.checkpoint.size)
+            waiting.set_result(still)
+            return waiting
         self._waiting.append(waiting)
         if self._looking is None:
             self._looking = loop.create_task(self._look_up(loop))

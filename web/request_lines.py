@@ -106,6 +106,13 @@ class RequestLines:
                 self._log(scope, status, monotonic() - started)
             REQUEST.reset(token)
 
+    def told_at_once(self, scope: Scope, named: str, status: int, took_s: float) -> None:
+        """Log the line of a request that was answered beside all this, under the id ``named``."""
+        if self._every:
+            token = REQUEST.set(named)
+            self._log(scope, status, took_s)
+            REQUEST.reset(token)
+
     def _log(self, scope: Scope, status: int, took_s: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route, took_ms = self._routes.of(scope["path"]), round(took_s * 1000, 1)

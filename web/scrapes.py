@@ -22,11 +22,13 @@ from web.i18n import LANGUAGES
 from web.schema_files import ADDRESS as SCHEMAS
 
 ADDRESS: Final = "/metrics"
+LOG: Final = "log"
+"""The kind of the log's own files."""
 _BY_PREFIX: Final = (
     (f"{BASE}/statements", "statements"),
     (writing.CHECK, "check"),
     (f"{BASE}/", "api"),
-    (log_files.PREFIX, "log"),
+    (log_files.PREFIX, LOG),
     (bulk_files.PREFIX, "bulk"),
     (static_files.PREFIX, "static"),
     (SCHEMAS, "schemas"),
@@ -68,9 +70,12 @@ class Scrapes:
         try:
             await answering(watched)
         finally:
-            route = route_of(scope["path"])
-            self._board.add(families.REQUESTS, route, status)
-            self._board.observe(families.LATENCY, monotonic() - started, route)
+            self.count(route_of(scope["path"]), status, monotonic() - started)
+
+    def count(self, route: str, status: str, took_s: float) -> None:
+        """Count one answer; from any thread."""
+        self._board.add(families.REQUESTS, route, status)
+        self._board.observe(families.LATENCY, took_s, route)
 
     def allows(self, scope: Scope) -> bool:
         """Whether a request bears the token."""

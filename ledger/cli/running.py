@@ -24,6 +24,7 @@ from ledger.assembly import Ledger
 from ledger.assembly.announcing import announcing
 from ledger.assembly.lookout import on_watch
 from ledger.assembly.webhooks import delivering
+from ledger.cli.at_once import answer_at_once
 from ledger.cli.common import CommandFailed, open_for_writing, say, settings_with_log
 from ledger.cli.connections import Watch, start_watch
 from ledger.cli.serving import http_server, room_for
@@ -119,6 +120,9 @@ def load_app(target: str) -> Callable[..., Any]:
         log.critical("the server cannot start: %s: %s", type(error).__name__, error)
         log.debug("where it failed", exc_info=True)
         sys.exit(FAILED)
+    at_once = getattr(application, "at_once", None)
+    if at_once is not None:
+        answer_at_once(at_once)
     return application
 
 

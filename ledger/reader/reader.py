@@ -50,6 +50,7 @@ class Reader:
         self._publication = Publication(standard)
         self._files = LogFiles(store, replica)
         self._newest: StoredCheckpoint | None = None
+        self._shown: tuple[tuple[int, int], Shown] | None = None
         self._genesis: Genesis | None = None
         self._lock = threading.Lock()
         self._counts: Memory[tuple[object, ...], object] = Memory(COUNTS_KEPT)
@@ -70,10 +71,23 @@ class Reader:
 
     def shown(self) -> Shown:
         """The newest tree that is shown, and the note for ``/log/checkpoint``."""
+        version = self._store.changes.version()
         with self._store.snapshot() as snapshot:
             found = self._publication.published(snapshot)
         self._saw(found.checkpoint)
+        if version is not None:
+            self._shown = version, found
         return found
+
+    def still_shown(self) -> Shown | None:
+        """What ``shown`` would answer now, where nothing was committed since it was asked last.
+
+        None where something was, and on PostgreSQL. Microseconds, and never a wait.
+        """
+        kept = self._shown
+        if kept is None or kept[0] != self._store.changes.version():
+            return None
+        return kept[1]
 
     def tree_size(self) -> int:
         """The size of the newest published tree."""

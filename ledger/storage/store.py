@@ -18,6 +18,7 @@ from ledger.errors import ForkRefused, LogUnavailable, NotFound
 from ledger.records.egress import Book, Scope
 from ledger.storage import migrate as migrations
 from ledger.storage.artifact_rows import ArtifactRows
+from ledger.storage.changes import Changes
 from ledger.storage.driver import Driver
 from ledger.storage.egress import open_artifacts, read_book, write_book
 from ledger.storage.engine import WriterLock, is_sqlite, open_engine, sqlite_path
@@ -209,9 +210,13 @@ class Store:
         self._writer_lock = WriterLock(path) if path else None
         self._lines = Lines(self.engine)
         self._readings = Readings(self.engine)
+        self.changes = Changes(path)
+        """Whether anything was committed, by whomever."""
 
     def close(self) -> None:
         """Close every connection and give back the writer lock."""
+        # Not the last one: what only reads cannot fold the write-ahead log into the database.
+        self.changes.close()
         self.engine.dispose()
         self.release_writer()
 
