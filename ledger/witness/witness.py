@@ -11,7 +11,7 @@ from typing import Final
 from ledger.errors import FormatError, SignatureError
 from ledger.quota import Quota
 from ledger.tlog.cosignature import cosign
-from ledger.tlog.note import Note, NoteSignature, Signer, format_note
+from ledger.tlog.note import Note, NoteSignature, Signer, format_note, parse_vkey
 from ledger.witness.decision import Asked, Latest, Refused, judge, read
 from ledger.witness.state import Change, Conflict, Cosigned, FollowedLog, State
 
@@ -49,6 +49,10 @@ class Witness:
         asked = read(body, keys_of=self._state.keys_of)
         origin = asked.checkpoint.origin
         with self._state.changing() as change:
+            # A key may have been dropped since: whoever was told so relies on it.
+            trusted = {parse_vkey(vkey).key_id for vkey in change.vkeys(origin)}
+            if trusted.isdisjoint(line.key_id for line in asked.signed.signatures):
+                raise Refused("the key that signed it is trusted no longer", status=403)
             last = change.cosigned(origin)
             try:
                 judge(asked, last.latest if last else Latest())

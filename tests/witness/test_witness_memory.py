@@ -13,7 +13,7 @@ from witness_world import FORK, LEAVES, LOG, ORIGIN, WITNESS, World, ask, checkp
 
 from ledger.errors import LedgerError
 from ledger.tlog.checkpoint import open_checkpoint
-from ledger.tlog.note import COSIGNATURE, Signer, open_note, parse_note
+from ledger.tlog.note import COSIGNATURE, Signer, VerifierKey, open_note, parse_note
 from ledger.witness import Refused, State, WitnessError
 
 HASH = hashlib.sha256(ORIGIN.encode()).hexdigest()
@@ -95,6 +95,22 @@ def test_a_log_key_that_was_dropped_is_refused_and_the_new_one_goes_on(world: Wo
     assert newest_by(world, follower) == 9
     # The old key's line is not one that this witness has verified: it keeps and serves it no more.
     assert len(parse_note(world.get(f"/{HASH}/checkpoint").body).signatures) == 2
+
+
+def test_a_key_that_is_dropped_while_its_checkpoint_is_read_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.state.follow(ORIGIN, Signer(ORIGIN, bytes(range(7, 39))).verifier)
+    keys_of = world.state.keys_of
+
+    def just_before(origin: str) -> list[VerifierKey]:
+        found = keys_of(origin)
+        world.state.drop(LOG.verifier)
+        return found
+
+    monkeypatch.setattr(world.state, "keys_of", just_before)
+    assert world.post(ask(0, 5)).status == 403
+    assert world.state.cosigned(ORIGIN) is None
 
 
 def test_a_dropped_key_comes_back_only_by_name(world: World) -> None:
