@@ -16,6 +16,7 @@ from psycopg import Error as PostgresqlError
 from sqlalchemy import Connection, Engine, event
 
 from ledger.errors import LedgerError
+from ledger.storage.backfill import LONGEST_PAGES, Backfill
 from ledger.storage.driver import Driver
 from ledger.storage.engine import BEGUN_BY_HAND, is_sqlite
 
@@ -30,8 +31,9 @@ _BEGIN: Final = "BEGIN IMMEDIATE"
 class Line:
     """An open connection and the state of its one transaction."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, backfill: Backfill | None) -> None:
         self._engine = engine
+        self._backfill = backfill
         self._is_sqlite = is_sqlite(engine)
         self.connection: Connection = engine.connect().execution_options(
             ledger_writes=BEGUN_BY_HAND
@@ -41,13 +43,17 @@ class Line:
         self._raw: Any = self.connection.connection.driver_connection
         if self._is_sqlite:
             self.driver.run(f"PRAGMA cache_size=-{WRITER_CACHE_KIB}")
+            self.driver.run(f"PRAGMA wal_autocheckpoint={LONGEST_PAGES}")
+        self._rows = 0
         self._is_durable = True
         self.is_broken = False
         """Whether it is to be closed instead of used again."""
 
     def begin(self, *, durable: bool) -> None:
         """Begin to write; the commit waits for the disk where it is to be ``durable``."""
-        if self._is_sqlite:
+        if self._backfill is not None:
+            rows, self._rows = self._rows, self._raw.total_changes
+            self._backfill.between(self.driver, rows=self._rows - rows)
             if durable != self._is_durable:
                 self.driver.run(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
                 self._is_durable = durable
@@ -83,6 +89,7 @@ class Lines:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._backfill = Backfill(engine) if is_sqlite(engine) else None
         self._free: Line | None = None
         self.generation = 0
         self._lock = threading.Lock()
@@ -113,7 +120,7 @@ class Lines:
             except PostgresqlError:
                 # The server went away while the line was idle; nothing was asked of it yet.
                 pass
-        line = Line(self._engine)
+        line = Line(self._engine, self._backfill)
         return line, _first(line, durable, first)
 
     def _drop(self, _engine: Engine) -> None:
@@ -122,6 +129,8 @@ class Lines:
             self.generation += 1
         if line is not None:
             line.close()
+        if self._backfill is not None:
+            self._backfill.close()
 
 
 class Lent(Generic[T]):
