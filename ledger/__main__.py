@@ -6,7 +6,6 @@ an answer whose receipt does not verify), or a run or a submission is refused (`
 Every error is one line on standard error that begins with ``ledger:``.
 """
 
-import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,20 +13,13 @@ from importlib import import_module
 from typing import Final, cast
 
 import click
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ledger import journal
-from ledger.cli.common import Disproved, printable
-from ledger.errors import LedgerError
-from ledger.settings import mask_password
+from ledger.cli.loading import uncollected
 
 DONE: Final = 0
 FOUND: Final = 1
 FAILED: Final = 2
 INTERRUPTED: Final = 130
-
-log = logging.getLogger("ledger")
-
 
 COMMANDS: Final[Mapping[str, str]] = {
     "init": "create:init",
@@ -84,7 +76,8 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, name = COMMANDS[cmd_name].split(":")
-        return cast("click.Command", getattr(import_module(f"ledger.cli.{module}"), name))
+        with uncollected():
+            return cast("click.Command", getattr(import_module(f"ledger.cli.{module}"), name))
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -111,37 +104,11 @@ def run(arguments: Sequence[str]) -> int:
         # Whoever read the output has had enough. Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:  # noqa: BLE001 - a stranger gets one line, whatever happened
-        for line in _words(error).strip().splitlines() or ["failed"]:
-            if journal.is_json():
-                log.critical(line)
-            else:
-                click.echo(f"ledger: {printable(line)}", err=True)
-        return FOUND if isinstance(error, Disproved) else FAILED
+        # It knows every error that the ledger has, and so half of the ledger.
+        from ledger.cli.failing import tell  # noqa: PLC0415
+
+        return FOUND if tell(error) else FAILED
     return DONE
-
-
-def _words(error: Exception) -> str:
-    """What there is to say about an error, a line each."""
-    match error:
-        case click.ClickException():
-            words = error.format_message()
-        case LedgerError():
-            words = str(error)
-        case DBAPIError():
-            # The statement's parameters stand in str(error); the driver's own words are without.
-            words = f"the database refuses: {mask_password(' '.join(str(error.orig).split()))}"
-        case SQLAlchemyError():
-            words = f"the database refuses: {type(error).__name__}"
-        case OSError():
-            where = f"{error.filename}: " if error.filename else ""
-            words = f"{where}{error.strerror or error}"
-        case _:
-            log.debug("the command failed", exc_info=error)
-            words = (
-                f"an error in the ledger itself, {type(error).__name__};"
-                f" LEDGER_LOG_LEVEL=debug shows where"
-            )
-    return words
 
 
 def main() -> None:

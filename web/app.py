@@ -125,9 +125,9 @@ def create_app(
 def _settle_memory() -> None:
     """Keep the collector of garbage away from what this process is made of, which stays for good.
 
-    Each look through all of it stopped every request for 55 to 120 ms.
+    Each look through all of it stopped every request for 55 to 120 ms. Nor is it looked through
+    before: of 300,000 objects fewer than 4,000 would go.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE)
 

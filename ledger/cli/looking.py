@@ -14,7 +14,7 @@ from ledger.errors import LedgerError
 from ledger.records.deadline import format_time
 from ledger.sequencer.signer import SignerMemory
 from ledger.settings import Settings, describe_settings, load_settings
-from ledger.storage.migrate import revision
+from ledger.storage.revisions import revision
 from ledger.storage.shapes import Head
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Store

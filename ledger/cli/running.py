@@ -27,6 +27,7 @@ from ledger.assembly.webhooks import delivering
 from ledger.cli.at_once import answer_at_once
 from ledger.cli.common import CommandFailed, open_for_writing, say, settings_with_log
 from ledger.cli.connections import Watch, start_watch
+from ledger.cli.loading import uncollected
 from ledger.cli.serving import http_server, room_for
 from ledger.cli.stopping import (
     ASKING,
@@ -115,7 +116,8 @@ def load_app(target: str) -> Callable[..., Any]:
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     module_name, _, factory = target.partition(":")
     try:
-        application: Callable[..., Any] = getattr(import_module(module_name), factory)()
+        with uncollected():
+            application: Callable[..., Any] = getattr(import_module(module_name), factory)()
     except Exception as error:
         log.critical("the server cannot start: %s: %s", type(error).__name__, error)
         log.debug("where it failed", exc_info=True)

@@ -13,13 +13,9 @@ run again from its beginning. What else a revision may not do, ``tests/storage``
 """
 
 import logging
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
-from sqlite3 import Error as SqliteError
 from time import sleep
 from typing import Final
 
@@ -27,21 +23,20 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from psycopg import Error as PostgresqlError
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import LogUnavailable
+from ledger.storage import revisions
 from ledger.storage.engine import is_sqlite
 from ledger.storage.nodes import fill_nodes
-from ledger.storage.reading import reading
 from ledger.storage.refold import refold
+from ledger.storage.revisions import newest_revision, revision
 from ledger.storage.roles import grant_to_groups
 
 log = logging.getLogger(__name__)
 
-MIGRATIONS: Final = Path(__file__).with_name("migrations")
 ADVISORY_LOCK: Final = 0x4150534349  # "APSCI"
 LOCK_TIMEOUT_MS: Final = 1_000
 ATTEMPTS: Final = 20
@@ -57,15 +52,13 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
     Several processes may call it at once: one migrates, the others wait and find nothing to do.
     Raises LogUnavailable where the tables' locks are not to be had, or this user may not.
     """
-    if _stored(engine) == (newest := newest_revision()):
-        return newest, newest
     with _one_at_a_time:
         return _migrate(engine) if is_sqlite(engine) else _migrate_beside_others(engine)
 
 
 def _migrate(engine: Engine) -> tuple[str | None, str]:
     config = _config()
-    newest = _newest(config)
+    newest = newest_revision()
     with engine.connect().execution_options(ledger_writes=True) as connection, connection.begin():
         before = MigrationContext.configure(connection).get_current_revision()
         if before != newest:
@@ -74,7 +67,7 @@ def _migrate(engine: Engine) -> tuple[str | None, str]:
 
 
 def _migrate_beside_others(engine: Engine) -> tuple[str | None, str]:
-    newest = _newest(_config())
+    newest = newest_revision()
     found = revision(engine)
     before = found
     for attempt in range(ATTEMPTS):
@@ -119,7 +112,7 @@ def _step(engine: Engine, found: str | None) -> str | None:
         # In the same transaction: a table that is there, and that a server may not read, is worse
         # than one that is not.
         missing = grant_to_groups(connection)
-    if missing is not None and last == _newest(config):
+    if missing is not None and last == newest_revision():
         log.warning("%s", missing)
     return last
 
@@ -127,7 +120,7 @@ def _step(engine: Engine, found: str | None) -> str | None:
 def _next_step(config: Config, found: str | None) -> tuple[bool, str]:
     """Whether the next revision runs outside a transaction, and the last one to run with it."""
     scripts = ScriptDirectory.from_config(config)
-    newest = _newest(config)
+    newest = newest_revision()
     pending = [each for each in scripts.iterate_revisions(newest, found) if each is not None]
     pending.reverse()
     alone = [bool(getattr(each.module, "OUTSIDE_TRANSACTION", False)) for each in pending]
@@ -172,44 +165,5 @@ def _upgrade(config: Config, connection: Connection, last: str) -> None:
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(revisions.MIGRATIONS).replace("%", "%%"))
     return config
-
-
-def _newest(config: Config) -> str:
-    found = ScriptDirectory.from_config(config).get_current_head()
-    if found is None:
-        raise LogUnavailable(f"no migrations can be read in {MIGRATIONS}: look at the disk")
-    return found
-
-
-@cache
-def newest_revision() -> str:
-    """The revision that this program brings databases to."""
-    # By the revisions' own lines: Alembic runs every one of them to know, and a start that has
-    # nothing to migrate would spend most of its time on that.
-    texts = [path.read_text("utf-8") for path in MIGRATIONS.joinpath("versions").glob("*.py")]
-    found, replaced = (
-        {match[1] for text in texts for match in re.finditer(pattern, text, re.MULTILINE)}
-        for pattern in (r'^revision = "(\w+)"$', r'^down_revision = "(\w+)"$')
-    )
-    if len(found - replaced) != 1:
-        return _newest(_config())
-    [newest] = found - replaced
-    return newest
-
-
-def _stored(engine: Engine) -> str | None:
-    """The revision that the database is at, if it says so at once."""
-    try:
-        with reading(engine) as source:
-            rows = source.driver.fetch("SELECT version_num FROM alembic_version")
-    except (SqliteError, PostgresqlError, SQLAlchemyError):
-        return None
-    return str(rows[0][0]) if len(rows) == 1 else None
-
-
-def revision(engine: Engine) -> str | None:
-    """The revision that the database is at; None where it has none."""
-    with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()

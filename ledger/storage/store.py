@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ledger.errors import ForkRefused, LogUnavailable, NotFound
 from ledger.records.egress import Book, Scope
-from ledger.storage import migrate as migrations
+from ledger.storage import revisions
 from ledger.storage.artifact_rows import ArtifactRows
 from ledger.storage.changes import Changes
 from ledger.storage.driver import Driver
@@ -232,16 +232,20 @@ class Store:
 
     def migrate(self) -> tuple[str | None, str]:
         """Bring the schema up to date; (revision before, revision after)."""
-        return migrations.migrate(self.engine)
+        if revisions.is_newest(self.engine):
+            return revisions.newest_revision(), revisions.newest_revision()
+        from ledger.storage.migrate import migrate  # noqa: PLC0415 - brings Alembic along
+
+        return migrate(self.engine)
 
     def is_current(self) -> bool:
         """Whether the schema is the one of this program: neither older nor newer."""
         with _translated():
-            return migrations.revision(self.engine) == migrations.newest_revision()
+            return revisions.revision(self.engine) == revisions.newest_revision()
 
     def is_empty(self) -> bool:
         """Whether this database holds no ledger yet, migrated or not."""
-        if migrations.revision(self.engine) is None:
+        if revisions.revision(self.engine) is None:
             return True
         with self.engine.connect() as connection:
             return connection.execute(select(HEAD.c.id)).first() is None

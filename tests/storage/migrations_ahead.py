@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ledger.storage import migrate
+from ledger.storage import revisions
 
 NEXT = '''
 """A column that may be empty, and a table of its own."""
@@ -45,18 +45,18 @@ def upgrade() -> None:
 @contextmanager
 def program_of_tomorrow(folder: Path) -> Iterator[None]:
     """In this process, while the block runs; the migrations lie in ``folder`` then."""
-    today = migrate.MIGRATIONS
+    today = revisions.MIGRATIONS
     made = folder / "migrations"
     shutil.copytree(today, made, ignore=shutil.ignore_patterns("__pycache__"))
     versions = made / "versions"
     versions.joinpath("9998_next.py").write_text(
-        NEXT.replace("{newest}", migrate.newest_revision())
+        NEXT.replace("{newest}", revisions.newest_revision())
     )
     versions.joinpath("9999_last.py").write_text(LAST)
-    migrate.MIGRATIONS = made  # type: ignore[misc] # put back below
-    migrate.newest_revision.cache_clear()
+    revisions.MIGRATIONS = made  # type: ignore[misc] # put back below
+    revisions.newest_revision.cache_clear()
     try:
         yield
     finally:
-        migrate.MIGRATIONS = today  # type: ignore[misc] # as above
-        migrate.newest_revision.cache_clear()
+        revisions.MIGRATIONS = today  # type: ignore[misc] # as above
+        revisions.newest_revision.cache_clear()

@@ -7,7 +7,7 @@ import pytest
 
 from ledger.assembly import Ledger
 from ledger.errors import LogUnavailable
-from ledger.storage import migrate
+from ledger.storage import revisions
 
 
 def test_migrations_that_cannot_be_read_stop_the_start_in_one_line(
@@ -17,9 +17,9 @@ def test_migrations_that_cannot_be_read_stop_the_start_in_one_line(
     # A folder whose files the disk does not list.
     (tmp_path / "nothing" / "versions").mkdir(parents=True)
     with monkeypatch.context() as patch:
-        patch.setattr(migrate, "MIGRATIONS", tmp_path / "nothing")
-        migrate.newest_revision.cache_clear()
+        patch.setattr(revisions, "MIGRATIONS", tmp_path / "nothing")
+        revisions.newest_revision.cache_clear()
         with pytest.raises(LogUnavailable, match="no migrations can be read"):
             Ledger(settings, clock=kit.Clock())
-    migrate.newest_revision.cache_clear()
+    revisions.newest_revision.cache_clear()
     Ledger(settings, clock=kit.Clock()).close()

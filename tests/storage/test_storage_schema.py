@@ -19,7 +19,7 @@ from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
 from ledger.assembly import Ledger
-from ledger.storage.migrate import MIGRATIONS, newest_revision
+from ledger.storage.revisions import MIGRATIONS, newest_revision
 from ledger.storage.store import Store
 
 APPEND_ONLY = {

@@ -9,7 +9,7 @@ import pytest
 from web.i18n import DEFAULT, HERE, LANGUAGES
 from web.pages import HANDLERS
 from web.pages.documents import check_links
-from web.words.library import LIBRARY, Library, read_document, read_library
+from web.words.library import LIBRARY, Library, check_library, read_document, read_library
 from web.words.markdown import Block, TextRefused, read_text
 from web.words.terms import FILE, read_terms
 
@@ -101,7 +101,7 @@ def test_html_in_a_text_is_shown_as_text() -> None:
 )
 def test_a_text_that_cannot_be_shown_is_refused(source: str, reason: str) -> None:
     with pytest.raises(TextRefused, match=reason):
-        read_document("x", FRONT + source, LANGUAGES[DEFAULT])
+        sorted(read_document("x", FRONT + source, LANGUAGES[DEFAULT]).places)
 
 
 def test_a_text_without_title_or_description_is_refused() -> None:
@@ -129,7 +129,11 @@ def test_texts_that_do_not_hold_together_are_refused(
         if source is not None:
             (tmp_path / tag / "x.md").write_text(FRONT + source)
     with pytest.raises(TextRefused, match=reason):
-        read_library(tmp_path)
+        check_library(read_library(tmp_path))
+
+
+def test_the_texts_of_the_site_hold_together() -> None:
+    check_library(LIBRARY)
 
 
 def test_a_link_to_a_page_that_the_site_does_not_have_is_refused() -> None:

@@ -1,7 +1,7 @@
 """Languages: which there are, which one a request wants, and the strings of the one in use.
 
 A language is added by an entry in ``LANGUAGES`` and a catalogue (``.po``) beside this file, which
-is read when the process starts; no page knows how many there are. How dates, lengths of time and
+is read when it is first spoken; no page knows how many there are. How dates, lengths of time and
 lists are put together stands in the catalogue too, as patterns. ``glossary.csv`` fixes the terms;
 tests hold the catalogue to it. The language in use is a context variable, because one Jinja
 environment serves all requests.
@@ -10,33 +10,41 @@ environment serves all requests.
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-
 HERE: Final = Path(__file__).parent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Language:
     """One language of the site; ``tag`` is its BCP 47 tag and the first part of its addresses.
 
-    ``name`` is what it calls itself, ``gap`` what stands between two sentences.
+    ``name`` is what it calls itself, ``gap`` what stands between two sentences, ``file`` the name
+    of its catalogue; that of the code has none.
     """
 
     tag: str
     name: str
-    catalogue: NullTranslations = field(default_factory=NullTranslations, repr=False)
+    file: str | None = None
     gap: str = " "
+
+    @cached_property
+    def catalogue(self) -> NullTranslations:
+        """Its strings."""
+        return read_catalogue(HERE / self.file) if self.file else NullTranslations()
 
 
 def read_catalogue(path: Path) -> GNUTranslations:
     """The translations in a ``.po`` file. Raises PoFileError where it is not one."""
+    # Imported with the first catalogue that is read, which most starts do without.
+    from babel.messages.mofile import write_mo  # noqa: PLC0415
+    from babel.messages.pofile import read_po  # noqa: PLC0415
+
     with path.open("rb") as file:
         catalogue = read_po(file, abort_invalid=True)
     compiled = BytesIO()
@@ -52,7 +60,7 @@ LANGUAGES: Final = {
     language.tag: language
     for language in (
         Language("en", "English"),
-        Language("zh-Hans", "简体中文", read_catalogue(HERE / "zh_Hans.po"), gap=""),
+        Language("zh-Hans", "简体中文", "zh_Hans.po", gap=""),
     )
 }
 _current: ContextVar[Language] = ContextVar("language", default=LANGUAGES[DEFAULT])
