@@ -45,16 +45,28 @@ def test_what_is_committed_comes_into_the_database_file_while_the_writer_goes_on
     _write_until(store, lambda: _logged_at_in_file(tmp_path) in LATER)
 
 
-def test_the_log_begins_anew_under_a_writer_that_never_rests(store: Store, tmp_path: Path) -> None:
-    wal = tmp_path / "ledger.db-wal"
+def test_the_log_begins_anew_although_somebody_wrote_while_it_was_moved(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Backfill, "_wake", lambda _backfill: None)
+    _write(store, PAGES)
+    begun = _generation(tmp_path)
+    moving = store._lines._backfill
+    assert moving is not None
+    with store.append() as appending, closing(moving.connect()) as raw:
+        appending._driver.run("UPDATE log_head SET logged_at = 1")
+        moving.move(raw)
+    assert _generation(tmp_path) == begun
+    _write(store, 1, first=2)
+    assert _generation(tmp_path) == begun + 1
 
-    def generation() -> bytes:
-        # The checkpoint sequence number of its header (https://sqlite.org/fileformat2.html#walformat).
-        return wal.read_bytes()[12:16]
 
+def test_the_log_begins_anew_again_and_again_under_a_writer_that_never_rests(
+    store: Store, tmp_path: Path
+) -> None:
     _write(store, 1)
-    begun = generation()
-    _write_until(store, lambda: int.from_bytes(generation()) >= int.from_bytes(begun) + 3)
+    begun = _generation(tmp_path)
+    _write_until(store, lambda: _generation(tmp_path) >= begun + 3)
 
 
 def test_a_reader_who_stays_keeps_neither_writer_nor_thread_waiting(
@@ -133,6 +145,11 @@ def _write_until(store: Store, done: Any) -> int:
         number += 1
         _write(store, 1, first=number)
     return number
+
+
+def _generation(folder: Path) -> int:
+    """How often the log began anew (https://sqlite.org/fileformat2.html#walformat)."""
+    return int.from_bytes((folder / "ledger.db-wal").read_bytes()[12:16])
 
 
 def _logged_at_in_file(folder: Path) -> int:
