@@ -49,7 +49,7 @@ ROLES = {
     "council": Role.COUNCIL,
 }
 PROJECTIONS = tables.PROJECTIONS
-NEWEST_SCHEMA = "0010"
+NEWEST_SCHEMA = "0011"
 ULID_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SUBMISSION = {
     "accelerator": "nvidia_h200",
@@ -544,6 +544,13 @@ def _check_tables(reads: Snapshot, checked: Checked) -> None:
     assert stored == checked.disclosed
     for index in checked.deadlines:
         assert reads.opening(index) is not None, f"the opening of {index} is missing"
+    of_jobs: dict[str, list[int]] = {}
+    for index, entry in enumerate(checked.entries):
+        if entry.job_id is not None:
+            of_jobs.setdefault(entry.job_id, []).append(index)
+    for job_id in list(of_jobs)[-100:]:
+        found = reads.entries_of_job(job_id, size=checked.size)
+        assert [entry.index for entry in found] == of_jobs[job_id]
 
 
 def _folded(checked: Checked, table: Table) -> list[tuple[Any, ...]]:

@@ -33,6 +33,7 @@ from ledger.storage.tables import (
     JOBS,
     LOG_ROLE,
     OPENINGS,
+    UNVERSIONED,
 )
 from ledger.storage.versions import read_versions
 from ledger.storage.witnessed import WitnessReads
@@ -41,6 +42,25 @@ ROWS_AT_ONCE: Final = 2_048
 _ENTRIES: Final = f"SELECT {columns_of(ENTRIES)} FROM entries"  # noqa: S608 - names are ours
 _JOBS: Final = f"SELECT {columns_of(JOBS)} FROM jobs"  # noqa: S608 - the same
 _EMBARGOES_AT: Final = f"SELECT {columns_of(EMBARGOES)} FROM embargoes WHERE leaf_index IN"  # noqa: S608 - the same
+_OF_JOB: Final = (
+    f"{_ENTRIES} WHERE job_id = ?"  # noqa: S608 - names are ours
+    " AND leaf_index IN (SELECT since FROM jobs WHERE job_id = ?"
+    " UNION ALL SELECT since + 1 FROM jobs WHERE job_id = ? AND since = submitted_index"
+    f" UNION ALL SELECT leaf_index FROM entries WHERE job_id = ? AND {UNVERSIONED})"
+    " AND leaf_index < ? ORDER BY leaf_index"
+)
+"""By its versions, its decision, and what makes no version."""
+_LAST_ABOUT_JOBS: Final = (
+    "SELECT e.job_id, e.leaf_index FROM entries e"  # noqa: S608 - names are ours
+    " WHERE e.leaf_index >= ? AND e.leaf_index < ? AND e.job_id IS NOT NULL"
+    # A submission's decision is the next entry, and makes no version of its own.
+    " AND NOT (e.kind = 'submitted' AND e.leaf_index + 1 < ?)"
+    " AND NOT EXISTS (SELECT 1 FROM jobs"
+    " WHERE jobs.job_id = e.job_id AND since > e.leaf_index AND since < ?)"
+    f" AND NOT EXISTS (SELECT 1 FROM entries WHERE entries.job_id = e.job_id AND {UNVERSIONED}"
+    " AND entries.leaf_index > e.leaf_index AND entries.leaf_index < ?)"
+    " ORDER BY e.leaf_index"
+)
 _UNCHANGED: Final = tuple(JOBS.c.keys()).index("weights_unchanged")
 _LEAF: Final = "SELECT kind, leaf_hash FROM entries WHERE leaf_index = ?"
 _FROM_TO: Final = "WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index"
@@ -140,20 +160,15 @@ class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
         self, job_id: str, *, size: int, kinds: Collection[str] = ()
     ) -> list[StoredEntry]:
         """Every entry about a job, or those of some kinds, in log order."""
-        query = select(*_ENTRY).where(ENTRIES.c.job_id == job_id, ENTRIES.c.leaf_index < size)
-        if kinds:
-            query = query.where(ENTRIES.c.kind.in_(kinds))
-        rows = self._connection.execute(query.order_by(ENTRIES.c.leaf_index))
-        return [StoredEntry(*row) for row in rows]
+        rows = self._driver.fetch(_OF_JOB, (job_id, job_id, job_id, job_id, size))
+        found = [StoredEntry(*row) for row in rows]
+        return [entry for entry in found if entry.kind in kinds] if kinds else found
 
     def last_about_jobs(self, start: int, stop: int, *, size: int) -> list[tuple[str, int]]:
         """(job, index) of the entries between that are the last about their job below ``size``."""
         return self._driver.fetch(
-            "SELECT e.job_id, e.leaf_index FROM entries e WHERE e.leaf_index >= ?"
-            " AND e.leaf_index < ? AND e.job_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries l"
-            " WHERE l.job_id = e.job_id AND l.leaf_index > e.leaf_index AND l.leaf_index < ?)"
-            " ORDER BY e.leaf_index",
-            (start, stop, size),
+            _LAST_ABOUT_JOBS,
+            (start, stop, size, size, size),
         )
 
     def entries_of_kind(self, kind: str, *, start: int) -> list[StoredEntry]:
@@ -177,8 +192,8 @@ class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
         Reads those about no job alone: there are few of them, however long the log is.
         """
         rows = self._driver.fetch(
-            f"{_ENTRIES} WHERE job_id IS NULL AND leaf_index >= ? AND leaf_index < ? AND kind = ?"
-            " ORDER BY leaf_index",
+            f"{_ENTRIES} WHERE job_id IS NULL AND {UNVERSIONED} AND leaf_index >= ?"
+            " AND leaf_index < ? AND kind = ? ORDER BY leaf_index",
             (start, stop, kind),
         )
         return [StoredEntry(*row) for row in rows]

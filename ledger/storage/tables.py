@@ -32,6 +32,17 @@ FOREVER = 2**62
 HOLDING = f"until = {FOREVER} AND state IN ('admitted', 'started', 'interrupted')"
 """Where the newest version of a job says that it holds GPUs, or is about to."""
 
+UNVERSIONED = (
+    "kind <> 'admitted' AND kind <> 'submitted' AND kind <> 'started' AND kind <> 'completed'"
+    " AND kind <> 'interrupted' AND kind <> 'egress'"
+)
+"""Entries that make no version of a job by themselves, and a few that do: the others, which are
+nearly all there are, are found by their version. No IN: SQLite sorts its list for every row.
+
+On SQLite the index of a job's entries holds these alone: a step of a run is in ``jobs`` anyway. On
+PostgreSQL it holds them all, as servers of the version before expect it.
+"""
+
 OBJECTIONS = "kind IN ('finding', 'refused')"
 """Entries that object to a run, or to the start of one."""
 
@@ -48,7 +59,7 @@ class EntryRow(SQLModel, table=True):
 
     __tablename__ = "entries"
     __table_args__ = (
-        Index("entries_by_job", "job_id", "leaf_index"),
+        Index("entries_by_job", "job_id", "leaf_index", sqlite_where=text(UNVERSIONED)),
         Index("entries_by_digest", "statement_digest", unique=True),
         Index(
             "entries_objecting",
@@ -221,7 +232,6 @@ class EmbargoRow(SQLModel, table=True):
             sqlite_where=text("disclosed_index IS NULL"),
             postgresql_where=text("disclosed_index IS NULL"),
         ),
-        Index("embargoes_by_job", "job_id"),
         Index(
             "embargoes_withheld",
             "withheld_index",

@@ -362,6 +362,26 @@ def test_a_damaged_log_is_not_migrated_by_halves(filled: Settings) -> None:
     store.close()
 
 
+def test_the_entries_of_a_job_are_found_as_of_every_size(store: Store) -> None:
+    with store.snapshot() as reads:
+        every = reads.entries(0, reads.head().size)
+        kinds = {entry.kind for entry in every if entry.job_id is not None}
+        assert {"submitted", "admitted", "started", "completed", "withheld", "disclosed"} <= kinds
+        for size in range(len(every) + 1):
+            last: dict[str, int] = {}
+            for entry in every[:size]:
+                if entry.job_id is not None:
+                    last[entry.job_id] = entry.index
+            for job_id in (OPEN, PARTLY, SEALED, LATE, kit.ulid(99)):
+                own = [entry for entry in every[:size] if entry.job_id == job_id]
+                assert reads.entries_of_job(job_id, size=size) == own
+                some = [entry for entry in own if entry.kind in {"admitted", "disclosed"}]
+                found = reads.entries_of_job(job_id, size=size, kinds=("admitted", "disclosed"))
+                assert found == some
+            found_last = reads.last_about_jobs(0, size, size=size)
+            assert found_last == sorted(last.items(), key=lambda each: each[1])
+
+
 def test_no_read_of_the_catalogue_scans_a_table(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,8 +402,11 @@ def test_no_read_of_the_catalogue_scans_a_table(
         reads.corrections_of(OPEN, size=99)
         reads.statement_index(bytes(32), size=99)
         assert list(reads.job_versions(5, 9))
+        assert reads.entries_of_job(OPEN, size=99)
+        assert reads.last_about_jobs(0, 99, size=99)
+        reads.entries_about_no_job("manifest", start=0, stop=99)
     monkeypatch.undo()
-    assert len(asked) == 8
+    assert len(asked) == 11
     with store.engine.connect() as connection:
         driver = Driver(connection)
         sqlite = connection.dialect.name == "sqlite"
