@@ -14,10 +14,9 @@ from typing import Final
 
 from ledger.errors import LedgerError, LogUnavailable
 from ledger.records.charters import Charters
-from ledger.records.proposal import Proposal
 from ledger.records.succession import Succession
 from ledger.sequencer.known import Known, Work, touched, weighed
-from ledger.sequencer.meter import lets_out, read_meter
+from ledger.sequencer.meter import METERED, Meter, lets_out, read_meter
 from ledger.sequencer.plan import Placed, Plan
 from ledger.storage.keyring import KeyRing
 from ledger.storage.projections import JobValues
@@ -28,7 +27,7 @@ from ledger.storage.tree import full_tiles, new_nodes
 from ledger.tlog.merkle import CompactRange, Extension
 from ledger.tlog.note import VerifierKey, parse_vkey
 from ledger.tlog.tiles import TILE_WIDTH
-from schemas.statements import Registry
+from schemas.statements import JobEnded, Registry
 
 JOBS_REMEMBERED: Final = 16_384
 """Some 2 kB each."""
@@ -89,22 +88,20 @@ class Drafting:
         head = appending.head
         memory = self._recall(appending)
         self._memory = self._drafted_upon = None
-        digests, job_ids, indices = touched(works)
-        jobs = self._jobs(appending, memory, job_ids)
-        # A registry entry changes the ring, and the batch may yet not be stored.
-        registers = any(
-            type(work) is Proposal and type(work.parsed.public) is Registry for work in works
-        )
+        asked = touched(works)
+        indices, kinds = asked.entries, asked.kinds
+        jobs = self._jobs(appending, memory, asked.jobs)
         known = Known(
-            statements=appending.known_statements(digests),
+            statements=appending.known_statements(asked.digests),
             jobs=jobs,
             embargoes=appending.embargoes(indices) if indices else {},
             entries=_entries(appending, indices),
-            keys=memory.keys.copy() if registers else memory.keys,
+            # A registry entry changes the ring, and the batch may yet not be stored.
+            keys=memory.keys.copy() if Registry in kinds else memory.keys,
             charters=memory.charters,
-            log_key=self._speaking(appending, works),
+            log_key=self._speaking(appending) if Succession in kinds else self._log_key,
             log_keys_here=self._log_keys_here,
-            tags=appending.tags(weighed(works, jobs)),
+            tags=appending.tags(weighed(works, jobs)) if JobEnded in kinds else {},
             refers=bool(indices),
             sealed_weights=lambda index: self._sealed_weights(appending.snapshot(), index),
             held_gpus=appending.held_gpus,
@@ -114,7 +111,7 @@ class Drafting:
             logged_at=max(self._clock(), head.logged_at),
             origin=self._origin,
             known=known,
-            meter=read_meter(appending, works, jobs),
+            meter=read_meter(appending, works, jobs) if kinds & METERED else Meter(is_asked=False),
         )
         placed = [_HELD if held and lets_out(work) else _place(plan, work) for work in works]
         extension = Extension(memory.range, [entry.leaf_hash for entry in plan.entries])
@@ -163,10 +160,8 @@ class Drafting:
             jobs,
         )
 
-    def _speaking(self, appending: Appending, works: Sequence[Work]) -> VerifierKey | None:
+    def _speaking(self, appending: Appending) -> VerifierKey | None:
         # Another process may have let another key follow: that is in the log, not here.
-        if not any(type(work) is Succession for work in works):
-            return self._log_key
         rows = appending.snapshot().log_keys(size=appending.head.size)
         return parse_vkey(rows[-1][1]) if rows else self._log_key
 

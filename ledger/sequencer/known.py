@@ -44,26 +44,40 @@ class Known:
     """GPUs that a member's jobs held before this batch."""
 
 
-def touched(works: Sequence[Work]) -> tuple[set[bytes], set[str], set[int]]:
-    """The statement digests, jobs and entries that a plan over ``works`` asks about."""
-    digests: set[bytes] = set()
-    jobs: set[str] = set()
-    entries: set[int] = set()
+@dataclass(slots=True)
+class Touched:
+    """The statement digests, jobs and entries that a plan over some works asks about."""
+
+    digests: set[bytes] = field(default_factory=set)
+    jobs: set[str] = field(default_factory=set)
+    entries: set[int] = field(default_factory=set)
+    kinds: set[type[Any]] = field(default_factory=set)
+    """Of what the works are: the types of what statements say, and of works that are none."""
+
+
+def touched(works: Sequence[Work]) -> Touched:
+    """What a plan over ``works`` asks about."""
+    found = Touched()
+    digests, jobs, kinds = found.digests, found.jobs, found.kinds
     for work in works:
-        if isinstance(work, Proposal):
+        if type(work) is Proposal:
             parsed = work.parsed
             digests.add(parsed.digest)
             job_id = parsed.statement.job_id
             if isinstance(job_id, str):
                 jobs.add(job_id)
-            if type(parsed.public) in _REFERRING:
-                entries.add(_referred(parsed.public))
-        elif isinstance(work, Disclosure):
+            kind = type(parsed.public)
+            kinds.add(kind)
+            if kind in _REFERRING:
+                found.entries.add(_referred(parsed.public))
+            continue
+        kinds.add(type(work))
+        if isinstance(work, Disclosure):
             jobs.add(work.job_id)
-            entries.add(work.index)
+            found.entries.add(work.index)
         elif isinstance(work, DoorFinding):
             jobs.add(work.job_id)
-    return digests, jobs, entries
+    return found
 
 
 def _referred(public: Wire) -> int:

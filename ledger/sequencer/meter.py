@@ -6,7 +6,7 @@ CHECK has the last word. A debit that is refused takes nothing; that it was trie
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ledger.errors import Conflict, Quarantined, ValueRefused
 from ledger.records.charter import Charter
@@ -16,7 +16,10 @@ from ledger.records.statement import ParsedStatement
 from ledger.sequencer.known import Work
 from ledger.storage.egress_fold import model_key
 from ledger.storage.store import Appending
-from schemas.statements import ArtifactRead, ArtifactWrite, Code, JobSubmitted
+from schemas.statements import ArtifactRead, ArtifactWrite, Code, JobEgress, JobSubmitted
+
+METERED: Final = frozenset({JobEgress, ArtifactWrite, ArtifactRead, DoorFinding})
+"""What makes a batch ask for counters: what takes from them, and what is found about a job."""
 
 
 @dataclass(slots=True)

@@ -62,6 +62,7 @@ from schemas.statements import (
 )
 from schemas.values import Wire
 
+_STATES: Final = {state.value: state for state in State}
 _PLAIN: Final = frozenset({JobStarted, JobInterrupted})
 
 
@@ -100,7 +101,7 @@ class Plan:
         self._rules = known.charters.in_force(logged_at)
         self.held = HeldGpus(known)
         self.meter = meter or Meter()
-        self._states = {job_id: State(job["state"]) for job_id, job in known.jobs.items()}
+        self._states = {job_id: _STATES[job["state"]] for job_id, job in known.jobs.items()}
         self._let_out: dict[str, tuple[int, int]] = {}
         self._weights: dict[str, bytes | None] = {}
 

@@ -10,8 +10,8 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -65,6 +65,7 @@ class SignerMemory:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._name = os.fspath(path)
         self.mark = StopMark(path.with_name("signer.stopped"))
         self._seen: _Seen | None = None
 
@@ -88,15 +89,18 @@ class SignerMemory:
         finally:
             os.close(directory)
 
-    @contextmanager
-    def locked(self) -> Iterator["OpenMemory"]:
+    def locked(self) -> "LockedMemory":
         """Exclusive use of the memory, among all threads and processes of this machine.
 
         Raises LogUnavailable where the file is missing: a signer without its memory could be
         made to sign a second history, so it signs nothing.
         """
+        return LockedMemory(self)
+
+    def open(self) -> "OpenMemory":
+        """Open and lock the file, as ``locked`` does; ``close`` lets go of it."""
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(self._name, os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
             raise LogUnavailable(
                 f"the signer's memory {self._path.name} cannot be opened ({error.strerror}): "
@@ -104,11 +108,35 @@ class SignerMemory:
             ) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            memory = OpenMemory(descriptor, seen=self._seen)
-            yield memory
-            self._seen = memory.seen
-        finally:
+        except BaseException:
             os.close(descriptor)
+            raise
+        return OpenMemory(descriptor, seen=self._seen)
+
+    def close(self, memory: "OpenMemory", *, keeps: bool) -> None:
+        """Unlock it; what was seen in it is kept in mind where nothing went wrong."""
+        memory.close()
+        if keeps:
+            self._seen = memory.seen
+
+
+class LockedMemory:
+    """The time in which a memory is locked: a context manager, for one ``with`` block.
+
+    A class, as ``Exclusive`` is: every batch opens both, and generators cost several times as much.
+    """
+
+    __slots__ = ("_memory", "_open")
+
+    def __init__(self, memory: SignerMemory) -> None:
+        self._memory = memory
+
+    def __enter__(self) -> "OpenMemory":
+        self._open = self._memory.open()
+        return self._open
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._memory.close(self._open, keeps=kind is None)
 
 
 class OpenMemory:
@@ -119,6 +147,10 @@ class OpenMemory:
         self._data: bytes | None = None
         self.seen = seen
         """The two slots when they were looked through last, and what was found in them."""
+
+    def close(self) -> None:
+        """Let go of the file, and so of its lock."""
+        os.close(self._descriptor)
 
     def recall(self) -> bytes | None:
         """The last remembered note; None if none was ever signed."""
@@ -232,7 +264,7 @@ class CheckpointSigner:
         """The log's keys that sign here now."""
         self.key = key.verifier
         self._clock = clock
-        self._memory = memory
+        self.memory = memory
         self.origin = key.name
         self.verifiers = tuple(each.verifier for each in own)
         """The same: what one of them signed, this log has signed."""
@@ -243,29 +275,33 @@ class CheckpointSigner:
 
     def stop(self, found: SecondHistory) -> None:
         """Sign nothing from now on, in any process, until the mark is cleared by recovery."""
-        with self._memory.locked():
-            self._memory.mark.set(found)
+        with self.memory.locked():
+            self.memory.mark.set(found)
 
     def stopped_by(self) -> SecondHistory | None:
         """Why nothing is signed until recovery; None where the signer was not stopped."""
-        return self._memory.mark.found()
+        return self.memory.mark.found()
 
-    @contextmanager
-    def exclusive(self) -> Iterator["Pen"]:
+    def exclusive(self) -> "Exclusive":
         """The right to sign, held against every other writer on this machine.
 
         Whoever signs publishes it before the block ends, or lets an error end it.
         Raises SecondHistory where the signer was stopped.
         """
-        with self._memory.locked() as memory:
-            self._memory.mark.require_none()
-            last = self._read(memory.recall())
-            pen = Pen(self._keys, memory, last, clock=self._clock, synced=self._synced)
-            yield pen
-            self._last = pen.last
-            self._synced = pen.synced
-            if pen.signed is not None:
-                memory.settle(pen.signed.note)
+        return Exclusive(self)
+
+    def take(self, memory: OpenMemory) -> "Pen":
+        """The pen of a memory that was just locked. Raises as ``exclusive`` says."""
+        self.memory.mark.require_none()
+        last = self._read(memory.recall())
+        return Pen(self._keys, memory, last, clock=self._clock, synced=self._synced)
+
+    def give_back(self, pen: "Pen", memory: OpenMemory) -> None:
+        """Keep what the pen has signed; what it has signed was published."""
+        self._last = pen.last
+        self._synced = pen.synced
+        if pen.signed is not None:
+            memory.settle(pen.signed.note)
 
     def _read(self, note: bytes | None) -> Signed | None:
         if note is None:
@@ -291,6 +327,34 @@ class CheckpointSigner:
                     f"the log's key {line.key_id:08x} has signed, and this process does not have"
                     f" it: the key was rotated while it ran; start it again"
                 )
+
+
+class Exclusive:
+    """The time in which a signer is held: a context manager, for one ``with`` block."""
+
+    __slots__ = ("_memory", "_open", "_pen", "_signer")
+
+    def __init__(self, signer: CheckpointSigner) -> None:
+        self._signer = signer
+        self._memory = signer.memory
+
+    def __enter__(self) -> "Pen":
+        self._open = self._memory.open()
+        try:
+            self._pen = self._signer.take(self._open)
+        except BaseException:
+            self._memory.close(self._open, keeps=False)
+            raise
+        return self._pen
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        keeps = False
+        try:
+            if kind is None:
+                self._signer.give_back(self._pen, self._open)
+                keeps = True
+        finally:
+            self._memory.close(self._open, keeps=keeps)
 
 
 def _check_second(own: Sequence[NoteSigner], second: NoteSigner) -> None:

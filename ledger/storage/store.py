@@ -5,10 +5,11 @@ durable transaction under the head's lock, that nothing appended is ever changed
 outcome which nobody knows is said to be unknown.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from sqlite3 import Error as SqliteError
-from typing import Final
+from types import TracebackType
+from typing import Final, Generic, TypeVar
 
 from psycopg import Error as PostgresqlError
 from sqlalchemy import Connection, insert, select
@@ -24,7 +25,7 @@ from ledger.storage.egress import open_artifacts, read_book, write_book
 from ledger.storage.engine import WriterLock, is_sqlite, open_engine, sqlite_path
 from ledger.storage.held import NOT_KEPT, add_held, held_by, sum_held
 from ledger.storage.inspection import Inspection
-from ledger.storage.line import Lines
+from ledger.storage.line import Lent, Line, Lines
 from ledger.storage.projections import JobValues, Projector, current_jobs
 from ledger.storage.reading import Reading, Readings
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEmbargo, StoredTags
@@ -40,6 +41,9 @@ from ledger.storage.tables import (
 )
 from ledger.storage.webhook_rows import WebhookRows
 from ledger.storage.witnessed import WitnessWrites
+
+T = TypeVar("T")
+M = TypeVar("M")
 
 HEAD_ID: Final = 1
 _DRIVERS: Final = (SQLAlchemyError, SqliteError, PostgresqlError)
@@ -162,8 +166,9 @@ class Appending:
         for fact in batch.facts:
             projector.fold(fact)
         projector.write(driver)
-        write_book(driver, batch.book)
-        open_artifacts(driver, batch.debits)
+        if batch.debits:
+            write_book(driver, batch.book)
+            open_artifacts(driver, batch.debits)
         head, held_at = batch.head, self._held_at
         if held_at == self.head.size:
             add_held(driver, batch.held)
@@ -257,35 +262,25 @@ class Store:
             nothing = Head(size=0, root=b"", edge=b"", logged_at=0)
             Appending(connection, Driver(connection), nothing).write(batch)
 
-    @contextmanager
-    def append(self) -> Iterator[Appending]:
+    def append(self) -> AbstractContextManager[Appending]:
         """Lock the head; commit durably at the end, or roll back if the body raises.
 
         Raises OutcomeUnknown if the commit itself fails: the caller must read the head again
         before it says anything about the batch.
         """
-        with _translated(), self._lines.lent(durable=True, first=_locked_head) as (line, found):
-            head, version, held_at = found
-            yield Appending(line.connection, line.driver, head, version=version, held_at=held_at)
-            try:
-                line.commit()
-            except _DRIVERS as error:
-                line.is_broken = True
-                how = type(error).__name__
-                raise OutcomeUnknown(
-                    f"the commit failed ({how}): nothing is promised, send it again"
-                ) from None
+        return _Committed(
+            self._lines.lent(durable=True, first=_locked_head), _appending, failed=_unknown
+        )
 
-    @contextmanager
-    def publishing(self) -> Iterator[Publishing]:
+    def publishing(self) -> AbstractContextManager[Publishing]:
         """A transaction for the checkpoint of what was committed before.
 
         Its commit is not waited for on disk: the note is in the signer's memory, and signing the
         same tree again gives the same bytes.
         """
-        with _translated(), self._lines.lent(durable=False, first=_nothing) as (line, _):
-            yield Publishing(line.driver)
-            line.commit()
+        return _Committed(
+            self._lines.lent(durable=False, first=_nothing), _publishing, failed=_refused
+        )
 
     @contextmanager
     def witnessing(self) -> Iterator[WitnessWrites]:
@@ -400,6 +395,61 @@ class Snapshotting:
             raise _refused(error) from None
 
 
+class _Committed(Generic[T, M]):
+    """A transaction on a lent line, which is committed where its body ends without an error.
+
+    Whatever a driver raises becomes StorageFailed, and at the commit what ``failed`` makes of it.
+    A class: as generators, three of them inside one another cost more than a commit without sync.
+    """
+
+    __slots__ = ("_failed", "_lent", "_line", "_made")
+
+    def __init__(
+        self,
+        lent: Lent[T],
+        made: Callable[[Line, T], M],
+        *,
+        failed: Callable[[BaseException], LogUnavailable],
+    ) -> None:
+        self._lent = lent
+        self._made = made
+        self._failed = failed
+
+    def __enter__(self) -> M:
+        try:
+            self._line, found = self._lent.__enter__()
+        except _DRIVERS as error:
+            raise _refused(error) from None
+        return self._made(self._line, found)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._commit()
+            else:
+                self._lent.__exit__(kind, error, trace)
+        except _DRIVERS as failed:
+            raise _refused(failed) from None
+        if isinstance(error, _DRIVERS):
+            raise _refused(error) from None
+
+    def _commit(self) -> None:
+        try:
+            self._line.commit()
+        except BaseException as error:
+            # Whether it is committed is not known: the line is not used again.
+            self._lent.__exit__(type(error), error, None)
+            if isinstance(error, _DRIVERS):
+                raise self._failed(error) from None
+            raise
+        self._lent.__exit__(None)
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """Raise StorageFailed where SQLAlchemy or a driver raises what is its own."""
@@ -407,6 +457,20 @@ def _translated() -> Iterator[None]:
         yield
     except _DRIVERS as error:
         raise _refused(error) from None
+
+
+def _unknown(error: BaseException) -> OutcomeUnknown:
+    how = type(error).__name__
+    return OutcomeUnknown(f"the commit failed ({how}): nothing is promised, send it again")
+
+
+def _appending(line: Line, found: tuple[Head, str, int]) -> Appending:
+    head, version, held_at = found
+    return Appending(line.connection, line.driver, head, version=version, held_at=held_at)
+
+
+def _publishing(line: Line, _found: None) -> Publishing:
+    return Publishing(line.driver)
 
 
 def _refused(error: BaseException) -> StorageFailed:

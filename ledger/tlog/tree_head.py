@@ -9,8 +9,10 @@ Who signed a text is the business of ``checkpoint``.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 from ledger.errors import FormatError
+from ledger.tlog.hashing import EMPTY_ROOT, HASH_BYTES, MAX_TREE_SIZE
 from ledger.tlog.spelling import decode_hash, decode_size, decode_text, encode_base64, encode_text
 
 MAX_CHECKPOINT_BYTES = 1_024
@@ -28,9 +30,20 @@ class Checkpoint:
 
 def format_checkpoint(checkpoint: Checkpoint) -> str:
     """Return the text that the log signs. Raises FormatError for what ``parse`` would refuse."""
-    text = f"{checkpoint.origin}\n{checkpoint.size}\n{encode_base64(checkpoint.root)}\n"
-    parse_checkpoint(text)
+    origin, size, root = checkpoint.origin, checkpoint.size, checkpoint.root
+    text = f"{origin}\n{size}\n{encode_base64(root)}\n"
+    # A log says its origin with every checkpoint: what there is to ask of it was asked before.
+    if type(size) is not int or not 0 <= size <= MAX_TREE_SIZE or len(root) != HASH_BYTES:
+        parse_checkpoint(text)
+        raise FormatError(f"a checkpoint of size {size} with a root of {len(root)} bytes")
+    _require_origin(origin)
     return text
+
+
+@cache
+def _require_origin(origin: str) -> None:
+    # With the largest size, so that no later text is longer.
+    parse_checkpoint(f"{origin}\n{MAX_TREE_SIZE}\n{encode_base64(EMPTY_ROOT)}\n")
 
 
 def parse_checkpoint(text: str) -> Checkpoint:

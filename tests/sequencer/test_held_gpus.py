@@ -121,7 +121,7 @@ def test_what_is_refused_or_not_stored_holds_nothing(
         raise OSError
 
     with monkeypatch.context() as broken:
-        broken.setattr("ledger.storage.store.write_book", full)
+        broken.setattr("ledger.storage.store.add_held", full)
         refusal = kit.refusal(ledger.submit(kit.submitted(TWO, gpu_count=30)))
         assert "nothing is promised" in str(refusal)
     assert decided(ledger, TWO, 101) == "rejected"

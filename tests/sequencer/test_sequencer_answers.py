@@ -363,7 +363,7 @@ def test_nothing_is_opened_before_its_deadline_by_the_logs_own_time(
 
 def held(ledger: Ledger) -> Any:
     """Hold the signer, so that everything waits, until the block is left."""
-    return ledger.sequencer._signer._memory.locked()
+    return ledger.sequencer._signer.memory.locked()
 
 
 def test_a_full_queue_promises_nothing(settings: Settings, clock: kit.Clock) -> None:

@@ -109,7 +109,7 @@ def test_an_interrupt_in_a_callers_batch_leaves_the_log_to_the_others(
 
 def test_a_stop_waits_for_the_caller_that_writes(settings: Settings) -> None:
     ledger = Ledger(settings, clock=kit.Clock())
-    with ledger.sequencer._signer._memory.locked():
+    with ledger.sequencer._signer.memory.locked():
         answers: list[Any] = []
         writing = threading.Thread(target=lambda: answers.extend(ledger.log([kit.submitted(ONE)])))
         writing.start()
