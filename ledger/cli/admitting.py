@@ -32,7 +32,7 @@ REFUSED: Final = 1
 _ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
 
 
-@click.command("admit-check", short_help="Whether a receipt lets a run start.")
+@click.command("admit-check")
 @click.argument("receipt", metavar="RECEIPT")
 @POLICY
 @click.option(

@@ -40,7 +40,7 @@ class _Asked(Wire, frozen=True):
     job: Ulid
 
 
-@click.group("artifact", short_help="Bring an artifact to the door, or fetch one.")
+@click.group("artifact")
 def artifact_group() -> None:
     """Bring an artifact to the ledger's one door out, or fetch one from it."""
 

@@ -82,7 +82,7 @@ class _NameOfAuthor(Wire, frozen=True):
     name: AuthorName
 
 
-@click.group("keys", short_help="Make an author's key, or show its public half.")
+@click.group("keys")
 def keys_group() -> None:
     """Make an author's key or the log's second one, or show a public half."""
 
@@ -136,7 +136,7 @@ def keys_mldsa() -> None:
     click.echo(f"private key: {path}; set LEDGER_MLDSA=true and start the server anew", err=True)
 
 
-@click.command("submit", short_help="Sign a statement, post it, keep the receipt.")
+@click.command("submit")
 @click.argument("file", type=click.Path(path_type=Path))
 @KEY
 @URL
@@ -171,7 +171,7 @@ def submit(
         post(client, body, log_key=_log_key(client, signer, vkey), receipt=receipt)
 
 
-@click.command("open", short_help="Open a record of your own before its deadline.")
+@click.command("open")
 @click.argument("record", metavar="JOB_ID|INDEX")
 @KEY
 @URL
@@ -210,7 +210,7 @@ def open_command(
             click.echo(f"entry {index} is open: {client.url}/en/jobs/{job_id}")
 
 
-@click.command("registry", short_help="Add or retire an author's key, as the council.")
+@click.command("registry")
 @click.argument("action", type=click.Choice([each.value for each in RegistryAction]))
 @click.option("--name", required=True, help="The author: lower case, digits, hyphens.")
 @click.option("--role", required=True, type=click.Choice([each.value for each in Role]))

@@ -35,7 +35,7 @@ BEFORE_ALL_DEADLINES: Final = 0
 """What is overdue is the worker's affair: a copy is no worse for it."""
 
 
-@click.command("backup", short_help="Copy a SQLite ledger, beside a running server, and check it.")
+@click.command("backup")
 @click.argument("folder", type=click.Path(path_type=Path))
 def backup_command(folder: Path) -> None:
     """Write the database as it is now to FOLDER/ledger.db, and check the copy as fsck does.

@@ -58,7 +58,7 @@ OUT: Final = click.option(
 PROPOSAL: Final = click.argument("proposal", type=click.Path(path_type=Path))
 
 
-@click.group("charter", short_help="Show the rules; propose, sign and post new ones.")
+@click.group("charter")
 def charter_group() -> None:
     """Show the charter, or change it as the council: propose, sign, post.
 

@@ -21,7 +21,7 @@ from schemas.checking import SubmissionJudged
 REJECTED: Final = 1
 
 
-@click.command("check", short_help="Whether a submission would be admitted; logs nothing.")
+@click.command("check")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--author",

@@ -31,7 +31,7 @@ class _AuthorsFile(Wire, frozen=True):
     authors: tuple[Author, ...]
 
 
-@click.command("init", short_help="Make a new ledger: keys and the first entry.")
+@click.command("init")
 @click.option(
     "--origin",
     required=True,

@@ -24,7 +24,7 @@ def names() -> Mapping[str, Path]:
     return {path.name: path for path in sorted(HERE.rglob("*")) if path.is_file()}
 
 
-@click.command("deploy", short_help="Print systemd units, an image definition, alert rules.")
+@click.command("deploy")
 @click.argument("name", required=False)
 def deploy_command(name: str | None) -> None:
     """Print the file NAME, or without it the names of all.

@@ -23,7 +23,7 @@ from ledger.settings import Settings
 from ledger.storage.store import Store
 
 
-@click.command("export", short_help="Write everything that is public as bulk files.")
+@click.command("export")
 @click.option(
     "--to",
     "folder",

@@ -32,7 +32,7 @@ VKEY_BYTES: Final = 4_096
 _ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
 
 
-@click.command("receipt", short_help="Fetch and check the receipt of a job.")
+@click.command("receipt")
 @click.argument("job", metavar="JOB_ID")
 @click.option(
     "--admission",

@@ -26,7 +26,7 @@ ZIP: Final = b"PK\x03\x04"
 REPORT: Final = "report.json"
 
 
-@click.command("import-jobs", short_help="Make drafts of statements from other tools' records.")
+@click.command("import-jobs")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--format",

@@ -35,7 +35,7 @@ from schemas.statements import WeightsCheck
 STDIN: Final = "-"
 
 
-@click.command("report-jobs", short_help="Post how Kubernetes Jobs started and ended.")
+@click.command("report-jobs")
 @click.argument("file", metavar="FILE|-")
 @POLICY
 @click.option(
@@ -121,7 +121,7 @@ def report_jobs_command(
         raise CommandFailed("not everything is said; the lines above say what, and why")
 
 
-@click.command("admit-pods", short_help="Give back the GPUs of pods that are no more.")
+@click.command("admit-pods")
 @click.argument("file", metavar="FILE|-")
 @click.option(
     "--register",

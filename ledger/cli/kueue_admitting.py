@@ -24,7 +24,7 @@ from ledger.errors import FormatError
 STDIN: Final = "-"
 
 
-@click.command("admit-workload", short_help="Tell Kueue whether a Workload may start.")
+@click.command("admit-workload")
 @click.argument("file", metavar="FILE|-")
 @POLICY
 @click.option(

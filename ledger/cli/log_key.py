@@ -20,7 +20,7 @@ from ledger.settings import Settings
 from ledger.tlog.note import parse_note
 
 
-@click.group("log-key", short_help="Show the log's own keys, and let one follow another.")
+@click.group("log-key")
 def log_key_group() -> None:
     """Show the log's own keys, and let a new one follow the one that speaks for it now.
 

@@ -58,7 +58,7 @@ def recall(settings: Settings) -> Remembered:
         return Remembered(None, f"{path.name} cannot be read: {error.strerror}")
 
 
-@click.command("status", short_help="Say how large the log is and whether all is well.")
+@click.command("status")
 def status() -> None:
     """Say what the log holds, what opens next, and whether signer and database agree.
 
@@ -137,7 +137,7 @@ def _signer(head: Head, remembered: Remembered) -> str:
     )
 
 
-@click.command("settings", short_help="List every setting, its value and what it may be.")
+@click.command("settings")
 def settings_command() -> None:
     """List every setting: its value here, what it may be and what it is for.
 
@@ -152,7 +152,7 @@ def settings_command() -> None:
         click.echo(f"    allowed: {setting.allowed}; default: {setting.default}")
 
 
-@click.command("migrate", short_help="Bring the database to the newest schema.")
+@click.command("migrate")
 def migrate() -> None:
     """Bring the database to this version's schema; `ledger serve` does it at its start."""
     settings = settings_with_log()

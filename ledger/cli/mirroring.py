@@ -15,7 +15,7 @@ from ledger.mirrors.bucket import SCHEME
 from schemas.bulk import BulkSet
 
 
-@click.command("mirror", short_help="Write, keep or serve a copy as plain files.")
+@click.command("mirror")
 @click.option(
     "--to",
     "place",

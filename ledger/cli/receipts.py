@@ -47,7 +47,7 @@ class _Opening(Wire, frozen=True):
     closed: dict[str, Sha256Hex] = field(default_factory=dict)
 
 
-@click.command("verify-proof", short_help="Check one receipt (.tlog-proof) offline.")
+@click.command("verify-proof")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--vkey", metavar="VKEY", help="The log's key.")
 @click.option(

@@ -20,7 +20,7 @@ from ledger.tlog.note import VerifierKey, parse_vkey
 from ledger.vault import Vault
 
 
-@click.command("recover", short_help="Refill the database from a mirror.")
+@click.command("recover")
 @click.option(
     "--from",
     "source",

@@ -28,7 +28,7 @@ from ledger.vault import Vault
 DAMAGED = 1
 
 
-@click.command("fsck", short_help="Recompute everything from the entries and compare.")
+@click.command("fsck")
 @click.option(
     "--second-opinion",
     is_flag=True,
@@ -129,7 +129,7 @@ def _is_emptied(remembered: Remembered, settings: Settings, result: Checked) -> 
     return bool(result.published) and recall(settings).note is None
 
 
-@click.command("rebuild", short_help="Make the projections anew from the entries.")
+@click.command("rebuild")
 def rebuild_command() -> None:
     """Empty the tables that pages are made from and fold every entry into them again.
 

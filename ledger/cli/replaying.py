@@ -27,7 +27,7 @@ from ledger.storage.store import Store
 from ledger.tlog.note import Signer
 
 
-@click.command("import-trace", short_help="Replay a cluster trace as job histories.")
+@click.command("import-trace")
 @click.argument("csv", metavar="PODS.csv", type=click.Path(path_type=Path))
 @click.option(
     "--mapping",

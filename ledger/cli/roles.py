@@ -8,9 +8,7 @@ from ledger.cli.common import CommandFailed
 from ledger.storage.roles import role_statements
 
 
-@click.command(
-    "roles", short_help="Print SQL for PostgreSQL roles that can do no more than needed."
-)
+@click.command("roles")
 @click.option(
     "--name", default="ledger", show_default=True, help="What the roles' names begin with."
 )

@@ -50,7 +50,7 @@ FAILED: Final = 2
 log = logging.getLogger(__name__)
 
 
-@click.command("serve", short_help="Serve the site, the API and the log.")
+@click.command("serve")
 @click.option("--host", metavar="HOST", help="The address to listen on; over LEDGER_HOST.")
 @click.option("--port", type=int, metavar="PORT", help="The TCP port; over LEDGER_PORT.")
 def serve(host: str | None, port: int | None) -> None:
@@ -169,7 +169,7 @@ def free_address(host: str, port: int) -> str:
     return str(address[0])
 
 
-@click.command("worker", short_help="Open what is due, whenever it is, until stopped.")
+@click.command("worker")
 def worker() -> None:
     """Run the embargo worker alone, beside servers on PostgreSQL.
 
@@ -227,7 +227,7 @@ def _signals_to_stop() -> socket.socket:
     return reading
 
 
-@click.command("publish-due", short_help="Open everything whose deadline has come, once.")
+@click.command("publish-due")
 def publish_due() -> None:
     """Make one pass of the embargo now, and say what it opened.
 

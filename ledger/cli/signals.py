@@ -32,7 +32,7 @@ MOST_REFERENCES: Final = 64
 MAX_PACKAGE: Final = 1 << 22
 
 
-@click.command("signals", short_help="Compute the questions that the public record asks.")
+@click.command("signals")
 @click.option(
     "--bulk",
     "folder",

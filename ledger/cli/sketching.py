@@ -16,7 +16,7 @@ MAX_LINE: Final = 1 << 22
 _TOLD_EVERY: Final = 1_000
 
 
-@click.command("sketch", short_help="Make the sketch of a file of prompts.")
+@click.command("sketch")
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--scale",

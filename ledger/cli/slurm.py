@@ -44,7 +44,7 @@ _NUMBER: Final = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
 _SITE: Final = click.argument("site", metavar="SITE", type=click.Path(path_type=Path))
 
 
-@click.group("slurm", short_help="What the hooks of a Slurm cluster call.")
+@click.group("slurm")
 def slurm_group() -> None:
     """Answer Slurm's hooks. SITE is the TOML file that says where policy, key and ledger are."""
 

@@ -42,7 +42,7 @@ PODS: Final = ".pods"
 log = logging.getLogger(__name__)
 
 
-@click.command("admit-webhook", short_help="Let Kubernetes start pods with a receipt alone.")
+@click.command("admit-webhook")
 @POLICY
 @click.option(
     "--register",

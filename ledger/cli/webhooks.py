@@ -27,7 +27,7 @@ MOST_DEAD: Final = 1_000
 """Dead letters that are listed at once."""
 
 
-@click.group("webhooks", short_help="Signed messages of what is new: state, tests, dead letters.")
+@click.group("webhooks")
 def webhooks_group() -> None:
     """Look after the webhooks that LEDGER_WEBHOOKS names.
 

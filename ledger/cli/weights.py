@@ -31,7 +31,7 @@ MAX_EVIDENCE: Final = 64 << 10
 _PREFIX: Final = "sha256:"
 
 
-@click.group("weights", short_help="Show that a model's weights did not change.")
+@click.group("weights")
 def weights_group() -> None:
     """Digests of a model before and after a job, and evidence for its statement.
 

@@ -52,7 +52,7 @@ _DATA: Final = click.option(
 )
 
 
-@click.group("witness", invoke_without_command=True, short_help="Run a witness of logs.")
+@click.group("witness", invoke_without_command=True)
 @_DATA
 @click.option(
     "--listen",

@@ -25,7 +25,7 @@ WITHOUT = {
 }
 
 
-@click.command("witnesses", short_help="Say who cosigns the checkpoints, and how each is doing.")
+@click.command("witnesses")
 @click.option("--check", is_flag=True, help="Send the newest checkpoint to each of them now.")
 def witnesses_command(*, check: bool) -> None:
     """List the witnesses of LEDGER_POLICY: what each cosigned last, and what went wrong last.

@@ -16,8 +16,6 @@ from sqlite3 import Error as SqliteError
 from types import MappingProxyType
 from typing import Final
 
-import duckdb
-
 from ledger.client.handovers import signing_key
 from ledger.errors import LedgerError, NotFound
 from ledger.exports import describing, sets
@@ -74,6 +72,8 @@ def export(
 
     Raises NotFound for a size at which no checkpoint was published, ExportRunning, ExportFailed.
     """
+    import duckdb  # noqa: PLC0415 - as in ``flat``
+
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with _alone(folder), store.snapshot() as snapshot:

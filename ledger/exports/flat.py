@@ -5,7 +5,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-import duckdb
 import msgspec
 import zstandard
 
@@ -74,6 +73,8 @@ def write_table(
 
 
 def _to_parquet(table: Table, raw: Path, parquet: Path, scratch: Path) -> None:
+    import duckdb  # noqa: PLC0415 - only who writes files needs it, and every server knows this module
+
     columns = {column.name: _TYPES[column.type] for column in table.columns}
     with duckdb.connect(
         config={
