@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger import keys
-from ledger.errors import LedgerError, SettingsError
+from ledger.errors import LedgerError, LogUnavailable, NotFound, SettingsError
 from ledger.metering import Board, families
 from ledger.metering.exposition import Sample, expose, expose_gauge
 from ledger.metering.tasks import TASKS, last
@@ -122,19 +122,21 @@ class Metrics:
         now = self._clock()
         with self._store.snapshot() as reads:
             head, newest = reads.head(), reads.newest_checkpoint()
-            published = self._reader.publication.shown(reads)
+            published = _published_size(self._reader, reads)
             deadline = reads.next_deadline()
             overdue = reads.count_sealed(size=head.size, due_until=now)
             out = reads.egress_since(now // 86_400 - 29)
             witnessing = self._reader.publication.witnessing(reads)
             replica = self._reader.replica
             followed = "" if replica is None else _followed(replica, reads, head.size, now)
-        signed = published if newest is None else newest
+        if newest is None:
+            raise NotFound("this ledger has published no checkpoint yet")
+        signed = newest
         yield expose_gauge("ledger_database_up", _UP, [({}, 1)])
         for name, meaning, value in (
             ("ledger_tree_size", "Entries in the log.", head.size),
             ("ledger_signed_size", "Size of the newest signed checkpoint.", signed.size),
-            ("ledger_published_size", "Size of the tree that the site shows.", published.size),
+            ("ledger_published_size", "Size of the tree that the site shows.", published),
             (
                 "ledger_checkpoint_age_seconds",
                 "Seconds since the last entry of the newest signed checkpoint.",
@@ -179,6 +181,14 @@ class Metrics:
                 if each.cosigned_at is not None
             ],
         )
+
+
+def _published_size(reader: Reader, reads: Snapshot) -> int:
+    """The size that the site shows; 0 where nothing has met a new, strict policy yet."""
+    try:
+        return reader.publication.shown(reads).size
+    except LogUnavailable:
+        return 0
 
 
 def _followed(replica: Replica, reads: Snapshot, size: int, now: int) -> str:

@@ -60,6 +60,9 @@ MAX_BATCH: Final = 2_048
 """Works in one transaction; a waiting caller's latency is bounded by it."""
 PATIENCE_S: Final = 0.001
 """How long a batch waits for the callers that have just been answered to come back."""
+PART_OF_WAIT: Final = 4
+"""Where it waits for a quorum too: this part of how long the last one took, if that is longer."""
+LONGEST_PATIENCE_S: Final = 0.05
 
 
 class Logged(Struct, frozen=True):
@@ -142,6 +145,7 @@ class Sequencer:
         self._quorum = quorum
         self._unsettled = 0
         """The size that the quorum may not hold yet; 0 where it does."""
+        self._patience_s = PATIENCE_S
         self._store = store
         self._signer = signer
         self._watch = watch
@@ -243,7 +247,7 @@ class Sequencer:
         return ticket.result()
 
     def _run(self) -> None:
-        while tickets := self._queue.take(MAX_BATCH, patience_s=PATIENCE_S):
+        while tickets := self._queue.take(MAX_BATCH, patience_s=self._patience_s):
             self._write(tickets)
 
     def _write(self, tickets: Sequence[Ticket[Logged]]) -> None:
@@ -323,8 +327,13 @@ class Sequencer:
         assert self._quorum is not None
         self._unsettled = size
         until = tickets[0].since + self._quorum.wait_s
+        asked_at = monotonic()
         note = self._quorum.wait(size, until=until, stopped=self.second_history)
         self._unsettled = 0
+        # The dearer a batch is, the more is won by waiting for all who come back: else they come in
+        # two halves, of which each waits for the other's batch too.
+        waited_s = monotonic() - asked_at
+        self._patience_s = min(max(PATIENCE_S, waited_s / PART_OF_WAIT), LONGEST_PATIENCE_S)
         return note
 
     def _store_batch(self, pen: Pen, works: Sequence[Work]) -> Draft:
