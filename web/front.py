@@ -167,6 +167,7 @@ class Front:
         self._lines = lines
         self._bodies = Bodies(rates.client)
         self._build = build_digest()
+        self._busiest: tuple[int, tuple[Header, ...]] = (-1, ())
         self._pages: ByteCache[tuple[str, int, int, str]] = ByteCache(CACHE_BYTES)
         self._coder = Coder(CODED_BYTES)
         self._static_coder = Coder(STATIC_BYTES, quality=BEST)
@@ -229,12 +230,13 @@ class Front:
             return False
         named = id_of(scope)
         common = (*self._common(path), (HEADER, named.encode("ascii")))
-        for message in ready.messages(common, head=method == "HEAD"):
-            send(message)
-        took_s = monotonic() - started
+        start, body = ready.messages(common, head=method == "HEAD")
+        send(start)
+        send(body)
         if self._scrapes is not None:
-            self._scrapes.count(LOG, str(ready.status), took_s)
-        self._lines.told_at_once(scope, named, ready.status, took_s)
+            self._scrapes.count(LOG, str(ready.status), monotonic() - started)
+        if self._lines.every:
+            self._lines.told_at_once(scope, named, ready.status, monotonic() - started)
         return True
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -491,7 +493,11 @@ class Front:
         """The headers of every answer; ``made`` may say itself what tree it was made from."""
         if path.startswith(log_files.PREFIX) or path in writing.ADDRESSES:
             size = self._newest.size if self._newest else 0
-            return (*_BUSIEST, (TREE_SIZE, b"%d" % size))
+            known_size, known = self._busiest
+            if known_size != size:
+                known = (*_BUSIEST, (TREE_SIZE, b"%d" % size))
+                self._busiest = size, known
+            return known
         always = (*SECURITY, (b"content-security-policy", policy_of(path).encode()))
         if made is None or all(name != TREE_SIZE for name, _ in made.headers):
             size = self._newest.size if self._newest else 0

@@ -5,6 +5,7 @@ looks for, and what was pasted into the wrong field, is nobody's to keep.
 """
 
 import logging
+import os
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
@@ -37,6 +38,11 @@ _EXACT: Final = frozenset({*writing.ADDRESSES, *probes.ADDRESSES, scrapes.ADDRES
 _ARTIFACT: Final = "/api/v1/jobs/{job_id}/artifacts/{name}"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "OPTIONS", "DELETE", "PATCH"})
 _PARAMETER = re.compile(r"\{([a-z_]+)(:[a-z]+)?\}")
+
+_IDS_MADE: Final = 512
+_IDS: Final[list[str]] = []
+"""Ids that nobody has yet; each thread takes what no other one gets."""
+os.register_at_fork(after_in_child=_IDS.clear)
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +84,7 @@ class RequestLines:
 
     def __init__(self, routes: Routes, *, every: bool) -> None:
         self._routes = routes
-        self._every = every
+        self.every = every
 
     async def told(
         self, scope: Scope, send: Send, answering: Callable[[Send], Awaitable[None]]
@@ -102,16 +108,15 @@ class RequestLines:
             # Whoever asked has gone, and there is nobody to answer: its line has the status 0.
             pass
         finally:
-            if self._every or status >= 500:
+            if self.every or status >= 500:
                 self._log(scope, status, monotonic() - started)
             REQUEST.reset(token)
 
     def told_at_once(self, scope: Scope, named: str, status: int, took_s: float) -> None:
         """Log the line of a request that was answered beside all this, under the id ``named``."""
-        if self._every:
-            token = REQUEST.set(named)
-            self._log(scope, status, took_s)
-            REQUEST.reset(token)
+        token = REQUEST.set(named)
+        self._log(scope, status, took_s)
+        REQUEST.reset(token)
 
     def _log(self, scope: Scope, status: int, took_s: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
@@ -126,4 +131,10 @@ def id_of(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == HEADER and _TAKEN.fullmatch(value):
             return str(value, "ascii")
-    return secrets.token_hex(8)
+    try:
+        return _IDS.pop()
+    except IndexError:
+        # The kernel is asked for many at once: a call for each costs more than all else here.
+        digits = secrets.token_hex(8 * _IDS_MADE)
+        _IDS.extend(digits[at : at + 16] for at in range(16, len(digits), 16))
+        return digits[:16]

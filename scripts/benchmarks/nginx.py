@@ -1,5 +1,7 @@
 """Tiles and checkpoints from the ledger's server, beside nginx that serves the very same bytes.
 
+And beside an application that answers nothing, on the same server as the ledger.
+
 One process each, 64 connections. Where wrk is installed it asks, since a generator in Python is
 busy before nginx is; both are asked by the same one.
 """
@@ -18,6 +20,7 @@ from typing import Final, Self
 from benchmarks.figures import Figure
 from benchmarks.load import LOOPBACK
 from benchmarks.logs import Kept
+from benchmarks.nothing import Nothing
 from benchmarks.peers import absent, times
 from benchmarks.places import CannotMeasure, Places, environment
 from benchmarks.progress import say
@@ -147,6 +150,7 @@ def measure(
     asked = {"tiles": tiles[: scale.files], "checkpoint": [CHECKPOINT]}
     ours: dict[str, list[float]] = {what: [] for what in asked}
     theirs: dict[str, list[float]] = {what: [] for what in asked}
+    nothing: list[float] = []
     one = log.settings.model_copy(update={"processes": 1})
     with Server(one, folder=room) as server:
         # The home page waits until everything that is counted in the background has been.
@@ -156,12 +160,13 @@ def measure(
                 file = root / path.removeprefix("/")
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(_fetch(server.port, path))
-        with rival(root, folder=room) as other:
+        with rival(root, folder=room) as other, Nothing() as empty:
             for number in range(0 if other.missing else scale.rounds):
                 say(f"{SECTION}: beside {other.name}, round {number + 1} of {scale.rounds}")
                 for what, paths in asked.items():
                     ours[what].append(_rate(server.port, paths, room, scale))
                     theirs[what].append(_rate(other.port, paths, room, scale))
+                nothing.append(_rate(empty.port, ["/"], room, scale))
     for what in asked:
         said = f"{what}: times {other.name}, static files"
         if other.missing:
@@ -175,6 +180,11 @@ def measure(
                 entries=log.entries,
                 key=f"{what}_times_nginx",
             )
+    if nothing:
+        yield Figure(
+            *(SECTION, "an application that answers nothing, same server", "/s", tuple(nothing)),
+            entries=log.entries,
+        )
 
 
 def _rate(port: int, paths: Sequence[str], room: Path, scale: Scale) -> float:
