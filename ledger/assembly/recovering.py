@@ -6,7 +6,7 @@ that the signer remembers. Nothing is signed here. What a mirror does not hold i
 sealed: the openings come from the old database, where it can be read, or are lost.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,7 +27,7 @@ from ledger.storage.refold import refold_egress
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEntry
 from ledger.storage.store import StorageFailed, Store
 from ledger.storage.tree import full_tiles, new_nodes, nodes_of
-from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
+from ledger.tlog.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from ledger.tlog.growth import CompactRange, Extension
 from ledger.tlog.hashing import leaf_hash
 from ledger.tlog.merkle import consistency_path, verify_consistency
@@ -114,10 +114,12 @@ def recover(
     *,
     key: VerifierKey,
     remembered: bytes | None,
+    published: Collection[bytes] = (),
     progress: Progress = lambda _what, _done, _total: None,
 ) -> Recovered:
     """Bring the database to the mirror's checkpoint; ``remembered`` is the signer's last note.
 
+    ``published`` are the notes that the signer saw published, which become rows again as well.
     The caller is the writer. May be stopped anywhere and run again. Raises Conflict where the
     database or the signer holds more than the mirror, or something else.
     """
@@ -127,6 +129,9 @@ def recover(
     last = None if remembered is None else open_checkpoint(remembered, [key])
     if last is not None:
         _require_beginning(tree, last.size, last.root, "the signer has signed")
+    earlier = [(note, parse_checkpoint(parse_note(note).text)) for note in published]
+    for _, shown in earlier:
+        _require_beginning(tree, shown.size, shown.root, "the signer has published")
     store.migrate()
     empty = store.is_empty()
     head = Head(size=0, root=b"", edge=b"", logged_at=0)
@@ -156,6 +161,9 @@ def recover(
                 note=_own_lines(note, checkpoint.origin),
             )
         )
+        for note, shown in earlier:
+            logged_at = tree.leaf(shown.size - 1).entry.logged_at
+            publishing.publish(StoredCheckpoint(shown.size, shown.root, logged_at, note))
     return Recovered(checkpoint, old_size)
 
 

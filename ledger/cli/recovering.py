@@ -59,7 +59,14 @@ def recover_command(source: str, vkey: str | None, old: str | None) -> None:
         with _opened(old) as other, _opened(settings.database_url) as store:
             assert store is not None
             store.acquire_writer()
-            done = recover(store, files, key=key, remembered=remembered.note, progress=shown)
+            done = recover(
+                store,
+                files,
+                key=key,
+                remembered=remembered.note,
+                published=remembered.published,
+                progress=shown,
+            )
             openings = restore_openings(store, other, _vault(settings), progress=shown)
             lifted = _lift_stop(settings, store, key)
     finally:

@@ -249,8 +249,8 @@ class NewBatch:
     disclosures: list[tuple[int, int]] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    held: dict[str, int] = field(default_factory=dict)
-    """By how many GPUs what each author's jobs hold has changed."""
+    held: dict[str, int] | None = None
+    """By how many GPUs what each author's jobs hold has changed; None where nobody counted."""
     book: Book = field(default_factory=Book)
     """The counters, with what ``debits`` took from them."""
     debits: list[Debit] = field(default_factory=list)

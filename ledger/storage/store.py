@@ -170,7 +170,7 @@ class Appending:
             write_book(driver, batch.book)
             open_artifacts(driver, batch.debits)
         head, held_at = batch.head, self._held_at
-        if held_at == self.head.size:
+        if held_at == self.head.size and batch.held is not None:
             add_held(driver, batch.held)
             held_at = head.size
         values = (head.size, head.root, head.edge, head.logged_at, held_at)

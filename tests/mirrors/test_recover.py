@@ -16,6 +16,7 @@ from mirror_world import START, both_ways, files, marks, run, run_of, verified
 from ledger.assembly import Ledger, recovering
 from ledger.errors import ForkRefused
 from ledger.mirrors.cosigning import with_lines
+from ledger.records.charter import default_charter
 from ledger.records.deadline import format_time
 from ledger.settings import Settings
 from ledger.storage import tables
@@ -137,6 +138,40 @@ def test_a_database_behind_the_signer_says_how_to_recover_and_does(
     run_of(ledger, tmp_path / "mirror")
     ledger.close()
     verified(small.ledger.vkey, "--offline", tmp_path / "mirror", evidence=tmp_path / "evidence")
+
+
+def test_a_charter_limits_gpus_after_a_recovery_that_was_stopped(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, backup = tmp_path / "ledger" / "ledger.db", tmp_path / "backup.db"
+    with World(tmp_path / "ledger", start=START) as world:
+        rules = default_charter().to_dict()
+        public = {
+            "charter": rules | {"quotas": rules["quotas"] | {"member_gpus": 20}},
+            "in_force_from": format_time(START),
+            "replaces": 0,
+        }
+        world.log(world.statement("council", "charter", "charter-version/1", public))
+        world.log(world.submission("kept"))
+        copy_database(database, backup)
+        world.log(world.submission("lost"))
+        run(world, tmp_path / "mirror")
+    copy_database(backup, database)
+    with monkeypatch.context() as patch:
+
+        def stop(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr("ledger.cli.recovering.restore_openings", stop)
+        assert shell("recover", "--from", "mirror").status == 130
+    ledger = Ledger(Settings(data_dir=tmp_path / "ledger"), clock=world.clock)
+    try:
+        # The two that were recovered hold 16 GPUs together.
+        [logged] = ledger.log([world.submission("too much")])
+        assert logged.accepted.decision is not None
+        assert logged.accepted.decision.kind == "rejected"
+    finally:
+        ledger.close()
 
 
 def test_a_mirror_that_is_not_this_log_or_older_is_refused_and_nothing_is_written(
