@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "web"))  # browser lies there
+sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # cli_world lies there
 
 import kit
 from browser import Browser
+from cli_world import Shell
 from hypothesis import given
 from hypothesis import strategies as st
 from witnessing_world import (
@@ -76,7 +78,7 @@ def refused(world: World, body: bytes) -> Unwitnessed:
 def logged_in_the_end(world: World, body: bytes) -> Receipted:
     """Send the same again and again, as its client would, while time passes."""
     found: list[Receipted] = []
-    wait(world, 5)
+    wait(world, 1)
 
     def is_logged() -> bool:
         world.advance(1)
@@ -228,6 +230,32 @@ def test_two_servers_on_one_database_wait_for_one_quorum(
     assert len({each.accepted.index for each in answers}) == 48
     assert all(standard.is_met_by(note_of(each)) for each in answers)
     kit.check_whole_log(strict.settings, acknowledged=answers)
+
+
+def test_a_new_key_of_the_log_waits_for_the_quorum_too(
+    making: Making, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = making(now=int(time.time()))
+    for each in world.witnesses:
+        each.tell("behave", time=None)
+    world.reopen(witness_mode="strict", witness_wait_seconds=600)
+    kit.log(world.ledger, kit.submitted(kit.ulid(1)))
+    world.ledger.close()
+    settings = world.settings
+    for name, value in {
+        "DATA_DIR": settings.data_dir,
+        "DATABASE_URL": settings.database_url,
+        "POLICY": settings.policy,
+        "WITNESS_MODE": "strict",
+        "WITNESS_WAIT_SECONDS": 60,
+    }.items():
+        monkeypatch.setenv(f"LEDGER_{name}", str(value))
+    shell = Shell(settings.data_dir, capsys)
+    assert "names the new key" in shell.ok("log-key", "rotate")
+    world.reopen()
+    kit.log(world.ledger, kit.submitted(kit.ulid(2)))
+    assert size_of(world.note()) == world.size
+    assert "no statement is answered" in shell.ok("witnesses")
 
 
 def test_a_policy_that_two_trees_could_meet_is_refused_in_one_line(making: Making) -> None:
