@@ -5,10 +5,12 @@ any, and all of them where one is damaged. Tiles are believed: ``ledger.fsck`` a
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from sqlalchemy import Connection, delete
 
+from ledger.errors import NotFound
 from ledger.storage.driver import Driver
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.tables import HEAD, NODES
@@ -26,14 +28,16 @@ def fill_nodes(connection: Connection) -> None:
     """Make all of them, where there are none; nothing where there is no log yet.
 
     A million entries take 1.7 s on SQLite, 1 s of it hashing. Nobody need be kept from appending:
-    what a server of an older version appends meanwhile stays without.
+    what a server of an older version appends meanwhile stays without. So does what misses its
+    entries: a damaged log is migrated too, and what it lost is asked by ``ledger.fsck``.
     """
     if connection.execute(HEAD.select().limit(1)).first() is None:
         return
     reads, driver = Snapshot(connection), Driver(connection)
     waiting: list[Node] = []
     for tile in tiles_for_size(reads.head().size):
-        waiting += nodes_of_tile(tile, read_tile(reads, tile))
+        with suppress(NotFound):
+            waiting += nodes_of_tile(tile, read_tile(reads, tile))
         if len(waiting) >= ROWS_AT_ONCE:
             driver.insert(NODES, waiting)
             waiting = []

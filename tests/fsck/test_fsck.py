@@ -14,6 +14,7 @@ from ledger.records.deadline import DAY_S
 from ledger.records.entry import parse_entry, statement_entry
 from ledger.records.statement import decode_signed
 from ledger.sequencer.signer import SignerMemory
+from ledger.storage.nodes import fill_nodes
 from ledger.storage.store import Publishing, StorageFailed
 from ledger.storage.tables import NODES
 from ledger.tlog.merkle import leaf_hash
@@ -197,6 +198,16 @@ def test_nodes_that_are_missing_are_no_damage_and_rebuilt(world: World) -> None:
     assert world.sorts() == {}
     with world.store() as store:
         rebuild(store)
+    assert _nodes(world) == wanted
+
+
+def test_a_log_that_lost_an_entry_has_its_nodes_made_anew_all_the_same(world: World) -> None:
+    """Else no migration would end, and nothing could look at what is left."""
+    wanted = _nodes(world)
+    world.damage("DELETE FROM entries WHERE leaf_index = (SELECT max(leaf_index) FROM entries)")
+    world.damage("DELETE FROM nodes")
+    with world.store() as store, store.rebuilding() as connection:
+        fill_nodes(connection)
     assert _nodes(world) == wanted
 
 
