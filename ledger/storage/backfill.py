@@ -1,10 +1,10 @@
 """Moves what was committed out of SQLite's write-ahead log into the database, beside the writer.
 
 Left to itself SQLite does so within the commit that makes its log long, and all callers of that
-batch wait for it: 5 ms for 1,000 run events in a new ledger, 60 ms in one of 200,000 entries, since
-ever more pages of the indexes are touched once each. A thread with a connection of its own does it
-here; it keeps neither writers nor readers waiting (https://sqlite.org/c3ref/wal_checkpoint_v2.html,
-PASSIVE).
+batch wait for it: 30 ms and more, two or three times a second under load, and the more often the
+larger the ledger, since ever more pages of the indexes are touched once each. A thread with a
+connection of its own does it here; it keeps neither writers nor readers waiting
+(https://sqlite.org/c3ref/wal_checkpoint_v2.html, PASSIVE), and the longest commit takes 2 to 3 ms.
 
 What is durable, and when, is not settled here: a commit waits for the log on the disk as ever, and
 a crash at any point leaves a log from which SQLite recovers.
