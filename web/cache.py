@@ -3,7 +3,6 @@
 import sys
 from collections import OrderedDict
 from collections.abc import Hashable
-from contextlib import suppress
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -28,9 +27,11 @@ class ByteCache(Generic[K]):
         found = self._held.get(key)
         if found is None:
             return None
-        # Between the two lines the loop may have let it go, for another thread.
-        with suppress(KeyError):
+        try:  # noqa: SIM105 - suppress() costs a fifth of what a tile does
             self._held.move_to_end(key)
+        except KeyError:
+            # The loop has let it go, between the two lines of another thread.
+            pass
         return found[0]
 
     def put(self, key: K, value: object, *, size: int) -> None:
