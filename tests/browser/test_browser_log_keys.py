@@ -13,8 +13,14 @@ from tabs import OpenTab
 from verifying import answer_with, failing, open_at, press, receipt_of, verdict
 
 from ledger.keys import LOG_KEY, read_signer
+from ledger.records import canonical
 from ledger.records.succession import succeed
+from ledger.tlog.checkpoint import Checkpoint, format_checkpoint
+from ledger.tlog.hashing import leaf_hash, root_hash
+from ledger.tlog.merkle import prove_inclusion
 from ledger.tlog.note import Signer, parse_note, parse_vkey, sign_note
+from ledger.tlog.proof import TlogProof, format_proof
+from ledger.tlog.tiles import Tile, tile_path
 
 
 class Rotated:
@@ -96,6 +102,28 @@ def test_the_old_key_alone_speaks_for_no_tree_that_names_the_next(
         assert failing(pasted(page, f"{head}\n\n{stolen}", vkey=vkey)) == {"signature"}
 
 
+def test_the_old_key_makes_up_no_other_beginning(
+    rotated: Rotated, address: str, open_tab: OpenTab
+) -> None:
+    """Its thief also has the log's tiles answered as he likes, of a size before the handover."""
+    with rotated.world.ledger.store.snapshot() as reads:
+        entries = [each.data for each in reads.iterate_entries(0, rotated.size)]
+    made_up = json.loads(entries[2])
+    assert made_up["kind"] == "admitted"
+    entries[2] = canonical.encode({**made_up, "logged_at": "2026-09-21T00:00:00Z"})
+    leaves = [leaf_hash(each) for each in entries]
+    checkpoint = Checkpoint(rotated.old.name, rotated.size, root_hash(leaves))
+    stolen = sign_note(format_checkpoint(checkpoint), [rotated.old])
+    extra = canonical.encode({"entry": json.loads(entries[2])})
+    path = tuple(prove_inclusion(leaves, index=2))
+    receipt = format_proof(TlogProof(2, path, stolen, extra)).decode()
+    tile = tile_path(Tile(0, 0, rotated.size))
+    for vkey in (rotated.old.vkey, rotated.world.ledger.vkey):
+        page = open_at(rotated.world, open_tab, f"{address}/en/verify")
+        answer_with(page, f"/log/{tile}$", lambda _: b"".join(leaves))
+        assert failing(pasted(page, receipt, vkey=vkey)) == {"signature"}
+
+
 def test_a_list_that_lies_leads_to_nobody(
     rotated: Rotated, address: str, open_tab: OpenTab
 ) -> None:
@@ -132,4 +160,4 @@ def test_where_one_key_alone_ever_spoke_no_list_is_asked_for(
     press(page)
     assert verdict(page) == "holds"
     assert asked
-    assert not [each for each in asked if each.endswith("/log/keys")]
+    assert not [each for each in asked if each.endswith(("/log/keys", "/keys.js"))]

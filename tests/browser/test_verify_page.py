@@ -55,7 +55,9 @@ def test_what_verifies_is_less_than_30_kb_with_its_cryptography() -> None:
     modules = imported("verify.js")
     assert modules == {"verify.js", "formats.js", "sha2.js", "noble-ed25519.js"}
     assert sum(len((SCRIPTS / name).read_bytes()) for name in modules) < LIMIT
-    every = b"".join(file.read_bytes() for file in SCRIPTS.glob("*.js"))
+    # Only a log of which one key has followed another has keys.js fetched.
+    files = [file for file in SCRIPTS.glob("*.js") if file.name != "keys.js"]
+    every = b"".join(file.read_bytes() for file in files)
     assert len(gzip.compress(every)) < LIMIT / 2
 
 

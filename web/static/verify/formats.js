@@ -140,6 +140,7 @@ export async function openCheckpoint(note, log) {
 	const lines = linesOf(note, key);
 	need(lines.length, "unsigned", names);
 	for (const { blob } of lines) need(await ed25519(key.key, utf8(note.text), blob), "forged", names);
+	await log.fits?.(checkpoint);
 	return { ...checkpoint, id: key.id };
 }
 

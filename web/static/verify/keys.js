@@ -24,8 +24,9 @@ async function heir({ entry, index }, old) {
 }
 
 /**
- * `key`, one of the log's, with `at(size)`: the one of its keys that has to sign a tree of so many entries. A key
- * that the list does not know stays as it is.
+ * `key`, one of the log's, with `at(size)`: the one of its keys that has to sign a tree of so many entries. Of an
+ * earlier key it has to be the beginning of the newest tree, which `fits` checks. A key that the list does not know
+ * stays as it is.
  */
 export async function follow(key, get) {
 	const list = decode(await get("/log/keys"), LIMIT, "spelling").split("\n").slice(0, -1);
@@ -46,5 +47,10 @@ export async function follow(key, get) {
 		const led = await walk(await leafHash(canonicalBytes(entry)), at, size, await tiles.path(at));
 		need(same(led.root, root), "other", { index });
 	}
-	return { ...key, at: (size) => chain.findLast((each) => each.since < size)?.key };
+	// An earlier key may be stolen.
+	const fits = async (old) => {
+		const roots = old.size > chain.at(-1).since || (await tiles.both(old.size));
+		need(roots === true || (same(roots[0], old.root) && same(roots[1], root)), "replaced", { old: old.size, size });
+	};
+	return { ...key, fits, at: (size) => chain.findLast((each) => each.since < size)?.key };
 }

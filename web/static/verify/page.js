@@ -5,7 +5,6 @@
 import {
 	canonical, canonicalBytes, decode, need, parseCanonical, parseJson, parsePolicy, parseReceipt, parseVkey, Refused, utf8,
 } from "./formats.js";
-import { follow } from "./keys.js";
 import { STEPS, verify } from "./verify.js";
 
 const LARGE = 1 << 24;
@@ -137,7 +136,10 @@ async function run() {
 		given.key = await parseVkey(vkey);
 		const origin = decode(given.note, LARGE, "note").split("\n")[0];
 		if (policy?.logs.length) given.key = policy.logs.find(({ name }) => name === origin) ?? policy.logs[0];
-		if ("keys" in dataset && isOnline && origin === given.key.name) given.key = await follow(given.key, get);
+		if ("keys" in dataset && isOnline && origin === given.key.name) {
+			const { follow } = await import("./keys.js");
+			given.key = await follow(given.key, get);
+		}
 		const isOwn = vkey === dataset.vkey || given.key.at;
 		if (isOwn && isOnline && origin === given.key.name) given.get = get;
 		given.policy = policy;
