@@ -83,17 +83,16 @@ def test_a_database_that_is_not_there_is_an_error_of_ours(
     settings = kit.make_ledger(postgresql_url, tmp_path)
     ledger = Ledger(settings, clock=kit.Clock())
     body = kit.submitted(kit.ulid(1))
-    elsewhere = postgresql_url.replace("host=", "host=/nowhere")
-    real = ledger.store.engine, ledger.store._lines
-    gone = Store(elsewhere)
-    ledger.store.engine, ledger.store._lines = gone.engine, gone._lines
+    store, gone = ledger.store, Store(postgresql_url.replace("host=", "host=/nowhere"))
+    real = store.engine, store._lines, store._readings
+    store.engine, store._lines, store._readings = gone.engine, gone._lines, gone._readings
     for attempt in (ledger.submit(body), ledger.submit(kit.opened(kit.ulid(1), 1))):
         error = kit.refusal(attempt)
         assert isinstance(error, LogUnavailable)
         assert not isinstance(error, OSError)
     with pytest.raises(LedgerError):
         ledger.embargo.open_due()
-    ledger.store.engine, ledger.store._lines = real
+    store.engine, store._lines, store._readings = real
     given = kit.log(ledger, body)
     ledger.close()
     kit.check_whole_log(settings, acknowledged=given)
