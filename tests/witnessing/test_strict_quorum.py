@@ -193,7 +193,11 @@ def test_a_start_waits_for_what_was_signed_before_it(strict: World) -> None:
     assert (found.created, found.accepted.index) == (False, before)
 
 
-def test_another_policy_publishes_nothing_that_was_held_back(strict: World) -> None:
+def test_another_policy_publishes_nothing_that_was_held_back(making: Making) -> None:
+    strict = making()
+    # It has cosigned nothing at all: no tree has met the policy that asks for all of them.
+    strict.witnesses[2].behave("closes")
+    strict.reopen(witness_mode="strict", witness_wait_seconds=600)
     kit.log(strict.ledger, kit.submitted(kit.ulid(1)))
     for each in strict.witnesses:
         each.behave("closes")
