@@ -283,9 +283,12 @@ class Store:
         )
 
     @contextmanager
-    def witnessing(self) -> Iterator[WitnessWrites]:
-        """A transaction for what witnesses said; not waited for on disk: they can be asked anew."""
-        with self._unhurried() as connection:
+    def witnessing(self, *, durable: bool = False) -> Iterator[WitnessWrites]:
+        """A transaction for what witnesses said; they can be asked anew.
+
+        It is waited for on disk only where it is to be ``durable``.
+        """
+        with _translated(), self._writing() if durable else self._unhurried() as connection:
             yield WitnessWrites(connection)
 
     @contextmanager

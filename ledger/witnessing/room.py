@@ -236,10 +236,14 @@ class Witnessing:
         if not self._standard.asks:
             return
         with self._store.snapshot() as reads:
-            met = [size for size in sizes if self._is_met(reads, size)]
+            digest = self._standard.digest
+            fresh = [size for size in sizes if not reads.is_quorum(digest, size)]
+            met = [size for size in fresh if self._is_met(reads, size)]
         if met:
-            with self._store.witnessing() as writes:
-                writes.keep_quorums(self._standard.digest, met, met_at=self._clock())
+            # What is shown follows from it: after a power cut, with the witnesses out of reach, the
+            # log would show less than it had, which convicts it.
+            with self._store.witnessing(durable=True) as writes:
+                writes.keep_quorums(digest, met, met_at=self._clock())
 
     def _is_met(self, reads: Snapshot, size: int) -> bool:
         checkpoint = reads.checkpoint(size)

@@ -1,9 +1,35 @@
 """Checkpoints go out, cosignatures come back: by real processes, on both engines."""
 
+from typing import Any
+
 import pytest
 from witnessing_world import ALL, World, cosigners, policy_text, size_of
 
+from ledger.storage.witnessed import WitnessWrites
 from ledger.tlog.policy import check_policy, parse_policy
+
+
+def test_that_a_tree_met_the_policy_is_on_the_disk_before_it_is_shown(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut could take it back: to who has seen that tree, the log shrank."""
+    found: list[Any] = []
+    real = WitnessWrites.keep_quorums
+
+    def noted(self: WitnessWrites, *given: Any, **more: Any) -> None:
+        real(self, *given, **more)
+        asked = "PRAGMA synchronous" if self._driver.is_sqlite else "SHOW synchronous_commit"
+        found.extend(self._driver.fetch(asked))
+
+    monkeypatch.setattr(WitnessWrites, "keep_quorums", noted)
+    size = world.log()
+    world.ask()
+    assert size_of(world.note()) == size
+    assert found
+    assert set(found) <= {(2,), ("on",)}
+    found.clear()
+    world.ask()
+    assert found == []
 
 
 def test_a_checkpoint_is_cosigned_and_published_once_enough_have(world: World) -> None:
