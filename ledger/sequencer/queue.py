@@ -101,6 +101,8 @@ class Queue(Generic[R]):
         self._taken = False
         """Whether what was taken is still being written, for all that is known."""
         self._seized = False
+        self._seizer = 0
+        """Which thread has seized it last."""
         self._closed: LogUnavailable | None = None
         self._ready = threading.Condition(threading.Lock())
 
@@ -186,14 +188,20 @@ class Queue(Generic[R]):
         they come again, and are to be written together. Nothing is taken until ``release``.
         """
         with self._ready:
+            self._free()
             if self._seized or self._taken or self._tickets or self._last_callers > 1:
                 return None
             if self._closed is not None:
                 raise _again(self._closed)
             ticket: Ticket[R] = Ticket(works)
-            self._seized = True
+            self._seized, self._seizer = True, threading.get_ident()
             self._last_callers = 1
         return ticket
+
+    def _free(self) -> None:
+        """Take back what this very thread has seized, and does not write: it was interrupted."""
+        if self._seizer == threading.get_ident():
+            self._seized = False
 
     def release(self) -> None:
         """Let what has gathered meanwhile be taken."""
@@ -205,6 +213,7 @@ class Queue(Generic[R]):
     def close(self, reason: LogUnavailable) -> None:
         """Take nothing more; what waits is still to be taken."""
         with self._ready:
+            self._free()
             self._closed = self._closed or reason
             self._ready.notify_all()
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,8 @@ def work() -> Any:
 def test_nobody_is_passed_by_who_writes_itself() -> None:
     queue: Queue[int] = Queue(max_records=100, max_bytes=1_000)
     assert queue.seize([work()]) is not None
-    assert queue.seize([work()]) is None  # one at a time
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(queue.seize, [work()]).result(120) is None  # one at a time
     waiting = queue.put([work()])
     queue.release()
     assert queue.seize([work()]) is None  # another was there before
@@ -141,6 +143,17 @@ def test_nobody_is_passed_by_who_writes_itself() -> None:
     assert queue.take(10) == []
     with pytest.raises(LogUnavailable, match="closed"):
         queue.seize([work()])
+
+
+def test_what_an_interrupt_has_left_seized_keeps_nobody_waiting() -> None:
+    """Between the seizing and the writing, as Ctrl-C may come: the same thread goes on, or ends."""
+    queue: Queue[int] = Queue(max_records=100, max_bytes=1_000)
+    assert queue.seize([work()]) is not None
+    assert queue.seize([work()]) is not None
+    waiting = queue.put([work()])
+    queue.close(LogUnavailable("closed"))
+    assert queue.take(10) == [waiting]
+    assert queue.take(10) == []
 
 
 def test_where_many_were_answered_nobody_goes_alone() -> None:
