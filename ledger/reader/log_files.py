@@ -15,7 +15,7 @@ from ledger.storage.replica import Replica
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import StorageFailed, Store
 from ledger.storage.tree import read_row, read_tile
-from ledger.tlog.merkle import CompactRange, NodeReader, border_hashes
+from ledger.tlog.merkle import HASH_BYTES, CompactRange, NodeReader, border_hashes
 from ledger.tlog.subtrees import Paths, SubtreeCache, SubtreeNodes
 from ledger.tlog.tiles import TILE_WIDTH, Tile, encode_bundle, tile_path
 
@@ -96,7 +96,13 @@ class LogFiles:
 
     def _read_row(self, level: int, start: int, stop: int) -> Sequence[bytes]:
         with self._snapshot() as snapshot:
-            return read_row(snapshot, level, start, stop)
+            row = read_row(snapshot, level, start, stop)
+        # Whoever asked has asked rightly.
+        if len(row) != stop - start or any(len(each) != HASH_BYTES for each in row):
+            raise LogUnavailable(
+                f"nodes {start} to {stop - 1} of level {level} are damaged: run `ledger fsck`"
+            )
+        return row
 
     def _read(self, tile: Tile, size: int | None = None) -> bytes:
         with self._snapshot(size) as snapshot:

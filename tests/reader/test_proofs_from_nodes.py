@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from ledger.assembly import Ledger
-from ledger.errors import ProofError
+from ledger.errors import LogUnavailable, ProofError
 from ledger.reader import Reader
 from ledger.storage.nodes import fill_nodes
 from ledger.storage.store import Store
@@ -49,6 +49,22 @@ def test_a_proof_whose_node_was_changed_is_refused_by_whoever_verifies_it(
         changed = text("UPDATE nodes SET hash = :h WHERE level = 4 AND n = 1")
         connection.execute(changed, {"h": other.scalar_one()})
     with pytest.raises(ProofError, match="leads to the root"):
+        _proved(store, 40)
+    store.close()
+
+
+def test_a_node_that_is_no_hash_is_no_fault_of_whoever_asks(
+    database_url: str, tmp_path: Path
+) -> None:
+    settings = kit.make_ledger(database_url, tmp_path)
+    ledger = Ledger(settings, clock=kit.Clock())
+    kit.filled(ledger, size=40)
+    ledger.close()
+    store = Store(settings.database_url)
+    with store.rebuilding() as connection:
+        changed = text("UPDATE nodes SET hash = :h WHERE level = 4 AND n = 1")
+        connection.execute(changed, {"h": bytes(31)})
+    with pytest.raises(LogUnavailable, match=r"nodes 0 to 1 of level 4 .* `ledger fsck`"):
         _proved(store, 40)
     store.close()
 
