@@ -33,6 +33,7 @@ from ledger.errors import (
     NotFound,
     Overloaded,
     Quarantined,
+    Unwitnessed,
     ValueRefused,
 )
 from ledger.records.proposal import DoorFinding, Proposal
@@ -55,6 +56,11 @@ USED: Final = (
     " stays"
 )
 """All that anybody hears of a statement from the log, whatever name it is sent to."""
+
+UNSETTLED: Final = (
+    "too few witnesses have cosigned the debit yet: no byte was taken or given, and the debit may"
+    " stay. Send the same statement again; where it is refused as used, make another"
+)
 
 
 class Placing(Protocol):
@@ -316,6 +322,9 @@ class Door:
 
     def _log(self, proposal: Proposal) -> Placing:
         placed = self._append([proposal]).result()[0]
+        if isinstance(placed, Unwitnessed):
+            # What is said of other statements, to send them again, would be refused as used.
+            raise Unwitnessed(UNSETTLED)
         if isinstance(placed, LedgerError):
             raise placed
         return placed

@@ -28,8 +28,9 @@ from sqlalchemy import text
 
 from ledger import keys
 from ledger.artifacts import check_artifacts, open_objects
-from ledger.artifacts.door import USED
+from ledger.artifacts.door import UNSETTLED, USED
 from ledger.assembly import Ledger
+from ledger.errors import Unwitnessed
 from ledger.rebuild import rebuild
 from ledger.settings import Settings
 from ledger.vault import Vault
@@ -88,6 +89,30 @@ def odd(settings: Settings, ledger: Ledger) -> list[str]:
     key = keys.read_openings_key(settings.key_dir / keys.OPENINGS_KEY)
     vault = Vault(key, random=os.urandom)
     return [each.sort for each in check_artifacts(ledger.store, place, vault)]
+
+
+class FewWitnesses:
+    """A quorum that does not come."""
+
+    wait_s = 1.0
+
+    def holds(self, _size: int) -> bool:
+        return False
+
+    def wait(self, size: int, **_: Any) -> bytes | None:
+        raise Unwitnessed(f"nobody has cosigned {size}. Send the same statement again")
+
+
+def test_a_debit_that_waits_for_witnesses_is_said_to_stay(ledger: Ledger, site: Browser) -> None:
+    ledger.sequencer._quorum = FewWitnesses()
+    refused = put(site, write(1, len(REPORT)), REPORT)
+    assert refused.status == 503
+    assert refused.json()["detail"] == UNSETTLED
+    ledger.sequencer._quorum, ledger.sequencer._unsettled = None, 0
+    again = put(site, write(1, len(REPORT)), REPORT)
+    assert (again.status, again.json()["detail"]) == (409, USED)
+    assert counters(ledger)[f"job {JOB}"] == len(REPORT)
+    assert put(site, write(2, len(REPORT)), REPORT).status == 201
 
 
 def test_an_artifact_is_debited_kept_sealed_and_public_after_disclosure(
