@@ -60,7 +60,9 @@ def test_paths_in_a_named_file_count_from_the_file_and_in_the_environment_from_h
     etc = folder / "etc"
     etc.mkdir()
     etc.joinpath("site.toml").write_text(
-        'data_dir = "data"\ndatabase_url = "sqlite:///data/log.db"\n', "utf-8"
+        'data_dir = "data"\ndatabase_url = "sqlite:///data/log.db"\nexport_dir = "bulk"\n'
+        'artifacts = "out"\nmirror = "https://copy.example/"\n',
+        "utf-8",
     )
     monkeypatch.setenv("LEDGER_CONFIG", "etc/site.toml")
     monkeypatch.setenv("LEDGER_KEY_DIR", "secret")
@@ -68,6 +70,27 @@ def test_paths_in_a_named_file_count_from_the_file_and_in_the_environment_from_h
     assert settings.data_dir == etc / "data"
     assert settings.sqlite_file == etc / "data" / "log.db"
     assert settings.key_dir == folder / "secret"
+    assert settings.export_dir == etc / "bulk"
+    assert (settings.artifacts, settings.mirror) == (str(etc / "out"), "https://copy.example/")
+
+
+@pytest.mark.parametrize(
+    "name", ["CONFIG", "DATA_DIR", "KEY_DIR", "EXPORT_DIR", "POLICY", "WEBHOOKS", "METRICS",
+             "ARTIFACTS", "MIRROR"],
+)  # fmt: skip
+def test_a_home_folder_that_nobody_has_is_named_with_its_setting(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"LEDGER_{name}", "~nobody-has-this-name/x")
+    assert f"LEDGER_{name} is '~nobody-has-this-name/x'" in refusal()
+    assert "no home folder" in refusal()
+
+
+def test_a_home_folder_that_nobody_has_is_named_in_a_file_too(folder: Path) -> None:
+    folder.joinpath("ledger-data").mkdir()
+    file = folder / "ledger-data" / "ledger.toml"
+    file.write_text('mirror = "~nobody-has-this-name/x"\n', "utf-8")
+    assert f"LEDGER_MIRROR is '~nobody-has-this-name/x' in {file}" in refusal()
 
 
 def test_the_file_in_the_data_folder_cannot_move_that_folder(folder: Path) -> None:

@@ -14,6 +14,8 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from ledger.settings.paths import expanded
+
 PREFIX: Final = "LEDGER_"
 SQLITE: Final = "sqlite:///"
 POSTGRESQL: Final = "postgresql://"
@@ -375,16 +377,13 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "key_dir", "export_dir", "policy", "webhooks", "metrics")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
-        try:
-            return value and value.expanduser().absolute()
-        except RuntimeError:
-            raise ValueError("there is no home folder to put in place of ~") from None
+        return value and expanded(value).absolute()
 
     @field_validator("artifacts")
     @classmethod
     def _folder_or_bucket(cls, value: str) -> str:
         if "://" not in value:
-            return str(Path(value).expanduser().absolute())
+            return str(expanded(value).absolute())
         if re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?", value):
             return value
         raise ValueError("it is no such address")
@@ -396,7 +395,7 @@ class Settings(BaseSettings):
             return value
         if "://" in value:
             raise ValueError("it is no such address")
-        return str(Path(value).expanduser().absolute())
+        return str(expanded(value).absolute())
 
     @field_validator("database_url")
     @classmethod

@@ -18,9 +18,12 @@ from pydantic_settings import EnvSettingsSource
 
 from ledger.errors import SettingsError
 from ledger.settings.model import PREFIX, SQLITE, Settings, shown, sqlite_file
+from ledger.settings.paths import expanded
 
 CONFIG: Final = "LEDGER_CONFIG"
 CONFIG_NAME: Final = "ledger.toml"
+_PATHS: Final = {"data_dir", "key_dir", "export_dir", "policy", "webhooks", "metrics"}
+_PATHS_OR_ADDRESSES: Final = {"artifacts", "mirror"}
 VARIABLES: Final = (CONFIG, *(PREFIX + name.upper() for name in Settings.model_fields))
 
 
@@ -97,11 +100,14 @@ def _unknown(name: str, known: Iterable[str], where: str = "in the environment")
 def _config_file(above: Mapping[str, Any]) -> Path | None:
     """Return the TOML file to read, if any; ``above`` are the values that go before it."""
     named = os.environ.get(CONFIG)
+    folder = above.get("data_dir") or Settings.model_fields["data_dir"].default
+    try:
+        file = expanded(Path(folder) / CONFIG_NAME if named is None else named).absolute()
+    except ValueError as error:
+        name, value = (CONFIG, named) if named is not None else (f"{PREFIX}DATA_DIR", folder)
+        raise SettingsError(f"{name} is {str(value)!r}: {error}") from None
     if named is None:
-        folder = above.get("data_dir") or Settings.model_fields["data_dir"].default
-        file = Path(folder).expanduser().absolute() / CONFIG_NAME
         return file if file.exists() else None
-    file = Path(named).expanduser().absolute()
     if not named or not file.is_file():
         raise SettingsError(f"{CONFIG} is {named!r}; allowed: the path of a TOML file that exists")
     return file
@@ -127,10 +133,11 @@ def _read(file: Path, problems: list[str]) -> dict[str, Any]:
 def _seen_from(folder: Path, name: str, value: object) -> object:
     if not isinstance(value, str) or not value:
         return value
-    if name in {"data_dir", "key_dir", "policy", "webhooks", "metrics"}:
-        return str(folder / Path(value).expanduser())
-    if name == "mirror" and "://" not in value:
-        return str(folder / Path(value).expanduser())
+    if name in _PATHS or (name in _PATHS_OR_ADDRESSES and "://" not in value):
+        try:
+            return str(folder / expanded(value))
+        except ValueError:
+            return value  # the setting itself says what is wrong with it
     sqlite = sqlite_file(value) if name == "database_url" else None
     return f"{SQLITE}{folder / sqlite}" if sqlite and sqlite.name != ":memory:" else value
 

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from ledger import keys
 from ledger.errors import FormatError, SettingsError
+from ledger.settings.paths import expanded
 from ledger.storage.shapes import JobFilter
 from ledger.webhooks.events import NAMES, Event
 from ledger.webhooks.search import parse_search
@@ -146,7 +147,10 @@ def _secrets(table: Mapping[str, Any], folder: Path) -> tuple[bytes, ...]:
     for name in ("secret_file", "previous_secret_file"):
         if name == "previous_secret_file" and name not in table:
             continue
-        file = folder / Path(_text(table, name)).expanduser()
+        try:
+            file = folder / expanded(_text(table, name))
+        except ValueError as error:
+            raise FormatError(f"{name}: {error}") from None
         try:
             found.append(parse_secret(keys.read_secret(file)))
         except FormatError as error:

@@ -103,6 +103,7 @@ def test_without_a_file_nobody_is_told_anything() -> None:
         ('"new.secret"', '"none.secret"', "cannot read the key file .*none.secret"),
         ('"new.secret"', '"open.secret"', "can be read by others: run chmod 600"),
         ('"new.secret"', '"short.secret"', "secret_file: .*`ledger webhooks secret --out FILE`"),
+        ('"new.secret"', '"~nobody-has-this/x"', "secret_file: there is no home folder"),
         ('"new.secret"', '"hooks.toml"', "can be read by others"),
         ("events", 'previous_secret_file = "new.secret"\nevents', "the same secret"),
         ('["rejected"]', "[]", "tells of nothing: give events"),
