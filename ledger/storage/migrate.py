@@ -42,6 +42,8 @@ LOCK_TIMEOUT_MS: Final = 1_000
 ATTEMPTS: Final = 20
 PAUSE_S: Final = 1.0
 """Between two attempts: as long again for whoever waited behind the first."""
+WAIT_S: Final = 0.05
+"""Between two looks at whether another process is done."""
 
 _one_at_a_time = threading.Lock()  # Alembic keeps the migration that runs in a global
 
@@ -49,7 +51,8 @@ _one_at_a_time = threading.Lock()  # Alembic keeps the migration that runs in a 
 def migrate(engine: Engine) -> tuple[str | None, str]:
     """Run every revision that the database lacks; (revision before, revision after).
 
-    Several processes may call it at once: one migrates, the others wait and find nothing to do.
+    Several processes may call it at once: one migrates from the first revision to the last, the
+    others wait and find nothing to do.
     Raises LogUnavailable where the tables' locks are not to be had, or this user may not.
     """
     with _one_at_a_time:
@@ -68,44 +71,39 @@ def _migrate(engine: Engine) -> tuple[str | None, str]:
 
 def _migrate_beside_others(engine: Engine) -> tuple[str | None, str]:
     newest = newest_revision()
-    found = revision(engine)
-    before = found
-    for attempt in range(ATTEMPTS):
-        try:
-            while found != newest:
-                now = _step(engine, found)
-                if now is None:
-                    # Somebody else was quicker: what they did is not what this call did.
-                    before = now = revision(engine)
-                found = now
-        except DBAPIError as error:
-            if isinstance(error.orig, InsufficientPrivilege):
-                raise LogUnavailable(
-                    f"the database is at revision {found} and this program at {newest}, and this"
-                    " user may not change tables: run `ledger migrate` as the one who owns them"
-                ) from None
-            if not isinstance(error.orig, LockNotAvailable):
-                raise
-            log.warning("a table is in use: the migration is tried again (%d)", attempt + 1)
-            sleep(PAUSE_S)
-        else:
-            return before, newest
+    if revision(engine) == newest:
+        return newest, newest
+    with _alone(engine) as connection:
+        found = before = _revision(connection)
+        for attempt in range(ATTEMPTS):
+            try:
+                while found != newest:
+                    found = _step(connection, found)
+            except DBAPIError as error:
+                if isinstance(error.orig, InsufficientPrivilege):
+                    raise LogUnavailable(
+                        f"the database is at revision {found} and this program at {newest}, and"
+                        " this user may not change tables: run `ledger migrate` as the one who"
+                        " owns them"
+                    ) from None
+                if not isinstance(error.orig, LockNotAvailable):
+                    raise
+                log.warning("a table is in use: the migration is tried again (%d)", attempt + 1)
+                sleep(PAUSE_S)
+            else:
+                return before, newest
     raise LogUnavailable(
         f"some table was in use at each of {ATTEMPTS} attempts: the database stays at revision"
         f" {found}; end what holds it (`pg_stat_activity` shows it), then run `ledger migrate`"
     )
 
 
-def _step(engine: Engine, found: str | None) -> str | None:
-    """Run what may run together; the revision that the database is at then.
-
-    None where it is at another one than ``found`` already: then nothing was done.
-    """
+def _step(connection: Connection, found: str | None) -> str:
+    """Run what may run together; the revision that the database is at then."""
     config = _config()
     alone, last = _next_step(config, found)
-    with _locked(engine, in_transaction=not alone) as connection:
-        if MigrationContext.configure(connection).get_current_revision() != found:
-            return None
+    connection.execution_options(isolation_level="AUTOCOMMIT" if alone else "READ COMMITTED")
+    with connection.begin():  # which begins nothing where every statement commits itself
         if not alone:
             connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
         _upgrade(config, connection, last)
@@ -131,23 +129,28 @@ def _next_step(config: Config, found: str | None) -> tuple[bool, str]:
 
 
 @contextmanager
-def _locked(engine: Engine, *, in_transaction: bool) -> Iterator[Connection]:
-    """A connection that alone migrates this database, in a transaction or in none."""
-    with engine.connect() as connection:
-        if in_transaction:
-            with connection.begin():
-                connection.execute(
-                    text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK}
-                )
-                yield connection
-            return
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+def _alone(engine: Engine) -> Iterator[Connection]:
+    """A connection that alone migrates this database, from its first step to its last.
+
+    Whoever waits asks again and again: a statement that waits holds a snapshot, for which CREATE
+    INDEX CONCURRENTLY in the one that migrates would wait in turn.
+    """
+    key = {"key": ADVISORY_LOCK}
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):
+            sleep(WAIT_S)
+        connection.commit()
         try:
             yield connection
         finally:
             # Closed, not put back: the lock lives as long as the session.
             connection.invalidate()
+
+
+def _revision(connection: Connection) -> str | None:
+    found = MigrationContext.configure(connection).get_current_revision()
+    connection.commit()
+    return found
 
 
 def _upgrade(config: Config, connection: Connection, last: str) -> None:

@@ -19,6 +19,7 @@ from ledger.storage import migrate
 from ledger.storage.engine import open_engine
 from ledger.storage.store import Store
 
+LOCK = migrate.ADVISORY_LOCK
 BEFORE_THE_RULES = "0006"
 """These were run before servers were expected to go on meanwhile."""
 
@@ -170,6 +171,45 @@ def test_a_migration_that_never_gets_the_table_says_so_and_changes_nothing(
     assert ask(url, "SELECT to_regclass('tomorrows')::text") == [(None,)]
     assert store.migrate() == (kit.NEWEST_SCHEMA, "9999")
     store.close()
+
+
+def test_one_process_migrates_from_the_first_step_to_the_last(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, found = migrate._step, []
+
+    def watched(connection: Connection, before: str | None) -> str:
+        after = step(connection, before)
+        found.append((after, ask(postgresql_url, f"SELECT pg_try_advisory_lock({LOCK})")))
+        return after
+
+    monkeypatch.setattr(migrate, "_step", watched)
+    store = Store(postgresql_url)
+    assert store.migrate() == (None, kit.NEWEST_SCHEMA)
+    store.close()
+    assert len(found) > 2, "revisions outside a transaction are steps of their own"
+    assert {tuple(free) for _, free in found} == {((False,),)}
+    assert ask(postgresql_url, f"SELECT pg_try_advisory_lock({LOCK})") == [(True,)]
+
+
+def test_a_process_that_waits_for_another_holds_no_snapshot_meanwhile(
+    behind: tuple[str, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, store = behind
+    waits = threading.Semaphore(0)
+    monkeypatch.setattr(migrate, "sleep", lambda _seconds: waits.release())
+    found: list[tuple[str | None, str]] = []
+    waiting = threading.Thread(target=lambda: found.append(store.migrate()))
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute(f"SELECT pg_advisory_lock({LOCK})".encode())
+        waiting.start()
+        assert waits.acquire(timeout=120)
+        # It would be waited for, and wait itself, for ever.
+        other.execute("CREATE INDEX CONCURRENTLY entries_beside ON entries (kind)")
+        assert ask(url, "SELECT version_num FROM alembic_version") == [(kit.NEWEST_SCHEMA,)]
+    waiting.join(120)
+    store.close()
+    assert found == [(kit.NEWEST_SCHEMA, "9999")]
 
 
 def test_whoever_may_not_change_tables_is_told_who_has_to(
