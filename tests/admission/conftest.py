@@ -9,7 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
-from cli_world import ORIGIN, Shell, free_port, process
+from cli_world import ORIGIN, Shell, process
+from ports import free_port
 
 
 @pytest.fixture

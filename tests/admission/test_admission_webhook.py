@@ -13,8 +13,9 @@ import httpx
 import pytest
 from admission_world import policy_text
 from certificates import Authority
-from cli_world import SUBMISSION, Shell, free_port, process
+from cli_world import SUBMISSION, Shell, process
 from kubernetes_world import JOB_CONTROLLER, annotations, container, job, owner, pod, review, spec
+from ports import free_port
 
 from ledger.assembly.house import system_clock
 from ledger.cli import kubernetes_reporting

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_world import ORIGIN, Shell, free_port, process
+from cli_world import ORIGIN, Shell, process
+from ports import free_port
 
 
 @pytest.fixture(autouse=True)

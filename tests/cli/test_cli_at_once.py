@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cli_world import free_port
 from granian import _futures
+from ports import free_port
 
 from ledger.cli import at_once
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_world import ORIGIN, SUBMISSION, Shell, free_port, process
+from cli_world import ORIGIN, SUBMISSION, Shell, process
+from ports import free_port
 
 from ledger.assembly import system_clock
 from ledger.records import canonical

@@ -9,7 +9,8 @@ from urllib.request import urlopen
 
 import msgspec
 import pytest
-from cli_world import ORIGIN, Shell, free_port, process
+from cli_world import ORIGIN, Shell, process
+from ports import free_port
 
 from ledger.assembly import Ledger
 from ledger.settings import load_settings

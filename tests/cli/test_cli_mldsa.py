@@ -2,7 +2,8 @@
 
 import httpx
 import pytest
-from cli_world import ORIGIN, SUBMISSION, Shell, free_port, process
+from cli_world import ORIGIN, SUBMISSION, Shell, process
+from ports import free_port
 
 from ledger.tlog.checkpoint import open_checkpoint
 from ledger.tlog.note import MLDSA44, open_note, parse_note, parse_vkey

@@ -4,7 +4,8 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
-from cli_world import ORIGIN, Shell, free_port, process
+from cli_world import ORIGIN, Shell, process
+from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 
 from ledger.keys import write_secret

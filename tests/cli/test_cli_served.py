@@ -6,7 +6,8 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from cli_world import CANARY, ORIGIN, SUBMISSION, Shell, eventually_gone, free_port, process
+from cli_world import CANARY, ORIGIN, SUBMISSION, Shell, eventually_gone, process
+from ports import free_port
 
 from ledger.settings import load_settings
 

@@ -16,7 +16,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from cli_world import ORIGIN, Shell, free_port, process
+from cli_world import ORIGIN, Shell, process
+from ports import free_port
 
 from ledger import keys
 from ledger.cli.common import CommandFailed

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 import httpx
 import pytest
-from cli_world import Shell, free_port, process
+from cli_world import Shell, process
+from ports import free_port
 
 from ledger.cli.witness import witness_group
 from ledger.tlog.checkpoint import Checkpoint, format_checkpoint, open_checkpoint

@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+from ports import free_port
 from standins import TOOLS
 
 HERE = Path(__file__).parent
@@ -136,9 +136,7 @@ def datasette(command: str, *, folder: Path) -> Iterator[str]:
     """The address at which ``command``, a line of a recipe, serves; a free port is added to it."""
     words = shlex.split(command)
     assert words[0] == "datasette"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", *words, "--port", str(port)],
         cwd=folder,

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from typing import Any
 import httpx
 import kit
 import pytest
+from ports import free_port
 
 from ledger.assembly import Ledger, create
 from ledger.client.tree import Tree
@@ -49,13 +49,6 @@ def version(name: str, package: str) -> str:
     """The version of an installed package of a tool, as its lock pins it."""
     [found] = _interop.packages(name).glob(f"{package.replace('-', '_')}-*.dist-info")
     return found.name.removesuffix(".dist-info").rsplit("-", 1)[1]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def ran(*command: object, stdin: str = "") -> dict[str, Any]:

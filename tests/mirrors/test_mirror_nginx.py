@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ledger_world import World, with_history
 from mirror_world import run, serving
+from ports import free_port
 
 import ledger
 from ledger.mirrors import MirrorServer
@@ -111,9 +112,7 @@ def _get(port: int, path: str, headers: dict[str, str] | None = None) -> Told:
 @contextmanager
 def _nginx(program: str, folder: Path, tmp_path: Path) -> Iterator[int]:
     """The port of an nginx that serves ``folder`` by the shipped file, from ``with`` to its end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     text = CONF.read_text("utf-8")
     for old, new in (
         ("listen 80;", f"listen 127.0.0.1:{port};"),

@@ -103,9 +103,10 @@ class Server:
         return (self.data / "postmaster.pid").exists()
 
     def caught_up_with(self, primary: "Server") -> None:
-        """Wait until everything that the primary has written down is replayed here."""
-        lsn = ask(primary.url, "SELECT pg_switch_wal(), pg_current_wal_insert_lsn()")
-        lsn = ask(primary.url, "SELECT pg_current_wal_insert_lsn()")
+        """Wait until everything that was committed on the primary is replayed here."""
+        # A record of its own: where the next one will be inserted may be a place that nothing
+        # reaches before something else happens, as after a page's end.
+        lsn = ask(primary.url, "SELECT pg_logical_emit_message(true, '', '')")
         until(self.url, f"SELECT pg_last_wal_replay_lsn() >= '{lsn}'")
 
     def _control(self, *arguments: str) -> None:

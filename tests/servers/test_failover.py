@@ -5,9 +5,10 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from cli_world import ORIGIN, Shell, free_port, process
+from cli_world import ORIGIN, Shell, process
 from ledger_world import World
 from mirror_world import START, run, run_of, verified
+from ports import free_port
 from postgresql_servers import Server, ask, server, until
 from posting import Load, check_kept
 from statements_in_time import Clerk

@@ -8,7 +8,7 @@ import pytest
 from browser import Browser, Reply
 from exposition_reading import read_exposition, value
 from ledger_world import World
-from postgresql_servers import Server, ask, until
+from postgresql_servers import PATIENCE_S, Server, ask, until
 
 from ledger.assembly import Ledger
 from ledger.errors import SettingsError
@@ -31,6 +31,10 @@ AT_THE_PRIMARY = (
     "/api/v1/status", "/en/log", "/log/checkpoint",
 )  # fmt: skip
 """Receipts, and what else changes with what witnesses say."""
+
+
+PATIENT = f"&connect_timeout={PATIENCE_S}"
+"""A replica that is slow to answer, as everything may be here, is none that is down."""
 
 
 class House:
@@ -83,7 +87,7 @@ def opened(
         settings = Settings(
             data_dir=old.data_dir,
             database_url=primary.url,
-            read_database_url=replica.url,
+            read_database_url=replica.url + PATIENT,
             metrics=folder / "token",
         )
         world.ledger = Ledger(settings, clock=world.clock)
@@ -228,7 +232,7 @@ def other_database(server: Server) -> str:
     """A second, empty database on the same server, made once."""
     if not ask(server.url, "SELECT count(*) FROM pg_database WHERE datname = 'other'"):
         ask(server.url, "CREATE DATABASE other")
-    return server.url.replace("@/postgres?", "@/other?")
+    return server.url.replace("@/postgres?", "@/other?") + PATIENT
 
 
 def test_a_replica_that_is_a_moment_behind_is_waited_for(

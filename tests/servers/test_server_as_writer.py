@@ -10,8 +10,9 @@ from urllib.request import urlopen
 
 import psycopg
 import pytest
-from cli_world import ORIGIN, SUBMISSION, Shell, free_port, process
+from cli_world import ORIGIN, SUBMISSION, Shell, process
 from migrations_ahead import program_of_tomorrow
+from ports import free_port
 from posting import Load, check_kept
 from psycopg import errors
 from statements_in_time import Clerk

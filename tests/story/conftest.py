@@ -6,16 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 for room in ("cli", "admission"):
     sys.path.insert(0, str(Path(__file__).parents[1] / room))
 
-from cli_world import (  # noqa: E402 - its folder is on the path from here on
-    ORIGIN,
-    Shell,
-    free_port,
-    process,
-)
+from cli_world import ORIGIN, Shell, process  # noqa: E402 - its folder is on the path from here on
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from typing import Any
 import httpx
 import pytest
 from certificates import Authority
-from cli_world import Shell, free_port, process
+from cli_world import Shell, process
 from kubernetes_world import annotations, claim, container, pod, review, spec
+from ports import free_port
 
 from ledger.settings import load_settings
 from ledger.tlog.proof import parse_proof

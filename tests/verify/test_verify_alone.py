@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from log_builder import ORIGIN, History, canonical, put, vkey_of
+from ports import free_port
 from verify_runner import SCRIPT, run, run_text, script
 
 KEY = vkey_of(ORIGIN)
@@ -63,10 +64,7 @@ def refused(*arguments: str | Path, says: str) -> None:
 
 
 def test_a_server_that_is_not_there() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    refused(f"http://127.0.0.1:{port}", "--retries", "0", says="refused")
+    refused(f"http://127.0.0.1:{free_port()}", "--retries", "0", says="refused")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import re
 import stat
 
 import pytest
-from cli_world import SUBMISSION, Shell, free_port, process
+from cli_world import SUBMISSION, Shell, process
+from ports import free_port
 from webhook_world import SECRET, Receiver
 
 from ledger import keys

@@ -15,7 +15,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # cli_world lies there
 
 import kit
-from cli_world import free_port, process
+from cli_world import process
+from ports import free_port
 from test_strict_regions import ADDRESS, in_strict_environment, stored_size
 from test_two_regions import PATIENCE_S, in_environment, serving, until
 from witnessing_world import Making

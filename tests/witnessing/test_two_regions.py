@@ -14,7 +14,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # cli_world lies there
 
-from cli_world import Shell, free_port, process
+from cli_world import Shell, process
+from ports import free_port
 from witnessing_world import Making, World
 
 from ledger import keys

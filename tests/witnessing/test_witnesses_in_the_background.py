@@ -12,7 +12,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # cli_world lies there
 
-from cli_world import free_port, process
+from cli_world import process
+from ports import free_port
 from witnessing_world import Making, World, cosigners, policy_text, size_of
 
 from ledger.assembly import Ledger
