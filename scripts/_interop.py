@@ -25,10 +25,16 @@ if TYPE_CHECKING:
 
 FOLDER = _setup.VENV / "interop"
 LOCKS = _setup.ROOT / "scripts" / "locks"
-OLDEST = {"aics": (3, 12), "scales": (3, 11), "go": (3, 11), "pymerkle": (3, 11)}
+OLDEST = {
+    "aics": (3, 12),
+    "atheris": (3, 11),
+    "go": (3, 11),
+    "pymerkle": (3, 11),
+    "scales": (3, 11),
+}
 """The tools, and the oldest Python that each runs on."""
-MEASURED_ONLY = {"pymerkle"}
-"""What no test needs: scripts/bench gets it."""
+NO_TEST_NEEDS = {"atheris", "pymerkle"}
+"""What scripts/fuzz and scripts/bench get for themselves."""
 INSTALL_S = 900.0
 PROBE_S = 60.0
 
@@ -40,7 +46,7 @@ class ToolMissing(Exception):
 def prepare() -> "dict[str, str]":
     """Get every tool; the reasons for those that cannot be had, by name."""
     missing = {}
-    for name in (name for name in OLDEST if name not in MEASURED_ONLY):
+    for name in (name for name in OLDEST if name not in NO_TEST_NEEDS):
         try:
             get(name)
         except ToolMissing as reason:

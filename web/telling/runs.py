@@ -104,6 +104,11 @@ RUNS: Final[Mapping[str, RunWords]] = {
         noted("Damaged files and answers, read by every parser"),
         ("laws", "inputs", "broken"),
     ),
+    "fuzz-guided": RunWords(
+        "inputs",
+        noted("The same, led by which code the damage reaches"),
+        ("laws", "inputs", "broken"),
+    ),
     "fuzz-http": RunWords(
         "inputs",
         noted("The whole API, asked what it allows and what it forbids"),
