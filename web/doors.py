@@ -27,9 +27,15 @@ class House(Protocol):
     origin: str
     vkey: str
     mldsa_vkey: str | None
-    handovers: str | None
-    key_terms: tuple[tuple[str, int], ...]
     """The key of the second line of checkpoints, where they have one."""
+
+    def handovers(self, size: int) -> str | None:
+        """How the log's keys follow one another in a tree; None where there is one alone."""
+        ...
+
+    def key_terms(self, size: int) -> tuple[tuple[str, int], ...]:
+        """The log's keys in a tree, each with the entry from which on it speaks."""
+        ...
 
     metrics: Metrics | None
     """What a scraper is told, where there is one."""

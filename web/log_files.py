@@ -14,6 +14,7 @@ PREFIX: Final = "/log/"
 CHECKPOINT: Final = f"{PREFIX}checkpoint"
 CACHE_BYTES: Final = 32 * 2**20
 CHECKPOINT_CACHE: Final = "public, max-age=2"
+KEYS_CACHE: Final = "public, max-age=3600"
 TEXT: Final = "text/plain; charset=utf-8"
 BYTES: Final = "application/octet-stream"
 
@@ -27,11 +28,10 @@ class LogFiles:
         self._cache: ByteCache[str] = ByteCache(CACHE_BYTES)
         self._checkpoint: Answer | None = None
         self._vkeys = {
-            name: answer(200, vkey.encode() + b"\n", TEXT, cache_control="public, max-age=3600")
+            name: answer(200, vkey.encode() + b"\n", TEXT, cache_control=KEYS_CACHE)
             for name, vkey in (
                 ("vkey", house.vkey),
                 ("vkey-mldsa44", house.mldsa_vkey),
-                ("keys", house.handovers),
             )
             if vkey is not None
         }
@@ -56,9 +56,11 @@ class LogFiles:
             return self._noted((await self._newest.get()).note)
         if name in self._vkeys:
             return self._vkeys[name]
-        tile = _tile(name)
         newest = await self._newest.get()
         size = newest.checkpoint.size
+        if name == "keys" and (said := self._house.handovers(size)) is not None:
+            return answer(200, said.encode() + b"\n", TEXT, cache_control=KEYS_CACHE)
+        tile = _tile(name)
         data = await asyncio.to_thread(self._house.reader.file, tile, size=size)
         found = answer(200, data, BYTES, cache_control=FOREVER)
         self._cache.put(path, found, size=found.size)

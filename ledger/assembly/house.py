@@ -81,8 +81,6 @@ class Ledger:
             self.origin = genesis.origin
             with self.store.snapshot() as reads:
                 newest = reads.newest_checkpoint()
-            self.handovers = self.log_keys.handovers
-            self.key_terms = self.log_keys.terms
             self.vkey = self.log_keys.announced(newest.note if newest else None)
             self.mldsa_vkey: str | None = None
             self.charter = genesis.charter
@@ -136,6 +134,14 @@ class Ledger:
     def quorum(self) -> WitnessQuorum | None:
         """What asks them for as long as this ledger writes, where every answer waits for them."""
         return self._writing.quorum if self._writing is not None else None
+
+    def handovers(self, size: int) -> str | None:
+        """What ``/log/keys`` says as of a tree size: no entry beyond it; None for none."""
+        return self.log_keys.handovers(size=size)
+
+    def key_terms(self, size: int) -> tuple[tuple[str, int], ...]:
+        """The log's keys in a tree of ``size`` entries; see ``LogKeys.terms``."""
+        return tuple(each for each in self.log_keys.terms if each[1] < size)
 
     @property
     def bulk_dir(self) -> Path:

@@ -34,8 +34,8 @@ class LogKeys:
     """Every key that ever spoke for the log, oldest first; the last one speaks now."""
     since: tuple[int, ...]
     """The entry from which on each of them speaks: 0 for the first."""
-    handovers: str | None = None
-    """What ``/log/keys`` says; None while the first key speaks."""
+    entries: tuple[tuple[int, bytes], ...] = ()
+    """The entries that name the later ones, with their indices."""
 
     @property
     def current(self) -> VerifierKey:
@@ -51,6 +51,10 @@ class LogKeys:
     def terms(self) -> tuple[tuple[str, int], ...]:
         """Each key as text, and the entry from which on it speaks."""
         return tuple(zip(map(format_vkey, self.chain), self.since, strict=True))
+
+    def handovers(self, *, size: int) -> str | None:
+        """What ``/log/keys`` says of a tree; None while the first key speaks."""
+        return format_handovers([each for each in self.entries if each[0] < size])
 
     def announced(self, note: bytes | None) -> str:
         """The vkey to give out: of the oldest key that still signs, by the newest checkpoint.
@@ -84,7 +88,7 @@ def read_log_keys(store: Store) -> LogKeys:
     if len(chain) != 1 + len(rows):
         raise LogUnavailable("a key of the log follows none: run `ledger fsck`")
     since = (0, *(index for index, _ in rows))
-    return LogKeys(tuple(chain), since, format_handovers(entries))
+    return LogKeys(tuple(chain), since, tuple(entries))
 
 
 def read_signers(key_dir: Path, log: LogKeys) -> tuple[Signer, list[Signer]]:

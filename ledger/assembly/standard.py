@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ledger.assembly.log_keys import read_log_keys
-from ledger.errors import FormatError, SettingsError
+from ledger.errors import FormatError, NotFound, SettingsError
 from ledger.reader import Reader
 from ledger.settings import Settings
 from ledger.storage.store import Store
@@ -59,10 +59,16 @@ def begin_with(store: Store, standard: Standard) -> None:
             writes.keep_policy(standard.digest, size=0 if standard.strict else newest.size)
 
 
-def shown_size(settings: Settings, store: Store) -> int:
-    """The newest tree size that the public gets. Raises as ``Reader.tree_size`` does."""
+def shown_size(settings: Settings, store: Store, asked: int | None = None) -> int:
+    """The newest tree size that the public gets, or the one that was asked for.
+
+    Raises as ``Reader.tree_size`` does, and NotFound where more is asked for than the public gets.
+    """
     standard = read_standard(settings, read_log_keys(store).chain)
-    return Reader(store, standard=standard).tree_size()
+    shown = Reader(store, standard=standard).tree_size()
+    if asked is not None and asked > shown:
+        raise NotFound(f"the published log has {shown} entries; it has no size {asked}")
+    return asked or shown
 
 
 def witnessing_of(

@@ -57,7 +57,7 @@ def export_command(folder: Path | None, size: int | None, checked: Path | None) 
     settings = settings_with_log()
     folder = (folder or settings.export_dir).absolute()
     with closing(open_store(settings)) as store:
-        name = _make(settings, store, folder, size or shown_size(settings, store))
+        name = _make(settings, store, folder, shown_size(settings, store, size))
         made = sets.read_set(folder / name)
         click.echo(f"{folder / name}: {len(made.files)} files, {made.bytes} bytes")
         click.echo(f"{made.tree_size} entries, root {made.root}")

@@ -14,8 +14,10 @@ from ledger.assembly.log_keys import (
     retire_previous,
     settle_files,
 )
+from ledger.assembly.standard import read_standard
 from ledger.cli.common import CommandFailed, open_store, require_database, settings_with_log
 from ledger.cli.looking import recall
+from ledger.reader import Reader
 from ledger.settings import Settings
 from ledger.tlog.note import parse_note
 
@@ -93,6 +95,7 @@ def retire() -> None:
         Ledger(settings, before_signing=require_newest).close()
         if not _has_signed(settings):
             raise CommandFailed("the new key has signed nothing yet: the old one is kept")
+    _require_shown(settings)
     if not retire_previous(settings.key_dir):
         raise CommandFailed(
             f"there is no {settings.key_dir / keys.PREVIOUS_LOG_KEY}: no rotation is under way"
@@ -107,6 +110,28 @@ def _has_signed(settings: Settings) -> bool:
     return note is not None and current.key_id in {
         line.key_id for line in parse_note(note).signatures
     }
+
+
+def _require_shown(settings: Settings) -> None:
+    """Check that the new key has signed the tree that the public gets.
+
+    Whose witnesses are still waited for shows an older tree, which the old key alone may have
+    signed: nobody could check it by the key that is given out then.
+    """
+    if not (settings.key_dir / keys.PREVIOUS_LOG_KEY).exists():
+        return
+    store = open_store(settings)
+    try:
+        log = read_log_keys(store)
+        reader = Reader(store, standard=read_standard(settings, log.chain))
+        lines = parse_note(reader.shown().note).signatures
+    finally:
+        store.close()
+    if log.current.key_id not in {line.key_id for line in lines}:
+        raise CommandFailed(
+            "the public still gets a tree that the new key has not signed, as too few witnesses"
+            " have cosigned a newer one: the old key is kept; run this again when they have"
+        )
 
 
 def settle(settings: Settings) -> bool:

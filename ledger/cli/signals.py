@@ -41,7 +41,7 @@ MAX_PACKAGE: Final = 1 << 22
 )
 @click.option("--database", metavar="FILE|URL", help="A ledger's database; default: the settings'.")
 @click.option(
-    "--at", "size", type=click.IntRange(min=1), help="A tree size of the database; default: newest."
+    "--at", "size", type=click.IntRange(min=1), help="A published tree size; default: newest."
 )
 @click.option(
     "--reference",
@@ -123,10 +123,8 @@ def _of_database(
     settings = settings_with_log(**overrides)
     with ExitStack() as stack:
         store = stack.enter_context(closing(open_store(settings)))
-        at = size or shown_size(settings, store)
+        at = shown_size(settings, store, size)
         snapshot = stack.enter_context(store.snapshot())
-        if at > snapshot.head().size:
-            raise CommandFailed(f"the log has {snapshot.head().size} entries; it has no size {at}")
         told = stack.enter_context(_counted(at))
         return compute(entries_of_store(snapshot, at), references=references, progress=told)
 

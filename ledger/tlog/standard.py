@@ -98,7 +98,8 @@ def hold_to(policy: Policy, *keys: VerifierKey, closed: bool, strict: bool = Fal
             " half of them"
         )
     own = Policy(
-        logs=policy.logs or (PolicyLog(log),),
+        # All of them: what the quorum held before a key followed another, it holds still.
+        logs=policy.logs or tuple(map(PolicyLog, keys)),
         witnesses=policy.witnesses,
         groups=policy.groups,
         quorum=policy.quorum,

@@ -127,7 +127,7 @@ def test_the_old_key_makes_up_no_other_beginning(
 def test_a_list_that_lies_leads_to_nobody(
     rotated: Rotated, address: str, open_tab: OpenTab
 ) -> None:
-    lines = rotated.world.ledger.handovers
+    lines = rotated.world.ledger.handovers(rotated.world.reader.tree_size())
     assert lines is not None
     said = json.loads(lines)
     thief = Signer(rotated.old.name, b"\x05" * 32)

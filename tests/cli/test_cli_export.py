@@ -34,7 +34,7 @@ def test_without_a_folder_the_settings_name_one(
 
 
 def test_what_cannot_be_exported_is_refused_in_a_line(made: Shell, tmp_path: Path) -> None:
-    made("export", "--at", 7).refused("no checkpoint was published at 7 entries")
+    made("export", "--at", 7).refused("has no size 7")
     made("export", "--check", tmp_path).refused("there is no set of bulk files at")
     made("export", "--check", tmp_path, "--at", 1).refused("goes with neither")
     tmp_path.joinpath("file").write_text("")

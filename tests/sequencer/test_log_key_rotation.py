@@ -89,8 +89,9 @@ def test_a_rotation_from_its_first_step_to_the_old_keys_end(
     assert open_checkpoint(during, [parse_vkey(old)]) == open_checkpoint(during, [parse_vkey(new)])
     ledger = Ledger(settings, writer=False)
     assert ledger.vkey == old
-    assert ledger.handovers is not None
-    ((index, succession),) = parse_handovers(ledger.handovers.encode() + b"\n")
+    said = ledger.handovers(ledger.reader.tree_size())
+    assert said is not None
+    ((index, succession),) = parse_handovers(said.encode() + b"\n")
     ledger.close()
     assert (index, heirs(parse_vkey(old), [succession])[-1]) == (3, parse_vkey(new))
     shown = shell.ok("log-key", "show")

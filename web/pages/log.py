@@ -69,7 +69,7 @@ def show_log(request: Asking) -> Response[Any]:
             old_size=old_size,
             new_size=new_size,
             origin=asking.house.origin,
-            keys=asking.house.key_terms,
+            keys=asking.house.key_terms(view.size),
             witnessed=view.is_witnessed,
         )
 
