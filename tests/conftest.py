@@ -13,6 +13,18 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Every run draws the same examples and takes as long for them as it must: a suite that passes is
+# one that passes again. To search by chance: --hypothesis-profile default, or scripts/fuzz.
+settings.register_profile(
+    "repeatable",
+    settings.get_profile("default"),
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")
 
 _database_numbers = itertools.count(1)
 

@@ -5,6 +5,8 @@ import sqlite3
 
 import psycopg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 def test_a_connection_to_anywhere_but_this_machine_fails_the_test() -> None:
@@ -46,3 +48,18 @@ def test_a_connection_left_open_does_not_keep_its_database(postgresql_url: str) 
     with psycopg.connect(postgresql_url) as other:
         assert other.execute("SELECT count(*) FROM pg_stat_activity").fetchone() is not None
     left_open.close()
+
+
+def test_examples_are_the_same_in_every_run_and_have_no_time_limit() -> None:
+    def drawn() -> list[int]:
+        found: list[int] = []
+
+        @given(st.integers())
+        def examples(number: int) -> None:
+            found.append(number)
+
+        examples()
+        return found
+
+    assert drawn() == drawn()
+    assert settings().deadline is None

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))  # _browser
 import _browser
 from ledger_world import World, with_history
 from serving import served
-from tabs import OpenTab, tabs
+from tabs import PATIENCE_MS, OpenTab, tabs
 
 # Nothing but this machine can be reached, whatever a page asks for.
 CLOSED = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
@@ -61,7 +61,9 @@ def chromium() -> str:
 def browser(chromium: str) -> Iterator[Browser]:
     """One running browser; ``open_tab`` is how to use it."""
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=[CLOSED])
+        running = playwright.chromium.launch(
+            executable_path=chromium, args=[CLOSED], timeout=PATIENCE_MS
+        )
         yield running
         running.close()
 

@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 WIDE = 1280
 PHONE = 390
 PATIENCE_MS = 120_000
+"""For whatever is waited for: a limit that only a test which has failed comes to."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 Colours = Literal["light", "dark"]
 
@@ -33,6 +36,15 @@ class OpenTab(Protocol):
         site: str | None = None,
         **more: Any,
     ) -> Page: ...
+
+
+def followed(page: Page, act: Callable[[], object]) -> None:
+    """Do what leads to another page, and wait until all of that one is there.
+
+    A click alone waits for the page to begin.
+    """
+    with page.expect_navigation():
+        act()
 
 
 @contextmanager

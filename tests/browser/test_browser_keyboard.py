@@ -76,6 +76,7 @@ def test_the_first_stop_leads_past_what_all_pages_share(open_tab: OpenTab) -> No
         expect(skip).to_be_focused()
         expect(skip).to_be_in_viewport()
         page.keyboard.press("Enter")
+        page.wait_for_function("() => location.hash !== ''")
         page.keyboard.press("Tab")
         assert page.evaluate(
             "() => document.querySelector('main').contains(document.activeElement)"

@@ -4,8 +4,10 @@ import os
 import runpy
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import _browser
 import pytest
@@ -94,9 +96,16 @@ def test_a_name_that_shows_no_page_is_passed_over(machine: Machine) -> None:
 def test_a_browser_that_hangs_is_passed_over(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine.command("test-chromium", "exec sleep 60")
+    hanging = machine.command("test-chromium", "exec sleep 60")
     path = machine.command("test-chrome", SHOWS)
-    monkeypatch.setattr(_browser, "TRY_S", 0.5)
+    real = subprocess.run
+
+    def run(command: list[str], *, timeout: float, **given: Any) -> Any:
+        assert timeout == _browser.TRY_S
+        # Only the one that hangs is short of time: the other may be slow, and shows its page.
+        return real(command, timeout=0.1 if command[0] == str(hanging) else timeout, **given)
+
+    monkeypatch.setattr(_browser.subprocess, "run", run)
     assert _browser.get() == str(path)
 
 
@@ -123,8 +132,23 @@ def test_a_download_that_hangs_is_given_up(
     machine.command("python", '[ "$1" = -c ] || sleep 60')
     machine.folder.joinpath("lists", "debian_Packages.lz4").touch()
     machine.command("apt-get", machine.installs("test-chromium"))
-    monkeypatch.setattr(_browser, "DOWNLOAD_S", 0.5)
+    beaten = threading.Event()
+    say, wait = _browser._say, subprocess.Popen.wait
+
+    def heard(line: str) -> None:
+        say(line)
+        if "s so far" in line:
+            beaten.set()
+
+    def wait_for_a_beat(running: subprocess.Popen[str], timeout: float | None = None) -> int:
+        if timeout == _browser.DOWNLOAD_S:
+            assert beaten.wait(120)
+        return wait(running, timeout)
+
+    monkeypatch.setattr(_browser, "DOWNLOAD_S", 0.1)
     monkeypatch.setattr(_browser, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(_browser, "_say", heard)
+    monkeypatch.setattr(subprocess.Popen, "wait", wait_for_a_beat)
     assert _browser.get() == str(machine.folder / "bin" / "test-chromium")
     said = capsys.readouterr().err
     assert "given up after" in said

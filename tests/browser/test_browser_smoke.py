@@ -21,23 +21,23 @@ def test_on_postgresql_the_pages_are_the_same(open_tab: OpenTab, postgresql_site
 
 
 @pytest.mark.parametrize(
-    ("script", "what"),
+    ("script", "what", "event"),
     [
-        ("console.error('woe')", "error: woe"),
-        ("setTimeout(() => { throw new Error('thrown woe') })", "thrown woe"),
-        ("fetch('/nowhere')", "404"),
-        ("fetch('http://example.com/').catch(() => 0)", "example"),
+        ("console.error('woe')", "error: woe", "console"),
+        ("setTimeout(() => { throw new Error('thrown woe') })", "thrown woe", "weberror"),
+        ("fetch('/nowhere')", "404", "console"),
+        ("fetch('http://example.com/').catch(() => 0)", "example", "console"),
     ],
 )
 def test_what_a_page_complains_of_fails_the_test(
-    browser: Browser, site_url: str, script: str, what: str
+    browser: Browser, site_url: str, script: str, what: str, event: str
 ) -> None:
     def misbehave(*, allowing: str | None) -> None:
         with tabs(browser, lambda: site_url) as opened:
             page = opened(allowing=allowing)
             page.goto("/en/about")
-            page.evaluate(f"() => {{ {script} }}")
-            page.wait_for_timeout(300)
+            with page.context.expect_event(event):
+                page.evaluate(f"() => {{ {script} }}")
 
     misbehave(allowing=what)
     with pytest.raises(AssertionError, match=what):

@@ -7,7 +7,7 @@ import pytest
 from ledger_world import World
 from playwright.sync_api import Page, expect
 from site_map import languages, pages
-from tabs import OpenTab
+from tabs import OpenTab, followed
 
 EXAMPLES = 3
 """So many of a kind are opened, of pages that there are many of."""
@@ -56,10 +56,10 @@ def test_every_page_is_reached_by_links_from_the_first(
 def test_the_language_switch_keeps_the_page_and_its_query(open_tab: OpenTab) -> None:
     page = open_tab(scripts=False)
     page.goto("/en/jobs?state=failed&limit=3")
-    page.locator("nav.languages a[hreflang='zh-Hans']").click()
+    followed(page, page.locator("nav.languages a[hreflang='zh-Hans']").click)
     assert page.url.endswith("/zh-Hans/jobs?state=failed&limit=3")
     expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
-    page.locator("nav.languages a[hreflang='en']").click()
+    followed(page, page.locator("nav.languages a[hreflang='en']").click)
     assert page.url.endswith("/en/jobs?state=failed&limit=3")
 
 
@@ -75,7 +75,7 @@ def test_one_box_finds_a_job_by_its_id(open_tab: OpenTab, world: World) -> None:
     page.goto("/en/")
     box = page.locator("header input[type='search']").first
     box.fill(world.job_id("opened"))
-    box.press("Enter")
+    followed(page, lambda: box.press("Enter"))
     assert world.job_id("opened") in page.url
     expect(page.locator("main h1")).to_contain_text("How refusals generalise")
 
@@ -84,14 +84,14 @@ def test_filters_narrow_a_list_and_are_taken_off_again(open_tab: OpenTab) -> Non
     page = open_tab(scripts=False)
     page.goto("/en/jobs")
     every = page.locator("main").inner_text()
-    page.locator(".facets a[href*='state=failed']").first.click()
+    followed(page, page.locator(".facets a[href*='state=failed']").first.click)
     assert "state=failed" in page.url
     assert page.locator("main").inner_text() != every
     page.locator("input[name='to']").fill("2026-12-31")
-    page.locator("form.days button").click()
+    followed(page, page.locator("form.days button").click)
     assert "state=failed" in page.url
     assert "to=2026-12-31" in page.url
-    page.locator("main .chips a[href*='to=']").first.click()
+    followed(page, page.locator("main .chips a[href*='to=']").first.click)
     assert "state=failed" not in page.url
     assert "to=2026-12-31" in page.url
 
@@ -107,6 +107,6 @@ def test_a_list_is_turned_page_by_page_to_its_end(open_tab: OpenTab, world: Worl
         onwards = page.locator("a[rel='next']")
         if onwards.count() == 0:
             break
-        onwards.first.click()
+        followed(page, onwards.first.click)
     assert len(seen) == len(set(seen))
     assert {each.rpartition("/")[2] for each in seen} == set(world.jobs.values())

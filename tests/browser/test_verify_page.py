@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from ledger_world import World
 from playwright.sync_api import Browser, Page, expect
-from tabs import OpenTab
+from tabs import PATIENCE_MS, OpenTab
 from test_browser_axe import ALL_RULES, COLOUR_RULES, violations
 from test_verify_tampering import NEEDED, SAME_NAME, TAMPERINGS
 from verifying import (
@@ -371,8 +371,11 @@ def test_over_plain_http_the_scripts_verify_without_webcrypto(
     browser: Browser, chromium: str, site_url: str, world: World
 ) -> None:
     arguments = [CLOSED, "--no-sandbox"]
-    running = browser.browser_type.launch(executable_path=chromium, args=arguments)
+    running = browser.browser_type.launch(
+        executable_path=chromium, args=arguments, timeout=PATIENCE_MS
+    )
     page: Page = running.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     try:
         port = urlsplit(site_url).port
         show_time(page, world.clock.now)
