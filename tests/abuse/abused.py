@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger_world import World
+from ports import free_port
 
 ROOT = Path(__file__).parents[2]
 LOOPBACK = "127.0.0.1"
@@ -113,10 +114,8 @@ class Abused:
 def abused(world: World, **variables: str) -> Iterator[Abused]:
     """``ledger serve`` on the ledger of ``world``, which has been closed."""
     settings = world.ledger.settings
-    with tempfile.TemporaryDirectory(prefix="abused-") as folder, socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        probe.close()
+    with tempfile.TemporaryDirectory(prefix="abused-") as folder:
+        port = free_port()
         log = Path(folder, "server.log")
         own = {
             "LEDGER_DATA_DIR": str(settings.data_dir),

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 from ledger_world import World
+from ports import free_port
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -23,7 +23,7 @@ STOP_S = 10
 @contextmanager
 def served(world: World) -> Iterator[str]:
     """The address of ``world``, served on a free port, at the time that its clock shows now."""
-    port = _free_port()
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     outer = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
     settings = world.ledger.settings
@@ -64,10 +64,3 @@ def _wait(server: "subprocess.Popen[bytes]", address: str) -> None:
             assert server.poll() is None, f"the server ended with {server.returncode}"
             assert time.monotonic() < patience, "the server does not answer"
             time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

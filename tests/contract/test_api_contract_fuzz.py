@@ -12,7 +12,6 @@ import os
 import platform
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from urllib.error import URLError
 
 import pytest
 from ledger_world import World, with_history
+from ports import free_port
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -41,9 +41,7 @@ REPORT = os.environ.get("CONTRACT_REPORT")
 
 @contextmanager
 def _served(settings: Any, now: int) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     own = {
         "LEDGER_DATA_DIR": str(settings.data_dir),
