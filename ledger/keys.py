@@ -5,7 +5,7 @@
     log.previous.key  the one before it, which signs too until `ledger log-key retire`
     log.mldsa.key  its ML-DSA-44 key, where LEDGER_MLDSA asks for a second line
     openings.key   32 bytes, base64: what the openings at rest are encrypted with
-    signer.memory  the last checkpoint that was signed (ledger.sequencer.signer)
+    signer.memory  the last checkpoint that was signed (ledger.sequencer.memory)
     signer.stopped why nothing is signed any more, where a second history was found
     authors/*.key  the keys of authors, where this machine holds any
 

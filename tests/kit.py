@@ -23,7 +23,7 @@ from ledger.records.entry import Author, Entry, Reason, parse_entry
 from ledger.records.lifecycle import State, next_state
 from ledger.records.statement import sealed_paths, verify_statement
 from ledger.records.words import index_words
-from ledger.sequencer.signer import SignerMemory
+from ledger.sequencer.memory import SignerMemory
 from ledger.settings import Settings
 from ledger.storage import tables
 from ledger.storage.shapes import StoredEntry

@@ -9,7 +9,7 @@ from ledger.assembly.house import Ledger, system_clock
 from ledger.errors import Conflict
 from ledger.records.charter import Charter, default_charter
 from ledger.records.entry import Author, Entry, genesis_entry, parse_entry
-from ledger.sequencer.signer import SignerMemory
+from ledger.sequencer.memory import SignerMemory
 from ledger.settings import Settings
 from ledger.storage.projections import fact_of
 from ledger.storage.shapes import Head, NewBatch, StoredEntry

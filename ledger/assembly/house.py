@@ -23,8 +23,9 @@ from ledger.intake import Intake
 from ledger.metering.tasks import FOLDER as TASKS
 from ledger.quota import Quota
 from ledger.reader import Reader
+from ledger.sequencer.memory import SignerMemory
 from ledger.sequencer.sequencer import Sequencer
-from ledger.sequencer.signer import CheckpointSigner, SignerMemory
+from ledger.sequencer.signer import CheckpointSigner
 from ledger.settings import Settings
 from ledger.storage.replica import Replica
 from ledger.storage.store import Store

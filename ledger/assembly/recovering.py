@@ -21,7 +21,7 @@ from ledger.errors import (
 )
 from ledger.mirrors.shapes import CHECKPOINT, MAX_NOTE
 from ledger.records.entry import parse_entry
-from ledger.sequencer.signer import SignerMemory
+from ledger.sequencer.memory import SignerMemory
 from ledger.storage.projections import fact_of
 from ledger.storage.refold import refold_egress
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEntry

@@ -12,7 +12,7 @@ from ledger.cli.common import open_store, require_database, settings_with_log
 from ledger.cli.witnesses import summary, told, witnesses_of
 from ledger.errors import LedgerError
 from ledger.records.deadline import format_time
-from ledger.sequencer.signer import SignerMemory
+from ledger.sequencer.memory import SignerMemory
 from ledger.settings import Settings, describe_settings, load_settings
 from ledger.storage.revisions import revision
 from ledger.storage.shapes import Head

@@ -13,7 +13,7 @@ from ledger.cli.common import CommandFailed, settings_with_log
 from ledger.cli.looking import recall
 from ledger.cli.pulling import Shown
 from ledger.mirrors import files_at
-from ledger.sequencer.signer import SignerMemory
+from ledger.sequencer.memory import SignerMemory
 from ledger.settings import Settings
 from ledger.storage.store import Store
 from ledger.tlog.note import VerifierKey, parse_vkey

@@ -33,7 +33,7 @@ from ledger.embargo import AT_ONCE
 from ledger.errors import LedgerError
 from ledger.records.entry import Reason
 from ledger.records.proposal import Disclosure, Proposal
-from ledger.sequencer.signer import SignerMemory
+from ledger.sequencer.memory import SignerMemory
 from ledger.settings import Settings
 from ledger.storage.driver import Driver, Row, batched, columns_of
 from ledger.storage.shapes import Head

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine.default import DefaultDialect
 
-from ledger.sequencer import signer
+from ledger.sequencer import memory
 from ledger.sequencer.queue import Ticket
 from ledger.storage import store, tables
 from ledger.storage.driver import Driver
@@ -108,7 +108,7 @@ def fault(  # noqa: C901 - one case a step
                     broken.around(DefaultDialect.do_commit, lambda *_: bool(written)),
                 )
             case "signer memory write":
-                patch.setattr(signer, "_write_whole", broken.around(signer._write_whole))
+                patch.setattr(memory, "_write_whole", broken.around(memory._write_whole))
             case "signer fsync":
                 patch.setattr(os, "fdatasync", broken.around(os.fdatasync))
             case "answer":

@@ -14,7 +14,7 @@ from typing import Final
 from ledger import keys
 from ledger.errors import LedgerError
 from ledger.records.entry import parse_entry
-from ledger.sequencer.signer import SignerMemory
+from ledger.sequencer.memory import SignerMemory
 from ledger.settings import Settings
 from ledger.storage.tables import APPEND_ONLY
 from ledger.tlog.checkpoint import open_checkpoint

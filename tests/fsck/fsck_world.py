@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from ledger import keys
 from ledger.assembly import Ledger
 from ledger.fsck import Checked, Finding, Findings, check
-from ledger.sequencer.signer import SignerMemory
+from ledger.sequencer.memory import SignerMemory
 from ledger.settings import Settings
 from ledger.storage.store import Store
 from ledger.storage.tables import APPEND_ONLY

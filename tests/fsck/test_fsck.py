@@ -13,7 +13,7 @@ from ledger.rebuild import rebuild
 from ledger.records.deadline import DAY_S
 from ledger.records.entry import parse_entry, statement_entry
 from ledger.records.statement import decode_signed
-from ledger.sequencer.signer import SignerMemory
+from ledger.sequencer.memory import SignerMemory
 from ledger.storage.nodes import fill_nodes
 from ledger.storage.store import Publishing, StorageFailed
 from ledger.storage.tables import NODES

@@ -18,7 +18,8 @@ from ledger.assembly import Ledger
 from ledger.assembly.log_keys import begin_rotation, named_by, retire_previous, settle_files
 from ledger.assembly.lookout import Lookout
 from ledger.errors import LogUnavailable, NotReady, SecondHistory
-from ledger.sequencer.signer import CheckpointSigner, SignerMemory
+from ledger.sequencer.memory import SignerMemory
+from ledger.sequencer.signer import CheckpointSigner
 from ledger.settings import Settings
 from ledger.tlog.checkpoint import Checkpoint, format_checkpoint
 from ledger.tlog.note import Signer, sign_note

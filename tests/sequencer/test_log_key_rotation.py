@@ -24,7 +24,8 @@ from ledger.errors import (
 )
 from ledger.records.entry import parse_entry
 from ledger.records.succession import Succession, heir, heirs, succeed
-from ledger.sequencer.signer import CheckpointSigner, SignerMemory
+from ledger.sequencer.memory import SignerMemory
+from ledger.sequencer.signer import CheckpointSigner
 from ledger.settings import Settings
 from ledger.storage.store import Store
 from ledger.tlog.checkpoint import open_checkpoint

@@ -10,7 +10,8 @@ from ledger.assembly import Ledger, create
 from ledger.assembly.founding import write_mldsa_key
 from ledger.errors import LogUnavailable, SignatureError
 from ledger.keys import KeyFileError
-from ledger.sequencer.signer import SLOT_BYTES, CheckpointSigner, SignerMemory
+from ledger.sequencer.memory import SLOT_BYTES, SignerMemory
+from ledger.sequencer.signer import CheckpointSigner
 from ledger.settings import Settings
 from ledger.tlog.checkpoint import open_checkpoint
 from ledger.tlog.keys import signature_line_bytes

@@ -18,7 +18,7 @@ from sqlalchemy import event
 from ledger.assembly import Ledger
 from ledger.errors import LogUnavailable, Overloaded
 from ledger.records.deadline import DAY_S
-from ledger.sequencer.signer import OpenMemory
+from ledger.sequencer.memory import OpenMemory
 from ledger.storage.engine import is_sqlite
 
 

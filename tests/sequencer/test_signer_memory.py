@@ -12,8 +12,9 @@ from sqlalchemy import text
 from ledger import keys
 from ledger.assembly import Ledger
 from ledger.errors import ForkRefused, LedgerError, LogUnavailable
-from ledger.sequencer import signer
-from ledger.sequencer.signer import SLOT_BYTES, CheckpointSigner, SignerMemory
+from ledger.sequencer import memory as slots
+from ledger.sequencer.memory import SLOT_BYTES, SignerMemory
+from ledger.sequencer.signer import CheckpointSigner
 from ledger.settings import Settings
 from ledger.storage.store import Store
 from ledger.tlog.merkle import prove_consistency, root_hash
@@ -96,14 +97,14 @@ def test_a_torn_write_of_either_slot_loses_no_signature_that_left(
 ) -> None:
     for earlier in range(1, size):
         sign(memory, earlier)
-    real = signer._write_whole
+    real = slots._write_whole
 
     def torn(descriptor: int, data: bytes, offset: int) -> None:
         real(descriptor, data[:cut], offset)
         raise OSError(5, "power cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(signer, "_write_whole", torn)
+        patch.setattr(slots, "_write_whole", torn)
         with pytest.raises(OSError, match="power cut"):
             sign(memory, size)
     assert last_size(memory) in {size, size - 1 or None}

@@ -13,7 +13,7 @@ from ledger import assembly, keys
 from ledger.assembly import Ledger, founding
 from ledger.errors import Conflict, FormatError, LedgerError, LogUnavailable, NotFound
 from ledger.records.entry import genesis_entry
-from ledger.sequencer import signer
+from ledger.sequencer import memory
 from ledger.settings import Settings
 from ledger.storage.driver import Driver
 from ledger.storage.tables import ENTRIES
@@ -83,7 +83,7 @@ def test_what_fails_halfway_takes_back_what_it_made(
             case "openings key":
                 patch.setattr(keys, "b64encode", fail)
             case "signer memory":
-                patch.setattr(signer, "_write_whole", fail)
+                patch.setattr(memory, "_write_whole", fail)
             case "genesis":
                 patch.setattr(Driver, "insert", fail)
         with pytest.raises(OSError, match="No space"):

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from ledger.assembly import readiness
 from ledger.errors import LogUnavailable
-from ledger.sequencer.signer import OpenMemory
+from ledger.sequencer.memory import OpenMemory
 from web.app import create_app
 from web.contract import PROBES
 from web.openapi import statuses

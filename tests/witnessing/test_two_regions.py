@@ -23,7 +23,7 @@ from ledger.assembly import Ledger
 from ledger.assembly.elsewhere import require_newest
 from ledger.assembly.lookout import on_watch
 from ledger.errors import ForkRefused, SecondHistory
-from ledger.sequencer.signer import SignerMemory
+from ledger.sequencer.memory import SignerMemory
 from ledger.settings import Settings
 from ledger.storage.store import Store
 from ledger.tlog.checkpoint import open_checkpoint
