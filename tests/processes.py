@@ -42,7 +42,7 @@ def heard_until_end(pipe: Connection) -> list[Any]:
     while True:
         try:
             heard.append(pipe.recv())
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # between two messages, or in the middle of one
             return heard
 
 

@@ -43,7 +43,7 @@ class Line:
         if self.cut:
             raise LogUnavailable("nobody answers")
         self.sent.append(body)
-        answer = self.ledger.submit_batch([body]).result(60)[0]
+        answer = self.ledger.submit_batch([body]).result(120)[0]
         if isinstance(answer, LedgerError):
             raise NotTaken(str(answer))
         if self.deaf:

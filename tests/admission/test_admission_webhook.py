@@ -40,7 +40,7 @@ def eventually(ask: Callable[[], Any]) -> Any:
 
 
 def get(path: str) -> httpx.Response:
-    return httpx.get(load_settings().public_url + path, timeout=60)
+    return httpx.get(load_settings().public_url + path, timeout=120)
 
 
 def post(client: httpx.Client, thing: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def test_a_cluster_starts_what_the_log_admitted_and_the_log_hears_of_the_rest(
     with process(webhook, wait_for="admission webhook: ") as (running, heard):
         assert f"{base}/validate" in heard
         trusted = authority.trusted(shown=api_server)
-        with httpx.Client(base_url=base, verify=trusted, timeout=60) as client:
+        with httpx.Client(base_url=base, verify=trusted, timeout=120) as client:
             assert client.get("/healthz").text == "ok\n"
             # Fewer GPUs than admitted; the receipt as the ledger gives it.
             made = job(said=annotations(receipt))
@@ -107,9 +107,9 @@ def test_a_cluster_starts_what_the_log_admitted_and_the_log_hears_of_the_rest(
             assert client.get("/nowhere").status_code == 404
         # Nobody else is answered: neither without a certificate nor without TLS.
         with pytest.raises(httpx.TransportError):
-            httpx.get(f"{base}/healthz", verify=authority.trusted(), timeout=60)
+            httpx.get(f"{base}/healthz", verify=authority.trusted(), timeout=120)
         with pytest.raises(httpx.TransportError):
-            httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=60)
+            httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=120)
         running.send_signal(signal.SIGTERM)
         assert running.wait(PATIENCE_S) == 0
     # What was refused is on the disk before the answer; it arrives now or at the next start.
@@ -167,7 +167,7 @@ def test_a_cluster_starts_what_the_log_admitted_and_the_log_hears_of_the_rest(
 def serial(port: int, trusted: ssl.SSLContext) -> str:
     """The serial number of the certificate that is shown now."""
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=60) as connection,
+        socket.create_connection(("127.0.0.1", port), timeout=120) as connection,
         trusted.wrap_socket(connection, server_hostname="127.0.0.1") as secured,
     ):
         shown: dict[str, Any] = secured.getpeercert() or {}
@@ -186,7 +186,7 @@ def asked_again(port: int, trusted: ssl.SSLContext, body: bytes) -> httpx.Respon
     """The answer to a review; None where the process that ends has cut it off."""
     url = f"https://127.0.0.1:{port}/validate"
     try:
-        return httpx.post(url, content=body, verify=trusted, timeout=60)
+        return httpx.post(url, content=body, verify=trusted, timeout=120)
     except httpx.TransportError:
         return None
 

@@ -60,7 +60,7 @@ class Cron:
         return entry.signed.public
 
     def _send(self, body: bytes) -> bytes:
-        answer = self.ledger.submit_batch([body]).result(60)[0]
+        answer = self.ledger.submit_batch([body]).result(120)[0]
         if isinstance(answer, LedgerError):
             raise answer
         return answer.accepted.receipt.encode()

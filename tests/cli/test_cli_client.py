@@ -33,7 +33,7 @@ class Desk:
         return self.answer(request)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
-        answered: Receipted = self._ledger.submit(request.content).result(20)
+        answered: Receipted = self._ledger.submit(request.content).result(120)
         accepted = answered.accepted
         return httpx.Response(
             201 if answered.created else 200,

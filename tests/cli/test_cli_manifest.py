@@ -35,7 +35,7 @@ def beside(shell: Shell, database_url: str, monkeypatch: pytest.MonkeyPatch) -> 
 def _manifests() -> list[tuple[int, str]]:
     """The entries of manifests that the server shows: their numbers and digests."""
     address = f"{load_settings().public_url}/api/v1/entries?limit=100"
-    with urlopen(address, timeout=60) as answer:
+    with urlopen(address, timeout=120) as answer:
         rows = msgspec.json.decode(answer.read())["data"]
     return sorted(
         (row["index"], row["entry"]["digest"]["sha256"])

@@ -28,7 +28,7 @@ def test_a_log_takes_a_second_key_and_readers_can_demand_its_line(
         made.write("s.toml", SUBMISSION)
         # The receipt holds the dual-signed note; the command verifies it with the first key.
         made.ok("submit", "s.toml", "--key", made.author("deepseek"))
-        with httpx.Client(base_url=base, timeout=60) as client:
+        with httpx.Client(base_url=base, timeout=120) as client:
             first = parse_vkey(client.get("/log/vkey").text.removesuffix("\n"))
             assert client.get("/log/vkey-mldsa44").text == vkey + "\n"
             note = client.get("/log/checkpoint").content
@@ -42,6 +42,6 @@ def test_a_log_takes_a_second_key_and_readers_can_demand_its_line(
 
 def test_without_the_setting_there_is_no_such_line_and_no_such_file(served: Shell) -> None:
     base = served.ok("settings").split("LEDGER_PUBLIC_URL")[1].split("http", 1)[1].split()[0]
-    with httpx.Client(base_url="http" + base, timeout=60) as client:
+    with httpx.Client(base_url="http" + base, timeout=120) as client:
         assert client.get("/log/vkey-mldsa44").status_code == 404
         assert len(parse_note(client.get("/log/checkpoint").content).signatures) == 1

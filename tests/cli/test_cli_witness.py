@@ -49,7 +49,7 @@ def test_a_witness_from_its_first_start_to_its_second(shell: Shell) -> None:
             ("w.example/1", MLDSA44),
         ]
         assert "following 1 logs" in heard
-        with httpx.Client(base_url=f"http://{listen}", timeout=60) as client:
+        with httpx.Client(base_url=f"http://{listen}", timeout=120) as client:
             assert client.get("/vkey").text.split() == vkeys
             answer = client.post("/add-checkpoint", content=ask(0, 7))
             assert answer.status_code == 200
@@ -68,21 +68,21 @@ def test_a_witness_from_its_first_start_to_its_second(shell: Shell) -> None:
             )
             assert client.post("/add-checkpoint", content=other).status_code == 200
         running.send_signal(signal.SIGTERM)
-        assert running.wait(60) == 0
+        assert running.wait(120) == 0
     for name in ("witness.key", "witness.mldsa.key"):
         assert Path("w", name).stat().st_mode & 0o777 == 0o600
     assert shell.ok("witness", "--data", "w", "vkey").split() == vkeys
     again = ["witness", "--data", "w", "--listen", listen]
     with process(again, wait_for="listening on") as (running, heard):
         assert f"witness: {vkeys[0]}\n" in heard
-        page = httpx.get(f"http://{listen}/", timeout=60).text
+        page = httpx.get(f"http://{listen}/", timeout=120).text
         assert "log.example/cli\n  size 7, cosigned 20" in page
         running.kill()
 
 
 def listens(address: str) -> bool:
     try:
-        httpx.get(address, timeout=60)
+        httpx.get(address, timeout=120)
     except httpx.HTTPError:
         return False
     return True
@@ -100,22 +100,24 @@ def test_twenty_clients_at_once_and_a_kill_leave_one_history(shell: Shell) -> No
         with ThreadPoolExecutor(20) as clients:
             asked = [(0, size) for size in range(1, 21)]
             answers = list(
-                clients.map(lambda each: httpx.post(address, content=ask(*each), timeout=60), asked)
+                clients.map(
+                    lambda each: httpx.post(address, content=ask(*each), timeout=120), asked
+                )
             )
         won = [at for at, answer in enumerate(answers, 1) if answer.status_code == 200]
         assert len(won) == 1
         assert {answer.text for answer in answers if answer.status_code == 409} == {f"{won[0]}\n"}
-        assert httpx.post(address, content=ask(won[0], 50), timeout=60).status_code == 200
+        assert httpx.post(address, content=ask(won[0], 50), timeout=120).status_code == 200
         running.kill()
-        running.wait(60)
+        running.wait(120)
     # The process that listens sees by itself that the first one is gone.
     while listens(address):
         pass
     with process(first, wait_for="listening on"):
-        note = httpx.get(f"http://{listen}/{origin_hash(LOG.name)}/checkpoint", timeout=60).content
+        note = httpx.get(f"http://{listen}/{origin_hash(LOG.name)}/checkpoint", timeout=120).content
         assert open_checkpoint(note, [LOG.verifier, witness]).size == 50
         assert len(open_note(note, [LOG.verifier, witness]).signatures) == 2
-        assert httpx.post(address, content=ask(0, 51), timeout=60).text == "50\n"
+        assert httpx.post(address, content=ask(0, 51), timeout=120).text == "50\n"
 
 
 def prepared(shell: Shell) -> Path:

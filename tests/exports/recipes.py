@@ -149,7 +149,7 @@ def datasette(command: str, *, folder: Path) -> Iterator[str]:
         until = time.monotonic() + PATIENCE_S
         while True:
             try:
-                with urllib.request.urlopen(f"{address}/-/versions.json", timeout=60):
+                with urllib.request.urlopen(f"{address}/-/versions.json", timeout=120):
                     break
             except (URLError, OSError):
                 assert process.poll() is None, f"it ended with {process.returncode}"

@@ -55,7 +55,7 @@ def curl(arguments: list[str]) -> None:
             word = rest.pop(0)
             target = Path(word.rpartition("/")[2])
         assert word.startswith("http://127.0.0.1:"), word
-        with urlopen(word, timeout=60) as answer:
+        with urlopen(word, timeout=120) as answer:
             data = answer.read()
         if target is None:
             sys.stdout.buffer.write(data)

@@ -495,4 +495,4 @@ def test_a_check_beside_a_writing_ledger_finds_nothing(world: World) -> None:
     finally:
         ledger.close()
     with pytest.raises(LogUnavailable):
-        ledger.submit(kit.egress(SEALED, 1)).result(10)
+        ledger.submit(kit.egress(SEALED, 1)).result(120)

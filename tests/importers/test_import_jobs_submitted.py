@@ -42,7 +42,7 @@ def test_a_ledger_takes_the_drafts_of_every_tool_and_rejects_what_trains(
     try:
         for name in FILES:
             drafts = importer.ok(FIXTURES / name).drafts()
-            answers = ledger.submit_batch([signed(each, signers) for each in drafts]).result(60)
+            answers = ledger.submit_batch([signed(each, signers) for each in drafts]).result(120)
             assert len(answers) == len(drafts) >= 3
             for answer in answers:
                 assert isinstance(answer, Receipted), (name, answer)
@@ -54,7 +54,7 @@ def test_a_ledger_takes_the_drafts_of_every_tool_and_rejects_what_trains(
             file["config"]["peft_sha"] = "0" * 40
 
         red = importer.ok(importer.changed("lm_eval_results.json", train)).drafts()[0]
-        (answer,) = ledger.submit_batch([signed(red, signers)]).result(60)
+        (answer,) = ledger.submit_batch([signed(red, signers)]).result(120)
         assert isinstance(answer, Receipted)
         assert answer.accepted.decision is not None
         assert answer.accepted.decision.kind == "rejected"

@@ -113,7 +113,7 @@ def our_witness(folder: Path) -> Iterator[tuple[str, list[str]]]:
         *("--name", "witness.example/ours", "--mldsa"),
     )
     with started(command, wait_for="listening on (.*),", PYTHONPATH=str(ROOT)) as (_, address):
-        yield address, httpx.get(f"{address}/vkey", timeout=60).text.split()
+        yield address, httpx.get(f"{address}/vkey", timeout=120).text.split()
 
 
 def follow(folder: Path, vkey: str) -> None:
@@ -168,7 +168,7 @@ class World:
     aics_vkey: str
 
     def get(self, path: str) -> bytes:
-        answer = httpx.get(self.url + path, timeout=60)
+        answer = httpx.get(self.url + path, timeout=120)
         answer.raise_for_status()
         return answer.content
 
@@ -231,7 +231,7 @@ class Files:
         self.url = url
 
     def get(self, path: str, *, limit: int) -> bytes:
-        answer = httpx.get(self.url + path, timeout=60)
+        answer = httpx.get(self.url + path, timeout=120)
         answer.raise_for_status()
         assert len(answer.content) <= limit
         return answer.content

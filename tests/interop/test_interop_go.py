@@ -68,7 +68,7 @@ def test_ours_opens_go_s_checkpoint_and_checks_its_tiles_and_proofs(go_peer: Pat
 
 
 def hashes(url: str) -> list[bytes]:
-    text = httpx.get(url, timeout=60).text
+    text = httpx.get(url, timeout=120).text
     return [decode_hash(line, what="a hash") for line in text.split()]
 
 

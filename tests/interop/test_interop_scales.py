@@ -77,7 +77,7 @@ def test_it_verifies_the_ml_dsa_cosignature_of_our_witness(meeting: World, tmp_p
 
 def cosigned_by_ours(meeting: World) -> bytes:
     """Our log's newest checkpoint as our witness serves it, with both of its lines."""
-    answer = httpx.get(f"{meeting.witness}/{origin_hash(kit.ORIGIN)}/checkpoint", timeout=60)
+    answer = httpx.get(f"{meeting.witness}/{origin_hash(kit.ORIGIN)}/checkpoint", timeout=120)
     answer.raise_for_status()
     return answer.content
 

@@ -194,7 +194,7 @@ def test_a_run_that_is_killed_leaves_the_old_mirror_and_the_next_goes_on(
     with running(mirror_until, tmp_path / "ledger", folder, at) as (child, pipe):
         assert pipe.poll(120)
         assert pipe.recv() == "dying"
-        child.join(60)
+        child.join(120)
         assert child.exitcode == -9
     if at != "log/vkey":
         assert (folder / "log" / "checkpoint").read_bytes() == checkpoint

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import kit
-import psycopg
 import pytest
+from databases import execute
 
 from ledger.assembly import Ledger
 from ledger.settings import Settings
@@ -33,7 +33,7 @@ def _grown(
             name = f"grown_{size}"
             url = f"sqlite:///{folder / 'ledger.db'}"
             if engine == "postgresql":
-                _execute(postgresql_server, f"CREATE DATABASE {name}")
+                execute(postgresql_server, f"CREATE DATABASE {name}")
                 url = postgresql_server.replace("@/postgres?", f"@/{name}?")
             settings = kit.make_ledger(url, folder)
             ledger = Ledger(settings, clock=kit.Clock())
@@ -60,16 +60,11 @@ def grown(
         url = f"sqlite:///{folder / 'ledger.db'}"
         if engine == "postgresql":
             mine = f"{name}_{folder.name.replace('-', '_')}"
-            _execute(postgresql_server, f"CREATE DATABASE {mine} TEMPLATE {name}")
+            execute(postgresql_server, f"CREATE DATABASE {mine} TEMPLATE {name}")
             copies.append(mine)
             url = postgresql_server.replace("@/postgres?", f"@/{mine}?")
         return Settings(data_dir=folder, database_url=url)
 
     yield copy
     for name in copies:
-        _execute(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _execute(url: str, statement: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement.encode())
+        execute(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")

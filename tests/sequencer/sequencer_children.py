@@ -53,6 +53,6 @@ def log_side_by_side(  # noqa: PLR0917 - the same
             ledger.submit_batch([kit.submitted(job), kit.started(job), kit.ended(job)]),
             ledger.submit_batch([shared[number - start]]),
         ]
-        answers += [answer for future in waiting for answer in future.result(60)]
+        answers += [answer for future in waiting for answer in future.result(120)]
     ledger.close()
     pipe.send(answers)

@@ -60,7 +60,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def take(self, *bodies: bytes) -> list[Receipted | LedgerError]:
         """Have bodies logged, and hold every answer against what was answered before."""
-        answers = self.ledger.submit_batch(bodies).result(30)
+        answers = self.ledger.submit_batch(bodies).result(120)
         for body, answer in zip(bodies, answers, strict=True):
             if isinstance(answer, Receipted):
                 known = self.acknowledged.setdefault(body, answer)

@@ -28,6 +28,7 @@ from ledger.records.entry import Reason
 from ledger.records.proposal import Disclosure
 from ledger.sequencer import sequencer as sequencing
 from ledger.sequencer.queue import Queue, Ticket
+from ledger.sequencer.sequencer import Sequencer
 from ledger.settings import Settings
 from ledger.storage.store import Store
 from ledger.tlog.note import COSIGNATURE, generate_key
@@ -93,7 +94,7 @@ def test_the_same_statement_has_the_same_answer_for_ever(
     ledger.close()
     clock.advance(days=100)
     ledger = Ledger(settings, clock=clock)
-    later = [ledger.submit(body).result(30) for body in bodies]
+    later = [ledger.submit(body).result(120) for body in bodies]
     ledger.close()
     assert all(answer.created for answer in first)
     assert not any(answer.created for answer in again + later)
@@ -112,33 +113,35 @@ def test_the_same_statement_twice_in_one_batch_is_logged_once(ledger: Ledger) ->
 def test_waiting_clients_share_a_transaction(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clients, rounds = 64, 5
-    kit.log(ledger, *(kit.submitted(kit.ulid(n)) for n in range(clients)))
-    transactions = []
-    real = Store.append
+    clients = 64
+    jobs = [kit.ulid(number) for number in range(clients + 1)]
+    kit.log(ledger, *map(kit.submitted, jobs))
+    transactions, taken = [], []
+    append, sequence = Store.append, Sequencer._sequence
 
     def counted(store: Store) -> Any:
         transactions.append(1)
-        return real(store)
+        return append(store)
+
+    def noted(sequencer: Sequencer, tickets: Sequence[Ticket[Any]]) -> None:
+        taken.append(sum(len(ticket.works) for ticket in tickets))
+        sequence(sequencer, tickets)
 
     monkeypatch.setattr(Store, "append", counted)
-    bodies = {
-        n: [kit.started(kit.ulid(n)), *(kit.egress(kit.ulid(n), i) for i in range(rounds - 1))]
-        for n in range(clients)
-    }
+    monkeypatch.setattr(Sequencer, "_sequence", noted)
     answers: list[Receipted] = []
-
-    def client(number: int) -> None:
-        answers.extend(ledger.submit(body).result(60) for body in bodies[number])
-
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(answers) == clients * rounds
-    assert len({answer.accepted.index for answer in answers}) == clients * rounds
-    assert len(transactions) < clients * rounds / 4
+    for make in (kit.started, kit.ended):
+        taken.clear()
+        transactions.clear()
+        with held(ledger):
+            waiting = [ledger.submit(make(jobs[0]))]
+            _until(lambda: taken == [1])
+            waiting += [ledger.submit(make(job)) for job in jobs[1:]]
+            _until(lambda: ledger.sequencer.waiting == clients)
+        answers += [answer.result(120) for answer in waiting]
+        assert taken == [1, clients]
+        assert len(transactions) == 2
+    assert len({answer.accepted.index for answer in answers}) == 2 * len(jobs)
     kit.check_whole_log(ledger.settings, acknowledged=answers)
 
 
@@ -263,7 +266,7 @@ def test_what_is_refused_leaves_no_trace_and_harms_no_other(lasting: Ledger, cas
     assert kit.counts(lasting.store) == before
     job = kit.ulid(1_000 + before["head"])
     good = [kit.submitted(job), kit.started(job), kit.ended(job)]
-    answers = lasting.submit_batch([good[0], make(), good[1], make(), good[2]]).result(30)
+    answers = lasting.submit_batch([good[0], make(), good[1], make(), good[2]]).result(120)
     assert [type(answer) for answer in answers] == [Receipted, kind, Receipted, kind, Receipted]
     assert kit.counts(lasting.store)["head"] == before["head"] + 4
 
@@ -278,7 +281,7 @@ def test_a_key_retired_in_a_batch_signs_nothing_after_it(ledger: Ledger) -> None
             kit.submitted(TWO, author=key),
             kit.submitted(ONE, author=key),
         ]
-    ).result(30)
+    ).result(120)
     assert [type(answer) for answer in answers] == [
         Receipted,
         Receipted,
@@ -304,7 +307,7 @@ def test_a_key_of_a_batch_that_failed_is_not_known(
     # As large as the failed batch would have made the log.
     kit.log(ledger, kit.registry("add", "moonshot", kit.author_key("moonshot")))
     proposal = _unchecked(ledger, kit.submitted(ONE, author=key))
-    assert type(ledger.sequencer.submit([proposal]).result(30)[0]) is AuthorUnknown
+    assert type(ledger.sequencer.submit([proposal]).result(120)[0]) is AuthorUnknown
 
 
 def _rolled_back(real: Any) -> Any:
@@ -351,7 +354,7 @@ def test_nothing_is_opened_before_its_deadline_by_the_logs_own_time(
     disclosure = ledger.embargo._prepare(due[0])
     assert disclosure.reason is Reason.DEADLINE
     clock.advance(seconds=-1)  # set back between the sweep and the log
-    (refused,) = ledger.sequencer.submit([disclosure]).result(30)
+    (refused,) = ledger.sequencer.submit([disclosure]).result(120)
     assert type(refused) is OutOfOrder
     assert "is due at 2027-02-19T12:00:00Z" in str(refused)
     clock.advance(seconds=1)
@@ -378,7 +381,7 @@ def test_a_full_queue_promises_nothing(settings: Settings, clock: kit.Clock) -> 
             ledger.sequencer.submit(proposals[4:6])
         assert caught.value.retry_after_s == 1
         tickets.append(ledger.sequencer.submit(proposals[6:7]))
-    answers = [each for ticket in tickets for each in ticket.result(30)]
+    answers = [each for ticket in tickets for each in ticket.result(120)]
     assert not [each for each in answers if isinstance(each, LedgerError)]
     assert len(answers) == 5
     ledger.close()
@@ -419,9 +422,9 @@ def test_a_flood_before_the_checks_is_refused(
     waiting = [ledger.submit(kit.submitted(kit.ulid(n))) for n in range(4)]
     assert type(kit.refusal(ledger.submit(kit.submitted(ONE)))) is Overloaded
     batch: Future[Any] = ledger.submit_batch([kit.submitted(ONE)])
-    assert type(batch.exception(30)) is Overloaded
+    assert type(batch.exception(120)) is Overloaded
     gate.set()
-    assert [future.result(30).accepted.kind for future in waiting] == ["submitted"] * 4
+    assert [future.result(120).accepted.kind for future in waiting] == ["submitted"] * 4
     _until(lambda: ledger._writer.desk._records == 0)
     assert kit.log(ledger, *(kit.submitted(kit.ulid(n)) for n in range(10, 14)))
     ledger.close()
@@ -462,7 +465,7 @@ def test_a_client_that_gave_up_holds_up_no_one(
     cancelled = [future for future in futures if future.cancel()]
     assert cancelled
     gate.set()
-    stayed = [future.result(30) for future in futures if future not in cancelled]
+    stayed = [future.result(120) for future in futures if future not in cancelled]
     assert kit.log(ledger, kit.submitted(kit.ulid(99)))
     ledger.close()
     checked = kit.check_whole_log(settings, acknowledged=stayed)
@@ -505,7 +508,7 @@ def test_a_caller_that_fails_to_take_its_answer_costs_the_next_nothing(ledger: L
         heard: list[Any] = []
         one.add_done_callback(fail)
         one.add_done_callback(lambda ticket: heard.append(ticket.result()))
-    assert not isinstance(two.result(30)[0], LedgerError)
+    assert not isinstance(two.result(120)[0], LedgerError)
     assert heard == [one.result(0)]
     one.add_done_callback(lambda ticket: heard.append(ticket.result()))
     assert len(heard) == 2
@@ -532,5 +535,5 @@ def test_the_council_keeps_a_key(ledger: Ledger) -> None:
     first, second = kit.SIGNERS["council"], kit.author_key("council", number=1)
     last = kit.registry("retire", "council", first, role="council")
     with pytest.raises(Conflict, match="last key"):
-        ledger.submit(last).result(30)
+        ledger.submit(last).result(120)
     kit.log(ledger, kit.registry("add", "council", second, role="council"), last)

@@ -38,7 +38,7 @@ def test_a_process_goes_on_after_a_step_fails(
         ledger = Ledger(settings, clock=kit.Clock())
         acknowledged = kit.log(ledger, *BEFORE)
         with fault(step, took_effect=took_effect, postgresql=engine == "postgresql") as broken:
-            answers = ledger.submit_batch(BATCH).result(30)
+            answers = ledger.submit_batch(BATCH).result(120)
         assert broken.fired
         for answer in answers:
             # No promise, or a whole one: never another error, and never half of the batch.

@@ -92,7 +92,7 @@ def test_what_another_process_has_folded_anew_is_read_again(
             answer = ledger.submit(kit.interrupted(job))
             _until_somebody_waits(postgresql_url)
             refold(connection)
-    given.append(answer.result(60))
+    given.append(answer.result(120))
     ledger.close()
     other.close()
     kit.check_whole_log(settings, acknowledged=given)

@@ -56,7 +56,7 @@ def test_any_batch_across_a_tiles_border_is_whole(
     ledger = Ledger(settings, clock=kit.Clock())
     kit.filled(ledger, size=size)
     given = kit.log(ledger, *(kit.egress(kit.ulid(1), 10**6 + n) for n in range(more)))
-    given += [ledger.submit(kit.egress(kit.ulid(1), 10**7)).result(30)]
+    given += [ledger.submit(kit.egress(kit.ulid(1), 10**7)).result(120)]
     ledger.close()
     assert kit.check_whole_log(settings, acknowledged=given).size == size + more + 1
 

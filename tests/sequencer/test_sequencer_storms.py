@@ -31,21 +31,23 @@ def test_connections_that_are_cut_cost_no_acknowledged_statement(
     settings = kit.make_ledger(postgresql_url, tmp_path)
     ledger = Ledger(settings, clock=kit.Clock())
     answers: list[Receipted] = []
-    done = threading.Event()
+    done, progress = threading.Event(), threading.Semaphore(0)
 
     def client(start: int) -> None:
         for number in range(start, start + 60):
             body = kit.submitted(kit.ulid(number))
             while True:
                 # Whoever hears nothing, or that nothing is promised, sends the same again.
-                error = (future := ledger.submit(body)).exception(30)
+                error = (future := ledger.submit(body)).exception(kit.PATIENCE_S)
                 if error is None:
                     answers.append(future.result())
+                    progress.release()
                     break
                 assert isinstance(error, LogUnavailable), error
 
     def storm() -> None:
-        while not done.wait(0.03):
+        # Never twice without a batch in between, which may take longer than any pause here.
+        while not done.wait(0.03) and progress.acquire(timeout=kit.PATIENCE_S):
             cut_connections(postgresql_url)
 
     storming = threading.Thread(target=storm)
@@ -55,6 +57,7 @@ def test_connections_that_are_cut_cost_no_acknowledged_statement(
     for thread in clients:
         thread.join()
     done.set()
+    progress.release()
     storming.join()
     ledger.close()
     checked = kit.check_whole_log(settings, acknowledged=answers)
@@ -113,7 +116,7 @@ def test_a_full_disk_stops_the_writer_and_loses_nothing(sqlite_url: str, tmp_pat
     refused = 0
     for body in bodies:
         future = ledger.submit(body)
-        error = future.exception(30)
+        error = future.exception(kit.PATIENCE_S)
         if error is None:
             answers.append(future.result())
             continue

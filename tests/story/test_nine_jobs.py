@@ -50,7 +50,7 @@ class Story:
         self._count = 0
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(load_settings().public_url + path, timeout=60)
+        return httpx.get(load_settings().public_url + path, timeout=120)
 
     def page(self, path: str) -> str:
         answer = self.get(path)
@@ -135,7 +135,7 @@ class Story:
 @contextmanager
 def gate(shell: Shell, folder: Path) -> Iterator[httpx.Client]:
     """The admission webhook as the API server asks it: TLS, its own process and register."""
-    vkey = httpx.get(load_settings().public_url + "/log/vkey", timeout=60).text.strip()
+    vkey = httpx.get(load_settings().public_url + "/log/vkey", timeout=120).text.strip()
     shell.write("policy", f"log {vkey}\nquorum none\n")
     authority = Authority(folder, "server")
     cert, key = authority.issue("webhook", server=True)
@@ -148,7 +148,7 @@ def gate(shell: Shell, folder: Path) -> Iterator[httpx.Client]:
     base = f"https://127.0.0.1:{port}"
     with (
         process(webhook, wait_for="admission webhook: "),
-        httpx.Client(base_url=base, verify=authority.trusted(), timeout=60) as client,
+        httpx.Client(base_url=base, verify=authority.trusted(), timeout=120) as client,
     ):
         yield client
 

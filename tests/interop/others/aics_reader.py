@@ -34,7 +34,7 @@ def say(found: dict[str, object]) -> None:
 
 def audit(ledger: str, vkey: str, witnesses: list[str]) -> None:
     reader = HttpTileReader([f"{ledger}/log/"])
-    with urlopen(f"{ledger}/log/checkpoint", timeout=60) as answer:
+    with urlopen(f"{ledger}/log/checkpoint", timeout=120) as answer:
         note = answer.read()
     checkpoint, parsed = checkpoint_from_note(note)
     found = verify_checkpoint(
