@@ -48,6 +48,8 @@ class Recovered:
 
     checkpoint: Checkpoint
     old_size: int
+    apart: tuple[bytes, ...] = ()
+    """What the signer remembers of trees that the mirror's does not begin with."""
 
 
 def lift_stop(store: Store, memory: SignerMemory, *, keys: Sequence[VerifierKey]) -> bool:
@@ -115,11 +117,13 @@ def recover(
     key: VerifierKey,
     remembered: bytes | None,
     published: Collection[bytes] = (),
+    gives_up: bool = False,
     progress: Progress = lambda _what, _done, _total: None,
 ) -> Recovered:
     """Bring the database to the mirror's checkpoint; ``remembered`` is the signer's last note.
 
     ``published`` are the notes that the signer saw published, which become rows again as well.
+    ``gives_up``: those that the mirror does not hold, or contradicts, are told instead of refused.
     The caller is the writer. May be stopped anywhere and run again. Raises Conflict where the
     database or the signer holds more than the mirror, or something else.
     """
@@ -127,9 +131,15 @@ def recover(
     checkpoint = open_checkpoint(note, [key])
     tree = Tree(files, checkpoint, note, verify=True)
     last = None if remembered is None else open_checkpoint(remembered, [key])
+    earlier = [(note, parse_checkpoint(parse_note(note).text)) for note in published]
+    apart: list[bytes] = []
+    if gives_up:
+        known = [] if remembered is None or last is None else [(remembered, last)]
+        apart = [note for note, each in dict([*known, *earlier]).items() if not _begins(tree, each)]
+        earlier = [each for each in earlier if each[0] not in apart]
+        last = None if remembered in apart else last
     if last is not None:
         _require_beginning(tree, last.size, last.root, "the signer has signed")
-    earlier = [(note, parse_checkpoint(parse_note(note).text)) for note in published]
     for _, shown in earlier:
         _require_beginning(tree, shown.size, shown.root, "the signer has published")
     store.migrate()
@@ -164,7 +174,7 @@ def recover(
         for note, shown in earlier:
             logged_at = tree.leaf(shown.size - 1).entry.logged_at
             publishing.publish(StoredCheckpoint(shown.size, shown.root, logged_at, note))
-    return Recovered(checkpoint, old_size)
+    return Recovered(checkpoint, old_size, tuple(apart))
 
 
 def restore_openings(
@@ -244,6 +254,10 @@ def _opening_in(old: Store, entry: StoredEntry) -> _Locked | None:
             return locked, tags.weights, tags.model
     except StorageFailed:
         return None
+
+
+def _begins(tree: Tree, shown: Checkpoint) -> bool:
+    return shown.size <= tree.size and tree.root_at(shown.size) == shown.root
 
 
 def _require_beginning(tree: Tree, size: int, root: bytes, whose: str) -> None:

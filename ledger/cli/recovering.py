@@ -8,15 +8,27 @@ from pathlib import Path
 import click
 
 from ledger import keys
-from ledger.assembly.recovering import Openings, lift_stop, recover, restore_openings
+from ledger.assembly.giving_up import GIVEN_UP, confirmed, forget
+from ledger.assembly.house import system_clock
+from ledger.assembly.log_keys import read_log_keys
+from ledger.assembly.recovering import (
+    Openings,
+    Recovered,
+    lift_stop,
+    recover,
+    restore_openings,
+)
+from ledger.assembly.standard import read_standard
 from ledger.cli.common import CommandFailed, settings_with_log
 from ledger.cli.looking import recall
 from ledger.cli.pulling import Shown
+from ledger.errors import Conflict
 from ledger.mirrors import files_at
 from ledger.sequencer.memory import SignerMemory
 from ledger.settings import Settings
 from ledger.storage.store import Store
-from ledger.tlog.note import VerifierKey, parse_vkey
+from ledger.tlog.checkpoint import parse_checkpoint
+from ledger.tlog.note import VerifierKey, parse_note, parse_vkey
 from ledger.vault import Vault
 
 
@@ -35,7 +47,14 @@ from ledger.vault import Vault
     metavar="FILE|DATABASE-URL",
     help="The old database, as far as it can be read: what opens the records still sealed.",
 )
-def recover_command(source: str, vkey: str | None, old: str | None) -> None:
+@click.option(
+    "--give-up-unwitnessed",
+    "gives_up",
+    is_flag=True,
+    help="With LEDGER_WITNESS_MODE=strict: let the signer forget what it signed beyond the mirror,"
+    " once the quorum says that it holds nothing newer.",
+)
+def recover_command(source: str, vkey: str | None, old: str | None, *, gives_up: bool) -> None:
     """Fill the database with the entries of a mirror, up to its checkpoint.
 
     Every entry is hashed up to a checkpoint that this log's key signed, and has to continue what
@@ -45,8 +64,14 @@ def recover_command(source: str, vkey: str | None, old: str | None) -> None:
 
     A mirror does not hold what is still sealed. A record whose opening is in no database and in no
     backup can be opened by nobody but its author: it stays listed, and becomes overdue.
+
+    Where answers wait for the witnesses, the last tree may have been signed and never cosigned. No
+    mirror has it; when its database is lost too, --give-up-unwitnessed goes on from the mirror's.
+    Stop every server of this log first.
     """
     settings = settings_with_log()
+    if gives_up and settings.witness_mode != "strict":
+        raise CommandFailed("--give-up-unwitnessed needs LEDGER_WITNESS_MODE=strict")
     key = _key(settings, vkey)
     remembered = recall(settings)
     if remembered.trouble is not None:
@@ -65,19 +90,40 @@ def recover_command(source: str, vkey: str | None, old: str | None) -> None:
                 key=key,
                 remembered=remembered.note,
                 published=remembered.published,
+                gives_up=gives_up,
                 progress=shown,
             )
+            if done.apart:
+                _give_up(settings, store, done, remembered.note)
             openings = restore_openings(store, other, _vault(settings), progress=shown)
             lifted = _lift_stop(settings, store, key)
+    except Conflict as error:
+        if settings.witness_mode != "strict" or gives_up:
+            raise
+        raise CommandFailed(
+            f"{error}. What the signer has signed and no quorum has cosigned is in no mirror:"
+            " --give-up-unwitnessed asks the witnesses whether it may be forgotten"
+        ) from None
     finally:
         shown.finish()
         files.close()
     click.echo(
         f"{done.checkpoint.size} entries, {done.old_size} before, root {done.checkpoint.root.hex()}"
     )
+    for note in done.apart:
+        size = parse_checkpoint(parse_note(note).text).size
+        click.echo(f"given up: a tree of {size} entries that no quorum holds; see {GIVEN_UP}")
     if lifted:
         click.echo("what stopped the writer is in the database now: it may begin again")
     _say(openings)
+
+
+def _give_up(settings: Settings, store: Store, done: Recovered, remembered: bytes | None) -> None:
+    standard = read_standard(settings, read_log_keys(store).chain)
+    assert standard is not None  # without a policy no mode but open is taken
+    note = confirmed(settings, store, standard, clock=system_clock)
+    memory = SignerMemory(settings.key_dir / keys.SIGNER_MEMORY)
+    forget(memory, done.apart, note=note, remembered=remembered)
 
 
 def _lift_stop(settings: Settings, store: Store, key: VerifierKey) -> bool:

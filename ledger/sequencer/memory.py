@@ -61,6 +61,10 @@ class SignerMemory:
         finally:
             os.close(directory)
 
+    def beside(self, name: str) -> Path:
+        """Where a file of this name lies beside the memory."""
+        return self._path.with_name(name)
+
     def locked(self) -> "LockedMemory":
         """Exclusive use of the memory, among all threads and processes of this machine.
 
@@ -129,6 +133,20 @@ class OpenMemory:
         newest = self._newest()
         return newest[1] if newest else None
 
+    def go_back(self, note: bytes, *, size: int) -> None:
+        """Put ``note`` in both slots, on the disk before this returns: nothing else is remembered.
+
+        For recovery alone, which has to know why. A crash in the middle leaves the newest note that
+        was remembered before, or ``note``.
+        """
+        newest = self._newest()
+        last = newest[0] if newest else 0
+        data = _slot(note, size=size)
+        self._data = self.seen = None
+        for slot in (1 - last, last):
+            _write_whole(self._descriptor, data, slot * SLOT_BYTES)
+            os.fsync(self._descriptor)
+
     def published(self) -> list[bytes]:
         """Which of the remembered notes were seen published: they have to be in the database."""
         both = os.pread(self._descriptor, 2 * _DIGEST_BYTES, 2 * SLOT_BYTES)
@@ -151,11 +169,7 @@ class OpenMemory:
         """Put ``note`` in the older slot and synchronise it to disk."""
         newest = self._newest()
         slot = 1 - newest[0] if newest else 0
-        body = size.to_bytes(_SIZE_BYTES, "big") + note
-        if len(note) > LONGEST_NOTE:
-            raise FormatError(f"a note of {len(note)} bytes is too long to remember")
-        rest = len(body).to_bytes(_LENGTH_BYTES, "big") + body
-        data = (hashlib.sha256(rest).digest() + rest).ljust(SLOT_BYTES, b"\0")
+        data = _slot(note, size=size)
         old, self._data = self._data, None
         _write_whole(self._descriptor, data, slot * SLOT_BYTES)
         os.fdatasync(self._descriptor)
@@ -200,6 +214,15 @@ class OpenMemory:
                 whole.append((int.from_bytes(body[:_SIZE_BYTES], "big"), slot, body[_SIZE_BYTES:]))
         self.seen = data, (whole, empty)
         return whole, empty
+
+
+def _slot(note: bytes, *, size: int) -> bytes:
+    """What a slot holds of a note. Raises FormatError for one that is too long."""
+    if len(note) > LONGEST_NOTE:
+        raise FormatError(f"a note of {len(note)} bytes is too long to remember")
+    body = size.to_bytes(_SIZE_BYTES, "big") + note
+    rest = len(body).to_bytes(_LENGTH_BYTES, "big") + body
+    return (hashlib.sha256(rest).digest() + rest).ljust(SLOT_BYTES, b"\0")
 
 
 def _write_whole(descriptor: int, data: bytes, offset: int) -> None:

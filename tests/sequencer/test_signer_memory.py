@@ -56,6 +56,40 @@ def test_a_signer_remembers_its_last_note(memory: SignerMemory) -> None:
     assert len(set(notes)) == 4
 
 
+@pytest.mark.parametrize("broken", [0, 1])
+@pytest.mark.parametrize("first", [[1, 7, 9], [1, 7]], ids=["newest-in-front", "newest-behind"])
+def test_a_way_back_that_is_cut_short_leaves_what_was_there_or_what_is_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: int, first: list[int]
+) -> None:
+    """Half a slot is written, the first or the second one, and then nothing more."""
+    earlier = SignerMemory(tmp_path / "earlier")
+    earlier.create()
+    kept = sign(earlier, 5)
+    memory = SignerMemory(tmp_path / "signer.memory")
+    memory.create()
+    notes = [sign(memory, size) for size in first]
+    whole = slots._write_whole
+    written: list[int] = []
+
+    def torn(descriptor: int, data: bytes, offset: int) -> None:
+        if len(written) == broken:
+            whole(descriptor, data[:40], offset)
+            raise OSError("cut short")
+        written.append(offset)
+        whole(descriptor, data, offset)
+
+    with monkeypatch.context() as patch, memory.locked() as held:
+        patch.setattr(slots, "_write_whole", torn)
+        with pytest.raises(OSError, match="cut short"):
+            held.go_back(kept, size=5)
+    with memory.locked() as held:
+        assert held.recall() == (kept if broken else notes[-1])
+        held.go_back(kept, size=5)
+    assert last_size(memory) == 5
+    sign(memory, 6)
+    assert last_size(memory) == 6
+
+
 def test_it_knows_of_the_last_two_notes_that_were_published_and_of_no_other(
     memory: SignerMemory,
 ) -> None:
