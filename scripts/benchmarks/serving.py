@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ START_LIMIT_S: Final = 120.0
 STOP_LIMIT_S: Final = 60.0
 LOOK_EVERY_S: Final = 0.004
 LOAD_LIMIT_S: Final = 180.0
+MOST_RESERVED: Final = 64
+_reserved: deque[socket.socket] = deque()
 CONNECTIONS: Final = 64
 
 
@@ -226,11 +229,18 @@ def time_each(port: int, paths: Sequence[str]) -> list[float]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind((LOOPBACK, 0))
-        port: int = free.getsockname()[1]
-        return port
+    """A port where nobody listens, nor will before the server that is told of it.
+
+    It stays bound here, beside which a server may listen; the system gives it to nobody else.
+    """
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind((LOOPBACK, 0))
+    _reserved.append(reserved)
+    if len(_reserved) > MOST_RESERVED:
+        _reserved.popleft().close()
+    port: int = reserved.getsockname()[1]
+    return port
 
 
 def _family(pid: int) -> list[int]:

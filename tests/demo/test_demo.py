@@ -10,6 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 from demo_runner import ROOT, command, demonstration, environment, refused
+from ports import free_port
 
 sys.path.insert(0, str(ROOT / "scripts"))
 sys.path.insert(0, str(ROOT / "tests" / "importers"))
@@ -57,7 +58,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
 
 def test_the_log_is_named_as_invented_and_its_authors_too(made: tuple[Path, int]) -> None:
     folder, _ = made
-    with demonstration("--data", folder, "--port", 0, "--no-live") as demo:
+    with demonstration("--data", folder, "--port", free_port(), "--no-live") as demo:
         with urlopen(f"{demo.address()}/log/checkpoint", timeout=120) as answer:
             assert answer.read().startswith(b"demo.invalid/apsci-synthetic\n")
         with urlopen(f"{demo.address()}/log/tile/entries/000.p/1", timeout=120) as answer:
@@ -70,7 +71,7 @@ def test_a_second_start_serves_the_same_log_and_stops_cleanly(
     made: tuple[Path, int],
 ) -> None:
     folder, size = made
-    with demonstration("--data", folder, "--port", 0, "--no-live") as demo:
+    with demonstration("--data", folder, "--port", free_port(), "--no-live") as demo:
         address = demo.address()
         assert size_of(address) >= size
         assert demo.stop() == 0
@@ -81,7 +82,7 @@ def test_a_second_start_serves_the_same_log_and_stops_cleanly(
 
 def test_it_lives_on_and_what_it_adds_verifies(made: tuple[Path, int]) -> None:
     folder, _ = made
-    with demonstration("--data", folder, "--port", 0) as demo:
+    with demonstration("--data", folder, "--port", free_port()) as demo:
         address = demo.address()
         first = size_of(address)
         patience = time.monotonic() + 120
@@ -94,7 +95,7 @@ def test_it_lives_on_and_what_it_adds_verifies(made: tuple[Path, int]) -> None:
 
 def test_two_at_once_are_one_too_many(made: tuple[Path, int]) -> None:
     folder, _ = made
-    with demonstration("--data", folder, "--port", 0, "--no-live") as demo:
+    with demonstration("--data", folder, "--port", free_port(), "--no-live") as demo:
         port = demo.address().rpartition(":")[2]
         assert "another demonstration is running in" in refused("--data", folder, "--port", 0)
         assert f"cannot listen on 127.0.0.1 port {port}" in refused("--port", port)
@@ -102,7 +103,7 @@ def test_two_at_once_are_one_too_many(made: tuple[Path, int]) -> None:
 
 def test_a_start_that_was_killed_is_taken_up(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    with demonstration("--data", folder, "--port", 0, "--jobs", 300, "--no-live") as demo:
+    with demonstration("--data", folder, "--port", free_port(), "--jobs", 300, "--no-live") as demo:
         note = folder / "keys" / "imports" / "synthetic.done"
         patience = time.monotonic() + 120
         while not note.exists() or int(note.read_text("ascii")) < 20:
@@ -111,7 +112,7 @@ def test_a_start_that_was_killed_is_taken_up(tmp_path: Path) -> None:
         demo.process.kill()
         demo.process.wait()
     assert json.loads((folder / "demo.json").read_text("utf-8"))["complete"] is False
-    with demonstration("--data", folder, "--port", 0, "--no-live") as demo:
+    with demonstration("--data", folder, "--port", free_port(), "--no-live") as demo:
         counts = verify(demo.address())["counts"]
     assert counts["submitted"] == 300  # type: ignore[index]
 
@@ -123,13 +124,13 @@ def test_keys_without_a_ledger_are_made_anew(tmp_path: Path, made: tuple[Path, i
     now = int(time.time())
     note |= {"complete": False, "start": now - 150 * 86_400, "end": now, "jobs": 20}
     (tmp_path / "demo.json").write_text(json.dumps(note), "utf-8")
-    with demonstration("--data", tmp_path, "--port", 0, "--no-live") as demo:
+    with demonstration("--data", tmp_path, "--port", free_port(), "--no-live") as demo:
         assert size_of(demo.address()) > 60
 
 
 def test_a_trace_is_replayed_up_to_now(tmp_path: Path) -> None:
     path = trace_file(tmp_path, *many_rows(30, days=120))
-    with demonstration("--data", tmp_path / "d", "--port", 0, "--trace", path) as demo:
+    with demonstration("--data", tmp_path / "d", "--port", free_port(), "--trace", path) as demo:
         address = demo.address()
         found = verify(address)
         said = "".join(demo.said)

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-import psycopg
 import pytest
 from cli_world import Shell
+from databases import execute
 from ledger_world import World
 from mirror_world import run, run_of, verified
 
@@ -46,10 +46,9 @@ def shell(
 @pytest.fixture
 def spare_url(postgresql_server: str) -> Iterator[str]:
     """An empty database to restore into."""
-    with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE restored")
-        yield postgresql_server.replace("@/postgres?", "@/restored?")
-        connection.execute("DROP DATABASE restored WITH (FORCE)")
+    execute(postgresql_server, "CREATE DATABASE restored")
+    yield postgresql_server.replace("@/postgres?", "@/restored?")
+    execute(postgresql_server, "DROP DATABASE restored WITH (FORCE)")
 
 
 @contextmanager

