@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import kit
+import psycopg
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # cli_world lies there
@@ -52,19 +53,31 @@ def two_machines(world: World, folder: Path) -> list[Settings]:
     world.ask()
     world.ledger.close()
     original = world.settings
-    shutil.copytree(original.data_dir, folder)
-    copy = original.model_copy(
-        update={
-            "data_dir": folder,
-            "key_dir": folder / "keys",
-            "database_url": f"sqlite:///{folder / 'ledger.db'}",
-        }
-    )
-    assert original.sqlite_file is not None
-    assert original.sqlite_file.parent != folder
-    if not (folder / "ledger.db").exists():
-        shutil.copy(original.sqlite_file, folder / "ledger.db")
+    if original.sqlite_file is None:
+        copy = with_its_own_keys(original, folder, copied_database(original.database_url))
+    else:
+        assert original.sqlite_file.parent != folder
+        copy = with_its_own_keys(original, folder, f"sqlite:///{folder / 'ledger.db'}")
+        if not (folder / "ledger.db").exists():
+            shutil.copy(original.sqlite_file, folder / "ledger.db")
     return [each.model_copy(update={"elsewhere_seconds": 1}) for each in (original, copy)]
+
+
+def with_its_own_keys(original: Settings, folder: Path, database_url: str) -> Settings:
+    """The same log on another machine: a copy of keys and memory, and another database."""
+    shutil.copytree(original.data_dir, folder)
+    return original.model_copy(
+        update={"data_dir": folder, "key_dir": folder / "keys", "database_url": database_url}
+    )
+
+
+def copied_database(url: str) -> str:
+    """The URL of a copy that PostgreSQL makes beside the original, which nobody has open."""
+    before, _, server = url.partition("?")
+    base, _, name = before.rpartition("/")
+    with psycopg.connect(f"{base}/postgres?{server}", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}_copy TEMPLATE {name}".encode())
+    return f"{base}/{name}_copy?{server}"
 
 
 def signed_by(settings: Settings) -> set[bytes]:
