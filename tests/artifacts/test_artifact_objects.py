@@ -34,7 +34,7 @@ def bucket(s3: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     name = "artifacts-" + "".join(c for c in tmp_path.name.lower() if c.isalnum())[:40]
-    assert httpx.put(f"{s3}/{name}", trust_env=False).status_code == 200
+    assert httpx.put(f"{s3}/{name}", trust_env=False, timeout=120).status_code == 200
     return f"s3://{name}/some/prefix"
 
 

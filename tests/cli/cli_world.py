@@ -122,8 +122,10 @@ def eventually_gone(path_holder: int, *, within_s: float = 120) -> bool:
     until = time.monotonic() + within_s
     while time.monotonic() < until:
         try:
-            os.kill(path_holder, 0)
-        except ProcessLookupError:
+            stat = Path(f"/proc/{path_holder}/stat").read_text("utf-8")
+        except (FileNotFoundError, ProcessLookupError):
             return True
+        if stat.rpartition(")")[2].split()[0] == "Z":
+            return True  # it has ended, whenever somebody takes note of that
         time.sleep(0.05)
     return False

@@ -101,7 +101,9 @@ def test_a_job_whose_events_are_others(open_ledger: Open, world: World) -> None:
         assert isinstance(found, Misbehaviour), change
 
     def answer_of_the_other(request: httpx.Request, _: bytes) -> bytes:
-        return httpx.get(str(request.url).replace(job_id, other), trust_env=False).content
+        return httpx.get(
+            str(request.url).replace(job_id, other), trust_env=False, timeout=120
+        ).content
 
     found = _caught(open_ledger, job_id, answer_of_the_other, lambda it: it.job(job_id))
     assert isinstance(found, Misbehaviour)
@@ -146,7 +148,7 @@ def test_an_answer_from_another_tree_and_a_filter_that_is_ignored(open_ledger: O
 
     def everybody(request: httpx.Request, _: bytes) -> bytes:
         asked = request.url.copy_remove_param("member")
-        return httpx.get(asked, trust_env=False).content
+        return httpx.get(asked, trust_env=False, timeout=120).content
 
     found = _caught(open_ledger, "/api/v1/jobs", everybody, lambda it: list(it.jobs(member="beta")))
     assert isinstance(found, Misbehaviour)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import kit
-import psycopg
 import pytest
+from databases import execute
 from fsck_world import World, copy_of, fill
 
 from ledger.settings import Settings
@@ -26,8 +26,7 @@ def sqlite_original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings,
 def postgresql_original(
     postgresql_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Settings, int]:
-    with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE fsck_original")
+    execute(postgresql_server, "CREATE DATABASE fsck_original")
     url = postgresql_server.replace("@/postgres?", "@/fsck_original?")
     settings = kit.make_ledger(url, tmp_path_factory.mktemp("original"))
     return settings, fill(settings)
@@ -47,13 +46,12 @@ def postgresql_world(
 ) -> Iterator[World]:
     original, now = postgresql_original
     name = f"fsck_{next(_numbers)}"
-    with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE fsck_original".encode())
-        try:
-            url = postgresql_server.replace("@/postgres?", f"@/{name}?")
-            yield World(copy_of(original, tmp_path, url), now)
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    execute(postgresql_server, f"CREATE DATABASE {name} TEMPLATE fsck_original")
+    try:
+        url = postgresql_server.replace("@/postgres?", f"@/{name}?")
+        yield World(copy_of(original, tmp_path, url), now)
+    finally:
+        execute(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

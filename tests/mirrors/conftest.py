@@ -61,11 +61,11 @@ def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
 
     def make(name: str) -> str:
-        assert httpx.put(f"{s3}/{name}", trust_env=False).status_code == 200
+        assert httpx.put(f"{s3}/{name}", trust_env=False, timeout=120).status_code == 200
         everybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
         read = {**everybody, "Resource": f"arn:aws:s3:::{name}/*"}
         policy = {"Version": "2012-10-17", "Statement": [read]}
-        done = httpx.put(f"{s3}/{name}?policy", json=policy, trust_env=False)
+        done = httpx.put(f"{s3}/{name}?policy", json=policy, trust_env=False, timeout=120)
         assert done.is_success
         return f"s3://{name}"
 

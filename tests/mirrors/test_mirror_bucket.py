@@ -90,7 +90,7 @@ def test_a_bucket_holds_what_a_folder_holds_and_grows_like_one(
         "index.html": ("text/html; charset=utf-8", REVALIDATE),
     }
     for path, expected in told.items():
-        answer = httpx.get(f"{s3}/one/ledger/copy/{path}", trust_env=False)
+        answer = httpx.get(f"{s3}/one/ledger/copy/{path}", trust_env=False, timeout=120)
         assert (answer.headers["Content-Type"], answer.headers["Cache-Control"]) == expected, path
     verified(small.ledger.vkey, f"{s3}/one/ledger/copy", evidence=tmp_path / "evidence")
 

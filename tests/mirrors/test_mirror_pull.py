@@ -191,7 +191,7 @@ def test_the_server_of_a_mirror_says_what_each_file_is(small: World, tmp_path: P
     with (
         MirrorServer(folder, "127.0.0.1", 0) as server,
         serving(server),
-        httpx.Client(base_url=server.url, trust_env=False) as client,
+        httpx.Client(base_url=server.url, trust_env=False, timeout=120) as client,
     ):
         for path, data in files(folder).items():
             answer = client.get(f"/{path}")

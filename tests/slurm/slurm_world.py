@@ -116,7 +116,7 @@ class LedgerWorld:
 
     def events(self, job: str) -> list[dict[str, Any]]:
         """A job's entries as the API tells them."""
-        answer = httpx.get(f"{self.url}/api/v1/jobs/{job}", trust_env=False)
+        answer = httpx.get(f"{self.url}/api/v1/jobs/{job}", trust_env=False, timeout=120)
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["data"]["events"]
         return found
@@ -127,9 +127,15 @@ class LedgerWorld:
 
     def entries(self) -> list[dict[str, Any]]:
         """Every entry of the log, by its tiles."""
-        size = int(httpx.get(f"{self.url}/log/checkpoint", trust_env=False).text.splitlines()[1])
+        size = int(
+            httpx.get(f"{self.url}/log/checkpoint", trust_env=False, timeout=120).text.splitlines()[
+                1
+            ]
+        )
         assert size < 256, "one partial bundle holds this test's log"
-        data = httpx.get(f"{self.url}/log/tile/entries/000.p/{size}", trust_env=False).content
+        data = httpx.get(
+            f"{self.url}/log/tile/entries/000.p/{size}", trust_env=False, timeout=120
+        ).content
         found = []
         while data:
             length = int.from_bytes(data[:2], "big")
