@@ -148,11 +148,12 @@ def test_a_ledger_that_only_reads_is_ready_without_a_writer(fresh: World) -> Non
 def test_one_look_that_hangs_is_given_up_by_all_who_wait_for_it(
     fresh: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go_on = threading.Event()
+    begun, go_on = threading.Event(), threading.Event()
     looks: list[int] = []
 
     def hang(*_: object, **__: object) -> None:
         looks.append(1)
+        begun.set()
         go_on.wait(120)
 
     monkeypatch.setattr("ledger.assembly.house.check_ready", hang)
@@ -160,5 +161,6 @@ def test_one_look_that_hangs_is_given_up_by_all_who_wait_for_it(
     with Browser(create_app(fresh.ledger)) as site:
         refused = {_refused(site) for _ in range(3)}
         assert refused == {"database: it has not answered yet"}
+        assert begun.wait(120)
         assert looks == [1]
         go_on.set()
