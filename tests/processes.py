@@ -8,9 +8,10 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import Any
 
 _context = multiprocessing.get_context("forkserver")
@@ -44,6 +45,15 @@ def heard_until_end(pipe: Connection) -> list[Any]:
             heard.append(pipe.recv())
         except (EOFError, OSError):  # between two messages, or in the middle of one
             return heard
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started, on whichever of its threads runs now."""
+    found: list[int] = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
+            found += map(int, file.read_text("ascii").split())
+    return found
 
 
 def die() -> None:

@@ -18,6 +18,7 @@ from typing import Any, cast
 import pytest
 from cli_world import ORIGIN, Shell, process
 from ports import free_port
+from processes import children_of
 
 from ledger import keys
 from ledger.cli.common import CommandFailed
@@ -183,7 +184,7 @@ def test_a_server_process_that_does_not_end_is_killed(
 ) -> None:
     monkeypatch.setenv("LEDGER_STOP_SECONDS", "1")
     with process(["serve"], wait_for="serving ") as (server, _):
-        for child in _children(server.pid):
+        for child in children_of(server.pid):
             os.kill(child, signal.SIGSTOP)
         server.send_signal(signal.SIGTERM)
         told, _ = server.communicate(timeout=WAIT_S)
@@ -240,12 +241,6 @@ def test_processes_that_a_server_starts_while_it_is_stopped_are_killed_at_the_li
             child.kill()
     with pytest.raises(CommandFailed, match="LEDGER_STOP_SECONDS"):
         stopping.check()
-
-
-def _children(pid: int) -> list[int]:
-    """The processes that a process has started, on whichever thread."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for file in tasks for child in file.read_text("ascii").split()]
 
 
 def _heard(connection: socket.socket) -> bytes:

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # cli_world lies the
 import kit
 from cli_world import process
 from ports import free_port
+from processes import children_of
 from test_strict_regions import ADDRESS, in_strict_environment, stored_size
 from test_two_regions import PATIENCE_S, in_environment, serving, until
 from witnessing_world import Making
@@ -72,8 +73,7 @@ def killed_in_the_end(settings: Settings, patch: pytest.MonkeyPatch) -> Iterator
     ):
         yield client
         # The server process first: its parent, told to stop, would let it finish.
-        tasks = Path(f"/proc/{server.pid}/task").glob("*/children")
-        children = [int(pid) for file in tasks for pid in file.read_text("ascii").split()]
+        children = children_of(server.pid)
         assert children
         for pid in (*children, server.pid):
             os.kill(pid, signal.SIGKILL)
