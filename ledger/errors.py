@@ -23,6 +23,7 @@ LedgerError
 │   └── ForkRefused       signing would contradict what the signer remembers
 │       └── SecondHistory this log's key has signed what this database lacks (``note``)
 ├── NotReady              a part of this process that does not do its work now; says which
+├── Damaged               what is stored is not what was signed; nothing of it is handed out
 ├── Misbehaviour          somebody lied; ``evidence`` holds the bytes that prove it
 └── SettingsError         a setting that is missing, unknown or out of range
 
@@ -154,6 +155,21 @@ class NotReady(LedgerError):
     """This process should get no requests now; the message is for everybody and says why."""
 
     retry_after_s = 5
+
+
+class Damaged(LedgerError):
+    """What is stored is not what was hashed or signed; the message, for everybody, says where.
+
+    A bit that flipped, or a hand in the database: nothing was changed, and nothing is handed out.
+    """
+
+    retry_after_s = 5
+
+    def __init__(self, where: str) -> None:
+        super().__init__(f"{where}: run `ledger fsck`")
+        self.where = where
+        self.is_noted = False
+        """Whether a process's list of damage has it already."""
 
 
 class Misbehaviour(LedgerError):

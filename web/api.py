@@ -290,7 +290,7 @@ def prove_entry(request: Asking, index: FromPath[str]) -> Response[bytes]:
     if size is not None and asking.pinned:
         raise ParameterRefused("size and at say the same: give one of them", field="size")
     with asking.house.reader.at(size or asking.size, current=asking.current) as view:
-        return show(view, view.inclusion(number))
+        return show(view, view.proof(number))
 
 
 @get("/consistency", sync_to_thread=True)

@@ -73,6 +73,11 @@ class House(Protocol):
         """Look at database, schema, writer and newest checkpoint. Raises NotReady: says which."""
         ...
 
+    @property
+    def damage(self) -> list[str]:
+        """Where this process has found what is stored damaged, the first place first."""
+        ...
+
     def close(self) -> None:
         """Let go of everything."""
         ...

@@ -16,7 +16,7 @@ from typing import Final
 
 from litestar.exceptions import MethodNotAllowedException
 
-from ledger.errors import LogUnavailable, NotFound
+from ledger.errors import Damaged, LogUnavailable, NotFound
 from web import artifacts, bulk_files, log_files, probes, scrapes, static_files, writing
 from web.answer import (
     FOREVER,
@@ -401,7 +401,7 @@ class Front:
         """The whole answer. A replica that fails under it costs nobody an answer."""
         try:
             found = await self._made_once(scope, receive, asked)
-        except LogUnavailable:
+        except (Damaged, LogUnavailable):
             if asked.current or asked.house.reader.replica is None:
                 raise
         else:

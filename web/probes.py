@@ -37,14 +37,22 @@ class Probes:
         self._thread.shutdown()
 
     async def answer(self, scope: Scope) -> Answer:
-        """``ok`` or ``ready``. Raises NotReady, and refuses other methods and any parameter."""
+        """``ok`` or ``ready``. Raises NotReady, and refuses other methods and any parameter.
+
+        Damage does not make a server unready: it hands out nothing that is wrong, and one record
+        that cannot be read must not take all the others, and every promise, off the network.
+        """
         if scope["method"] not in {"GET", "HEAD"}:
             raise MethodNotAllowedException(headers={"allow": "GET"})
         check_known(parse_query(scope["query_string"]), ())
         if scope["path"] == HEALTH:
             return _said(b"ok\n")
         await self._check()
-        return _said(b"ready\n")
+        places = self._house.damage
+        if not places:
+            return _said(b"ready\n")
+        more = f" and in {len(places) - 1} places more" if len(places) > 1 else ""
+        return _said(f"ready\ndamaged: {places[0]}{more}: run `ledger fsck`\n".encode())
 
     async def _check(self) -> None:
         if self._looking is None or self._looking.done():

@@ -17,6 +17,7 @@ from ledger.errors import (
     AuthorUnknown,
     CommitmentError,
     Conflict,
+    Damaged,
     EgressRefused,
     FormatError,
     LedgerError,
@@ -287,6 +288,20 @@ KINDS: Final = {
             ),
         ),
         Kind(
+            "damaged",
+            503,
+            noted("What is stored here is damaged"),
+            noted(
+                "Before an answer leaves, it is held against the tree that the log has signed. What"
+                " is stored here does not lead to that tree, so nothing is answered: a bit has"
+                " flipped, or somebody has changed what is stored."
+            ),
+            noted(
+                "`detail` says what it is about. Ask a mirror or another server of this log, and"
+                " tell the operator: `ledger fsck` finds the place."
+            ),
+        ),
+        Kind(
             "not-ready",
             503,
             noted("This server is not ready"),
@@ -339,6 +354,7 @@ _ERRORS: Final[tuple[tuple[type[LedgerError], str], ...]] = (
     (Overloaded, "overloaded"),
     (LogUnavailable, "unavailable"),
     (NotReady, "not-ready"),
+    (Damaged, "damaged"),
 )
 _STATUSES: Final = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 
@@ -389,7 +405,7 @@ def _expected(error: LedgerError, slug: str) -> Problem:
         return _problem(slug, detail, field=error.field)
     if isinstance(error, TooLarge):
         return _problem(slug, detail, limit=error.limit, size=error.size)
-    if isinstance(error, Overloaded | RateExceeded | TooOften | NotReady):
+    if isinstance(error, Overloaded | RateExceeded | TooOften | NotReady | Damaged):
         return _problem(slug, detail, retry_after=error.retry_after_s)
     return _problem(slug, detail)
 

@@ -21,11 +21,11 @@ from ledger.assembly.receipts import receipted
 from ledger.errors import LedgerError, LogUnavailable, Overloaded
 from ledger.intake import Intake
 from ledger.journal import REQUEST, named
+from ledger.reader import Reader
 from ledger.reader.publication import Publication
 from ledger.records.proposal import Proposal
 from ledger.sequencer.queue import Ticket
 from ledger.sequencer.sequencer import Logged, Sequencer
-from ledger.storage.store import Store
 from schemas.posting import Receipted
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Desk:
 
     def __init__(
         self,
-        store: Store,
+        reader: Reader,
         intake: Intake,
         sequencer: Sequencer,
         *,
@@ -65,7 +65,7 @@ class Desk:
         max_bytes: int,
         strict: Publication | None = None,
     ) -> None:
-        self._store = store
+        self._reader = reader
         self._strict = strict
         self._intake = intake
         self._sequencer = sequencer
@@ -292,7 +292,7 @@ class Desk:
         if isinstance(logged, LedgerError):
             return logged
         try:
-            return receipted(logged, self._store, self._strict)
+            return receipted(logged, self._reader, self._strict)
         except LedgerError as error:
             return error
 

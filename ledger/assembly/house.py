@@ -29,7 +29,7 @@ from ledger.sequencer.signer import CheckpointSigner
 from ledger.settings import Settings
 from ledger.storage.replica import Replica
 from ledger.storage.store import Store
-from ledger.tlog.note import Signer
+from ledger.tlog.note import Signer, parse_vkey
 from ledger.vault import Vault, sealed_weights
 from ledger.witnessing import Witnessing
 from schemas.posting import Receipted
@@ -161,6 +161,11 @@ class Ledger:
         folders = [self.settings.key_dir, *([file.parent] if file is not None else [])]
         check_ready(self.store, writer, now=self.clock(), folders=folders)
 
+    @property
+    def damage(self) -> list[str]:
+        """Where this process has found what is stored damaged, the first place first."""
+        return self.store.damage.places
+
     def signals_at(self, size: int) -> SignalsFound | None:
         """The questions that count at a tree size; see ``Questions.at``."""
         return self._questions.at(size)
@@ -222,6 +227,8 @@ class _Writing:
         signer, beside = read_signers(key_dir, ledger.log_keys)
         second = _second_key(key_dir) if ledger.settings.mldsa else None
         ledger.mldsa_vkey = second.vkey if second else None
+        if second is not None:
+            ledger.reader.notes.trust(parse_vkey(second.vkey))
         vault = Vault(keys.read_openings_key(key_dir / keys.OPENINGS_KEY), random=os.urandom)
         self.quorum = _quorum_of(ledger)
         self.sequencer = Sequencer(
@@ -260,7 +267,7 @@ class _Writing:
             clock=ledger.clock,
         )
         self.desk = Desk(
-            ledger.store,
+            ledger.reader,
             self.intake,
             self.sequencer,
             max_records=ledger.settings.queue_records,

@@ -20,6 +20,7 @@ from ledger.metering.tasks import TASKS, last
 from ledger.reader import Reader
 from ledger.records.deadline import parse_time
 from ledger.sequencer.stopped import StopMark
+from ledger.storage.damage import ignored
 from ledger.storage.replica import Replica, Source
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import Store
@@ -61,6 +62,7 @@ class Metrics:
         self._tasks = tasks
         self.board = Board(folder)
         self.board.set(families.PROCESSES, 1)
+        store.damage.told = self.damaged
         if reader.replica is not None:
             reader.replica.told = self.read
 
@@ -68,8 +70,13 @@ class Metrics:
         """A view or file was read, where there is a replica."""
         self.board.add(families.READS, source.value)
 
+    def damaged(self) -> None:
+        """An answer has met damage in what is stored."""
+        self.board.add(families.DAMAGE)
+
     def close(self) -> None:
         """Stop counting."""
+        self._store.damage.told = ignored
         self.board.close()
 
     def allows(self, authorization: bytes) -> bool:

@@ -3,29 +3,29 @@
 from collections.abc import Sequence
 
 from ledger.errors import LogUnavailable
+from ledger.reader import Reader
 from ledger.reader.publication import Publication
 from ledger.records.deadline import format_time
 from ledger.records.entry import parse_entry
 from ledger.records.receipt import receipt_extra
 from ledger.sequencer.sequencer import Logged
 from ledger.storage.shapes import StoredEntry
-from ledger.storage.store import Store
-from ledger.storage.tree import nodes_of
-from ledger.tlog.merkle import inclusion_path
 from ledger.tlog.proof import TlogProof, format_proof
 from schemas.answers import Decision, FindingShown
 from schemas.posting import Accepted, Receipted
 
 
-def receipted(logged: Logged, store: Store, strict: Publication | None = None) -> Receipted:
+def receipted(logged: Logged, reader: Reader, strict: Publication | None = None) -> Receipted:
     """The answer to ``logged``, the same each time that its statement is sent.
+
+    What was logged before is proved from what is stored, and verified. Raises Damaged.
 
     ``strict`` is what knows which trees the quorum holds, where no other is to be answered with;
     of those a receipt has the cosignatures too. Raises LogUnavailable where the entry is stored and
     in no such tree yet.
     """
     if logged.batch is None:
-        return _from_store(logged, store, strict)
+        return _from_store(logged, reader, strict)
     batch = logged.batch
     decided = logged.decision_index
     return _answer(
@@ -37,10 +37,12 @@ def receipted(logged: Logged, store: Store, strict: Publication | None = None) -
     )
 
 
-def _from_store(logged: Logged, store: Store, strict: Publication | None) -> Receipted:
-    with store.snapshot() as reads:
+def _from_store(logged: Logged, reader: Reader, strict: Publication | None) -> Receipted:
+    with reader.files.reading() as reads:
         if strict is None:
             checkpoint = reads.checkpoint_covering(logged.index)
+            if checkpoint is not None:
+                reader.notes.require(reads, checkpoint)
             note = checkpoint.note if checkpoint is not None else b""
         else:
             checkpoint, note = strict.covering(reads, logged.index) or (None, b"")
@@ -49,8 +51,8 @@ def _from_store(logged: Logged, store: Store, strict: Publication | None) -> Rec
         decision = reads.entry(decided) if decided is not None else None
         if checkpoint is None or entry is None:
             raise LogUnavailable("stored but not signed yet: send it again in a moment")
-        path = inclusion_path(
-            index=logged.index, size=checkpoint.size, node=nodes_of(reads, size=checkpoint.size)
+        path = reader.verified.inclusion_path(
+            entry.leaf_hash, entry.index, size=checkpoint.size, root=checkpoint.root
         )
     return _answer(logged, entry, decision, path=path, note=note)
 

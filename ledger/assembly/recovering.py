@@ -13,6 +13,7 @@ from typing import Final
 from ledger.client.tree import Files, Leaf, Tree
 from ledger.errors import (
     Conflict,
+    Damaged,
     FormatError,
     LedgerError,
     LogUnavailable,
@@ -252,7 +253,7 @@ def _opening_in(old: Store, entry: StoredEntry) -> _Locked | None:
                 return None
             tags = reads.tags(entry.index)
             return locked, tags.weights, tags.model
-    except StorageFailed:
+    except (StorageFailed, Damaged):
         return None
 
 

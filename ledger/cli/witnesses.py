@@ -10,7 +10,9 @@ import click
 from ledger.assembly import Ledger
 from ledger.cli.common import CommandFailed, open_for_reading, settings_with_log
 from ledger.errors import NotFound
+from ledger.reader.notes import Notes
 from ledger.reader.publication import Publication
+from ledger.storage.damage import Damage
 from ledger.storage.snapshot import Snapshot
 from ledger.tlog.standard import Standard
 from ledger.witnessing import Outcome
@@ -88,7 +90,7 @@ def told(witness: WitnessShown) -> str:
 
 
 def _shown(reads: Snapshot, standard: Standard) -> WitnessingShown:
-    shown = Publication(standard).witnessing(reads)
+    shown = Publication(standard, Notes(Damage())).witnessing(reads)
     assert shown is not None
     return shown
 

@@ -76,6 +76,11 @@ EGRESS_HELD: Final = Family(
     Kind.COUNTER,
     "Batches from which nothing left, as a counter of egress was not what was read.",
 )
+DAMAGE: Final = Family(
+    "ledger_damage_met_total",
+    Kind.COUNTER,
+    "Answers that met damage in what is stored: refused, or made from what is stored beside it.",
+)
 PASS: Final = Family(
     "ledger_worker_pass_timestamp_seconds",
     Kind.GAUGE,
@@ -119,5 +124,6 @@ READS: Final = Family(
 )
 FAMILIES: Final[Sequence[Family]] = (
     QUEUE_RECORDS, QUEUE_BYTES, QUEUE_LIMIT, PROCESSES, WRITERS_STOPPED, BATCH, BATCHES_FAILED,
-    PROOF, EGRESS_REFUSED, EGRESS_HELD, PASS, REQUESTS, LATENCY, READS,
+    PROOF, EGRESS_REFUSED, EGRESS_HELD, DAMAGE, PASS, REQUESTS,
+    LATENCY, READS,
 )  # fmt: skip

@@ -57,9 +57,13 @@ class Admissions(ABC):
         """
         submitted, decided = self._decided(job_id)
         checkpoint, note = self._standing(decided, signed_only=signed_only)
-        files = self._reader.files
+        verified = self._reader.verified
         path, other = (
-            tuple(files.inclusion_path(each.index, size=checkpoint.size))
+            tuple(
+                verified.inclusion_path(
+                    each.leaf_hash, each.index, size=checkpoint.size, root=checkpoint.root
+                )
+            )
             for each in (decided, submitted)
         )
         extra = format_admission(

@@ -1,27 +1,72 @@
 """The log as files: tiles, bundles and the nodes in them, read from the store.
 
-Serves bytes up to a published size and says nothing about what they mean.
+Reads bytes up to a published size, and believes them: who hands them out has them ``verified``.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Final
 
-from ledger.errors import LogUnavailable, NotFound
+from ledger.errors import Damaged, FormatError
 from ledger.reader.memory import Memory
 from ledger.storage.replica import Replica
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import StorageFailed, Store
-from ledger.storage.tree import read_row, read_tile
-from ledger.tlog.merkle import HASH_BYTES, CompactRange, NodeReader, border_hashes
+from ledger.storage.tree import (
+    read_leaves,
+    read_nodes,
+    read_roots,
+    read_row,
+    read_tile,
+    read_tile_beside,
+)
+from ledger.tlog.merkle import (
+    HASH_BYTES,
+    CompactRange,
+    NodeReader,
+    border_hashes,
+    inclusion_path,
+)
 from ledger.tlog.subtrees import Paths, SubtreeCache, SubtreeNodes
-from ledger.tlog.tiles import TILE_WIDTH, Tile, encode_bundle, tile_path
+from ledger.tlog.tiles import TILE_WIDTH, Tile, TileCache, TileNodes, encode_bundle, tile_path
+
+ReadTile = Callable[[Snapshot, Tile], bytes]
 
 EDGES: Final = 16
 SUBTREES: Final = 4_096
 """Subtrees of 16 leaves or nodes that are kept: about 3 kB each, 12 MB in all."""
+
+
+TILES_AT_ONCE: Final = 64
+
+
+class Source:
+    """One way to read the nodes of a tree; whether it is the one that is asked first."""
+
+    __slots__ = ("_nodes", "_path", "is_first")
+
+    def __init__(
+        self,
+        nodes: Callable[[], NodeReader],
+        path: Callable[[int], list[bytes]],
+        *,
+        is_first: bool = False,
+    ) -> None:
+        self._nodes = nodes
+        self._path = path
+        self.is_first = is_first
+
+    @property
+    def node(self) -> NodeReader:
+        """The nodes of the tree."""
+        return self._nodes()
+
+    def inclusion_path(self, index: int) -> list[bytes]:
+        """The audit path of the entry at ``index``."""
+        return self._path(index)
 
 
 class LogFiles:
@@ -57,6 +102,38 @@ class LogFiles:
         """The audit path of the entry at ``index`` in the tree of ``size`` entries."""
         return self._paths.get(size, lambda: self._paths_of(size)).inclusion_path(index)
 
+    def sources(self, size: int) -> Iterator[Source]:
+        """The ways to read the nodes of the tree of ``size`` entries, the usual one first.
+
+        Whoever goes on to the next has found that what the one before gave is wrong. In memory it
+        may be wrong too, so that is forgotten; the last one takes hashes from where the others,
+        in a log that has all of its nodes stored, take none.
+        """
+        usual = partial(self.nodes, size), partial(self.inclusion_path, size=size)
+        yield Source(*usual, is_first=True)
+        self._forget()
+        yield Source(*usual)
+        self._forget()
+        cache = TileCache(partial(self._read, read_tile_beside), capacity=TILES_AT_ONCE)
+        nodes = TileNodes(cache, size=size)
+        yield Source(
+            lambda: nodes, lambda index: inclusion_path(index=index, size=size, node=nodes)
+        )
+
+    def readers(self, tile: Tile, reach: int) -> list[Callable[[], bytes]]:
+        """What reads the bytes of a tile or bundle that ends at entry ``reach``, the usual first.
+
+        Each raises NotFound or FormatError where something is missing.
+        """
+        beside = [read_roots, read_nodes] if tile.level else [read_leaves]
+        makers = [_bundle] if tile.is_entries else [read_tile, *beside]
+        return [partial(self._read, make, tile, reach) for make in makers]
+
+    def _forget(self) -> None:
+        self._subtrees.clear()
+        self._edges.clear()
+        self._paths.clear()
+
     def _paths_of(self, size: int) -> Paths:
         border = border_hashes(size=size, node=self.nodes(size))
         return Paths(self._subtrees, size=size, border=border)
@@ -76,37 +153,23 @@ class LogFiles:
             (level, (size >> level) - 1): found for level, found in zip(levels, hashes, strict=True)
         }
 
-    def file(self, tile: Tile, *, size: int) -> bytes:
-        """The bytes of a tile or bundle of the log of ``size`` entries.
-
-        Every width up to the published one is served: a partial tile is a prefix of the full one.
-        Raises NotFound if the log of that size does not reach so far.
-        """
-        reach = (tile.n * TILE_WIDTH + tile.width) << (8 * max(tile.level, 0))
-        if reach > size:
-            raise NotFound(
-                f"{tile_path(tile)} ends at entry {reach}, and the published log has {size}"
-            )
-        try:
-            return self._read(tile, reach)
-        except StorageFailed:
-            if self._replica is None:
-                raise
-            return self._read(tile)
-
     def _read_row(self, level: int, start: int, stop: int) -> Sequence[bytes]:
         with self._snapshot() as snapshot:
             row = read_row(snapshot, level, start, stop)
         # Whoever asked has asked rightly.
         if len(row) != stop - start or any(len(each) != HASH_BYTES for each in row):
-            raise LogUnavailable(
-                f"nodes {start} to {stop - 1} of level {level} are damaged: run `ledger fsck`"
-            )
+            raise Damaged(f"nodes {start} to {stop - 1} of level {level} are no hashes, or missing")
         return row
 
-    def _read(self, tile: Tile, size: int | None = None) -> bytes:
-        with self._snapshot(size) as snapshot:
-            return _tile_bytes(snapshot, tile)
+    def _read(self, make: ReadTile, tile: Tile, size: int | None = None) -> bytes:
+        try:
+            with self._snapshot(size) as snapshot:
+                return make(snapshot, tile)
+        except StorageFailed:
+            if size is None or self._replica is None:
+                raise
+            with self._snapshot() as snapshot:
+                return make(snapshot, tile)
 
     @contextmanager
     def _snapshot(self, size: int | None = None) -> Iterator[Snapshot]:
@@ -146,15 +209,12 @@ class FilesRead:
         self._opened.__exit__(kind, error, traceback)
 
 
-def _tile_bytes(snapshot: Snapshot, tile: Tile) -> bytes:
-    if not tile.is_entries:
-        return read_tile(snapshot, tile)
+def _bundle(snapshot: Snapshot, tile: Tile) -> bytes:
     start = tile.n * TILE_WIDTH
     entries = snapshot.entry_bytes(start, start + tile.width)
     # A short bundle would look like a log that forgets.
     if len(entries) != tile.width:
-        raise LogUnavailable(
-            f"{tile_path(tile)} should hold {tile.width} entries and the store has "
-            f"{len(entries)}: run `ledger fsck`"
+        raise FormatError(
+            f"{tile_path(tile)} should hold {tile.width} entries and the store has {len(entries)}"
         )
     return encode_bundle(entries)

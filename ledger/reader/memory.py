@@ -32,3 +32,8 @@ class Memory(Generic[K, V]):
             while len(self._values) > self._capacity:
                 self._values.popitem(last=False)
         return value
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        with self._lock:
+            self._values.clear()

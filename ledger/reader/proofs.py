@@ -1,14 +1,15 @@
-"""Inclusion and consistency proofs, and receipts, from the tiles of the store."""
+"""Inclusion and consistency proofs, and receipts, put together from paths and stored entries."""
+
+from collections.abc import Callable, Sequence
 
 from ledger.errors import NotFound
-from ledger.reader.log_files import LogFiles
 from ledger.reader.shapes import opening_shown
+from ledger.reader.verified import Verified
 from ledger.records import canonical
 from ledger.records.entry import parse_entry
 from ledger.records.receipt import receipt_extra
-from ledger.storage.shapes import StoredEntry, StoredLeaf
+from ledger.storage.shapes import StoredCheckpoint, StoredEntry, StoredLeaf
 from ledger.storage.snapshot import Snapshot
-from ledger.tlog.merkle import consistency_path, tree_root
 from ledger.tlog.proof import TlogProof, format_proof
 from schemas.answers import ConsistencyProof, InclusionProof
 
@@ -35,11 +36,12 @@ def no_entry(index: int, *, size: int) -> NotFound:
 
 
 def inclusion(
-    leaf: StoredLeaf, index: int, *, size: int, root: bytes, files: LogFiles, signed: bool
+    leaf: StoredLeaf, index: int, *, size: int, root: bytes, path: Sequence[bytes], signed: bool
 ) -> InclusionProof:
     """The proof that the entry at ``index`` is in the tree of ``size`` entries with hash ``root``.
 
-    ``signed`` says whether a checkpoint of that size was published, so that there is a receipt.
+    ``path`` is its audit path; ``signed`` says whether a checkpoint of that size was published, so
+    that there is a receipt.
     """
     return InclusionProof(
         index=index,
@@ -47,7 +49,7 @@ def inclusion(
         tree_size=size,
         root=root.hex(),
         leaf_hash=leaf.leaf_hash.hex(),
-        hashes=tuple([each.hex() for each in files.inclusion_path(index, size=size)]),
+        hashes=tuple([each.hex() for each in path]),
         receipt=f"/entries/{index}.proof?at={size}" if signed else None,
     )
 
@@ -57,11 +59,10 @@ def receipt(
     stored: StoredEntry,
     *,
     note: bytes,
-    size: int,
-    files: LogFiles,
+    path: Sequence[bytes],
     opened_below: int,
 ) -> bytes:
-    """The ``.tlog-proof`` of ``stored``, under the checkpoint ``note`` of ``size`` entries.
+    """The ``.tlog-proof`` of ``stored``: ``path`` leads to the root of the checkpoint ``note``.
 
     Its ``extra`` is canonical JSON: the entry, and the opening once an entry below
     ``opened_below`` discloses it: what it was committed to is in the entry, whichever tree the
@@ -70,7 +71,7 @@ def receipt(
     opening = _opening(snapshot, stored.index, size=opened_below)
     proof = TlogProof(
         index=stored.index,
-        hashes=tuple(files.inclusion_path(stored.index, size=size)),
+        hashes=tuple(path),
         checkpoint=note,
         extra=receipt_extra(stored.data, opening=opening),
     )
@@ -78,27 +79,34 @@ def receipt(
 
 
 def consistency(
-    snapshot: Snapshot, files: LogFiles, *, old_size: int, new_size: int, size: int
+    verified: Verified,
+    known: Callable[[int], tuple[bytes, StoredCheckpoint | None]],
+    *,
+    old_size: int,
+    new_size: int,
+    size: int,
 ) -> ConsistencyProof:
-    """The proof between two sizes of the log of ``size`` entries. Raises NotFound."""
+    """The proof between two sizes of the log of ``size`` entries. Raises NotFound.
+
+    ``known`` gives the root at a size, and the checkpoint if one was published.
+    """
     for asked in (old_size, new_size):
         if not 1 <= asked <= size:
             raise NotFound(f"the published log has {size} entries; it has no size {asked}")
     if old_size > new_size:
         raise NotFound(f"no log shrinks: {old_size} entries cannot come before {new_size}")
-    node = files.nodes(new_size)
-    notes = [snapshot.checkpoint(asked) for asked in (old_size, new_size)]
-    old_note, new_note = (stored.note.decode() if stored else None for stored in notes)
+    (old_root, old), (new_root, new) = known(old_size), known(new_size)
+    path = verified.consistency_path(
+        old_size=old_size, old_root=old_root, new_size=new_size, new_root=new_root
+    )
     return ConsistencyProof(
         old_size=old_size,
-        old_root=tree_root(size=old_size, node=files.nodes(old_size)).hex(),
-        old_checkpoint=old_note,
+        old_root=old_root.hex(),
+        old_checkpoint=old.note.decode() if old else None,
         new_size=new_size,
-        new_root=tree_root(size=new_size, node=node).hex(),
-        new_checkpoint=new_note,
-        hashes=tuple(
-            each.hex() for each in consistency_path(old_size=old_size, new_size=new_size, node=node)
-        ),
+        new_root=new_root.hex(),
+        new_checkpoint=new.note.decode() if new else None,
+        hashes=tuple(each.hex() for each in path),
     )
 
 

@@ -7,10 +7,11 @@ Pages and answers show the newest signed tree, or where the policy is closed the
 from dataclasses import dataclass
 
 from ledger.errors import LogUnavailable, NotFound
+from ledger.reader.notes import Notes
 from ledger.records.deadline import format_time
 from ledger.storage.shapes import StoredCheckpoint, StoredCosignature, StoredWitness
 from ledger.storage.snapshot import Snapshot
-from ledger.tlog.standard import Standard, identity, with_lines
+from ledger.tlog.standard import Standard, identity
 from schemas.reference import WitnessingShown, WitnessShown
 
 
@@ -27,10 +28,14 @@ class Shown:
 
 
 class Publication:
-    """What a standard, or none, makes of the checkpoints in a snapshot."""
+    """What a standard, or none, makes of the checkpoints in a snapshot.
 
-    def __init__(self, standard: Standard | None) -> None:
+    Every checkpoint that it gives was verified by ``notes``, which raise Damaged.
+    """
+
+    def __init__(self, standard: Standard | None, notes: Notes) -> None:
         self._standard = standard
+        self._notes = notes
 
     @property
     def has_witnesses(self) -> bool:
@@ -46,8 +51,8 @@ class Publication:
         newest = _newest(snapshot)
         standard = self._standard
         if standard is None or not standard.closed or not standard.asks:
-            return newest
-        settled = _at(snapshot, _settled(snapshot, standard))
+            return self._notes.require(snapshot, newest)
+        settled = self.at(snapshot, _settled(snapshot, standard))
         if settled is None:
             raise LogUnavailable(
                 "LEDGER_POLICY is new: no server has read it yet, or no tree has met it"
@@ -61,9 +66,9 @@ class Publication:
         if standard is None:
             return Shown(shown, shown.note)
         settled = _settled(snapshot, standard) if standard.asks else shown.size
-        checkpoint = _at(snapshot, settled) or shown
+        checkpoint = self.at(snapshot, settled) or shown
         lines = snapshot.cosignatures(checkpoint.size, standard.witnesses)
-        note = with_lines(checkpoint.note, [line.newest_line for line in lines])
+        note = self._notes.cosigned(snapshot, checkpoint, [line.newest_line for line in lines])
         heard = ".".join(str(line.newest_at) for line in lines)
         return Shown(shown, note, f"{checkpoint.size}.{heard}")
 
@@ -76,7 +81,7 @@ class Publication:
         standard = self._standard
         if standard is None or not standard.asks:
             return None
-        checkpoint = _at(snapshot, snapshot.quorum_covering(standard.digest, index=index))
+        checkpoint = self.at(snapshot, snapshot.quorum_covering(standard.digest, index=index))
         return None if checkpoint is None else (checkpoint, self.witnessed(snapshot, checkpoint))
 
     def witnessed(self, snapshot: Snapshot, checkpoint: StoredCheckpoint) -> bytes:
@@ -85,7 +90,17 @@ class Publication:
         if standard is None or not snapshot.is_quorum(standard.digest, checkpoint.size):
             return checkpoint.note
         lines = snapshot.cosignatures(checkpoint.size, standard.witnesses)
-        return with_lines(checkpoint.note, [line.first_line for line in lines])
+        return self._notes.cosigned(snapshot, checkpoint, [line.first_line for line in lines])
+
+    def at(self, snapshot: Snapshot, size: int | None) -> StoredCheckpoint | None:
+        """The checkpoint published at exactly this size, if there is one."""
+        found = None if size is None else snapshot.checkpoint(size)
+        return None if found is None else self._notes.require(snapshot, found)
+
+    def several(self, snapshot: Snapshot, *, below: int, limit: int) -> list[StoredCheckpoint]:
+        """Published checkpoints of sizes below ``below``, newest first."""
+        found = snapshot.checkpoints(below=below, limit=limit)
+        return [self._notes.require(snapshot, each) for each in found]
 
     def witnessing(self, snapshot: Snapshot) -> WitnessingShown | None:
         """How the witnesses are getting on; None without a policy."""
@@ -125,10 +140,6 @@ def _newest(snapshot: Snapshot) -> StoredCheckpoint:
     if found is None:
         raise NotFound("this ledger has published no checkpoint yet")
     return found
-
-
-def _at(snapshot: Snapshot, size: int | None) -> StoredCheckpoint | None:
-    return None if size is None else snapshot.checkpoint(size)
 
 
 def _latest(lines: list[StoredCosignature]) -> str | None:

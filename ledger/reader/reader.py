@@ -14,10 +14,12 @@ from ledger.reader.leaves import Leaves
 from ledger.reader.loader import GoOn, Loader
 from ledger.reader.log_files import FilesRead, LogFiles
 from ledger.reader.memory import Memory
+from ledger.reader.notes import Notes
 from ledger.reader.objected import Objected
 from ledger.reader.publication import Publication, Shown
 from ledger.reader.seals import SealColumns
 from ledger.reader.statistics import Jobs
+from ledger.reader.verified import Verified, require_reach
 from ledger.reader.view import View
 from ledger.reader.words import Words
 from ledger.records.entry import Genesis, parse_entry
@@ -47,8 +49,12 @@ class Reader:
     ) -> None:
         self._store = store
         self._replica = replica
-        self._publication = Publication(standard)
+        witnesses = [each.key for each in standard.policy.witnesses] if standard else []
+        self.notes = Notes(store.damage, witnesses)
+        """What has verified the checkpoints that are shown."""
+        self._publication = Publication(standard, self.notes)
         self._files = LogFiles(store, replica)
+        self._verified = Verified(self._files, store.damage)
         self._newest: StoredCheckpoint | None = None
         self._shown: tuple[tuple[int, int], Shown] | None = None
         self._genesis: Genesis | None = None
@@ -94,8 +100,13 @@ class Reader:
         return self.newest().size
 
     def file(self, tile: Tile, *, size: int) -> bytes:
-        """The bytes of a tile or bundle of the log of ``size`` entries; see ``LogFiles.file``."""
-        return self._files.file(tile, size=size)
+        """The bytes of a tile or bundle of the log of ``size`` entries; see ``Verified.file``."""
+        newest = self._newest
+        if newest is None or newest.size < size:
+            newest = self.newest()
+        # A tree that continues the one of ``size``: up to there their tiles are the same.
+        require_reach(tile, size)
+        return self._verified.file(tile, size=newest.size, root=newest.root)
 
     def genesis(self) -> Genesis:
         """What the log begins with."""
@@ -136,8 +147,8 @@ class Reader:
             size = newest.size
         if not 1 <= size <= newest.size:
             raise NotFound(f"the published log has {newest.size} entries; it has no size {size}")
-        checkpoint = newest if size == newest.size else snapshot.checkpoint(size)
-        return View(self, snapshot, size=size, checkpoint=checkpoint)
+        checkpoint = newest if size == newest.size else self._publication.at(snapshot, size)
+        return View(self, snapshot, size=size, checkpoint=checkpoint, newest=newest)
 
     @contextmanager
     def loading(self) -> Iterator[None]:
@@ -180,6 +191,11 @@ class Reader:
     def files(self) -> LogFiles:
         """The log as files."""
         return self._files
+
+    @property
+    def verified(self) -> Verified:
+        """Proofs for who is outside."""
+        return self._verified
 
     @property
     def columns(self) -> Columns:

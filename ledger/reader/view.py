@@ -34,7 +34,6 @@ from ledger.records.deadline import format_time
 from ledger.storage.driver import batched
 from ledger.storage.shapes import JobFilter, StoredCheckpoint, StoredLeaf
 from ledger.storage.snapshot import Snapshot
-from ledger.tlog.merkle import tree_root
 from schemas.answers import (
     CheckpointShown,
     ConsistencyProof,
@@ -71,12 +70,14 @@ class View(Admissions, Catalogue, Rulings, Streams):
         *,
         size: int,
         checkpoint: StoredCheckpoint | None,
+        newest: StoredCheckpoint,
     ) -> None:
         self._reader = reader
         self._snapshot = snapshot
         self.size = size
         self.checkpoint = checkpoint
         """The checkpoint of exactly this size; None where none was published."""
+        self._newest = newest
         self._root: bytes | None = checkpoint.root if checkpoint else None
         self._logged_at: int | None = checkpoint.logged_at if checkpoint else None
         self._searches: dict[JobFilter, Search] = {}
@@ -87,7 +88,7 @@ class View(Admissions, Catalogue, Rulings, Streams):
     def root(self) -> bytes:
         """The root hash of the tree of this size."""
         if self._root is None:
-            self._root = tree_root(size=self.size, node=self._reader.files.nodes(self.size))
+            self._root = self._root_below(self.size)
         return self._root
 
     @property
@@ -111,7 +112,7 @@ class View(Admissions, Catalogue, Rulings, Streams):
     def checkpoints(self, *, below: int | None = None, limit: int) -> tuple[CheckpointShown, ...]:
         """Published checkpoints of sizes below ``below``, or up to this size, newest first."""
         stop = self.size + 1 if below is None else min(below, self.size + 1)
-        found = self._snapshot.checkpoints(below=stop, limit=limit)
+        found = self._reader.publication.several(self._snapshot, below=stop, limit=limit)
         return tuple(map(shapes.checkpoint_shown, found))
 
     def entry(self, index: int) -> EntryShown:
@@ -124,13 +125,28 @@ class View(Admissions, Catalogue, Rulings, Streams):
         return tuple(map(shapes.entry_shown, found))
 
     def inclusion(self, index: int) -> InclusionProof:
-        """The proof that the entry at ``index`` is in this tree. Raises NotFound."""
+        """The proof that the entry at ``index`` is in this tree, as made. Raises NotFound.
+
+        Whoever gives it to somebody else takes ``proof``.
+        """
+        leaf = proofs.stored_leaf(self._snapshot, index, size=self.size)
+        return self._proof(leaf, index, self._reader.files.inclusion_path(index, size=self.size))
+
+    def proof(self, index: int) -> InclusionProof:
+        """The same, verified. Raises NotFound; Damaged."""
+        leaf = proofs.stored_leaf(self._snapshot, index, size=self.size)
+        found, path = self._reader.verified.leaf_and_path(
+            leaf.leaf_hash, index, size=self.size, root=self.root
+        )
+        return self._proof(StoredLeaf(leaf.kind, found), index, path)
+
+    def _proof(self, leaf: StoredLeaf, index: int, path: list[bytes]) -> InclusionProof:
         return proofs.inclusion(
-            proofs.stored_leaf(self._snapshot, index, size=self.size),
+            leaf,
             index,
             size=self.size,
             root=self.root,
-            files=self._reader.files,
+            path=path,
             signed=self.checkpoint is not None,
         )
 
@@ -155,8 +171,9 @@ class View(Admissions, Catalogue, Rulings, Streams):
             self._snapshot,
             stored,
             note=note,
-            size=checkpoint.size,
-            files=self._reader.files,
+            path=self._reader.verified.inclusion_path(
+                stored.leaf_hash, index, size=checkpoint.size, root=checkpoint.root
+            ),
             opened_below=self.size,
         )
 
@@ -175,12 +192,21 @@ class View(Admissions, Catalogue, Rulings, Streams):
         Raises NotFound unless 1 <= old_size <= new_size <= this size.
         """
         return proofs.consistency(
-            self._snapshot,
-            self._reader.files,
+            self._reader.verified,
+            self._known,
             old_size=old_size,
             new_size=new_size,
             size=self.size,
         )
+
+    def _known(self, size: int) -> tuple[bytes, StoredCheckpoint | None]:
+        """The root at a size below this one, and its checkpoint if one was published."""
+        found = self._reader.publication.at(self._snapshot, size)
+        return found.root if found is not None else self._root_below(size), found
+
+    def _root_below(self, size: int) -> bytes:
+        newest = self._newest
+        return self._reader.verified.root_below(size, newer=(newest.size, newest.root))
 
     # --- jobs ---
 
@@ -259,13 +285,12 @@ class View(Admissions, Catalogue, Rulings, Streams):
     def job_proofs(self, job_id: str) -> tuple[InclusionProof, ...]:
         """The inclusion proof of every entry about one job, in log order. Raises NotFound."""
         return tuple(
-            proofs.inclusion(
+            self._proof(
                 StoredLeaf(stored.kind, stored.leaf_hash),
                 stored.index,
-                size=self.size,
-                root=self.root,
-                files=self._reader.files,
-                signed=self.checkpoint is not None,
+                self._reader.verified.inclusion_path(
+                    stored.leaf_hash, stored.index, size=self.size, root=self.root
+                ),
             )
             for stored in jobs.entries_of(self._snapshot, job_id, size=self.size)
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from ledger.errors import LedgerError, LogUnavailable
+from ledger.errors import Damaged, LedgerError, LogUnavailable
 from ledger.records.charters import Charters
 from ledger.records.succession import Succession
 from ledger.sequencer.known import Known, Work, touched, weighed
@@ -173,9 +173,13 @@ class Drafting:
             appending.version,
         ):
             return memory
+        grown = CompactRange.from_edge(head.size, head.edge)
+        # A batch would be stored upon it, and only then refused by the signer: for good.
+        if grown.root() != head.root:
+            raise Damaged(f"the edge of the head of {head.size} entries does not have its root")
         reads = appending.snapshot()
         return _Memory(
-            CompactRange.from_edge(head.size, head.edge),
+            grown,
             head.root,
             appending.version,
             KeyRing.of_stored(reads.author_keys(size=head.size)),

@@ -46,7 +46,7 @@ from ledger.sequencer.signer import CheckpointSigner, Pen, Signed
 from ledger.storage.egress import CeilingHeld
 from ledger.storage.projections import JobValues
 from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEntry
-from ledger.storage.snapshot import Snapshot
+from ledger.storage.snapshot import ROWS_AT_ONCE, Snapshot
 from ledger.storage.store import OutcomeUnknown, Store
 from ledger.storage.tree import nodes_of
 from ledger.tlog.merkle import Extension, consistency_path, leaf_hash
@@ -380,7 +380,7 @@ class Sequencer:
         """Whether a batch is in the log after a commit that did not say so."""
         last = batch.entries[-1]
         with self._store.snapshot() as reads:
-            found = reads.entry(last.index)
+            found = reads.leaf(last.index)
         return found is not None and found.leaf_hash == last.leaf_hash
 
     def _sign(self, pen: Pen, extension: Extension, batch: NewBatch) -> Signed:
@@ -436,12 +436,17 @@ class Sequencer:
 
 def _check_stored(reads: Snapshot, start: int, stop: int) -> None:
     """Hash entries that are stored and not signed yet, as before any signature."""
-    for entry in reads.iterate_entries(start, stop):
-        if leaf_hash(entry.data) != entry.leaf_hash:
-            raise ForkRefused(
-                f"entry {entry.index} reads back other than it was written: nothing is signed; "
-                f"check memory and disk, then run `ledger fsck`"
-            )
+    for first in range(start, stop, ROWS_AT_ONCE):
+        last = min(first + ROWS_AT_ONCE, stop)
+        stored = map(leaf_hash, reads.entry_bytes(first, last))
+        for index, (found, written) in enumerate(
+            zip(stored, reads.leaf_hashes(first, last), strict=True), first
+        ):
+            if found != written:
+                raise ForkRefused(
+                    f"entry {index} reads back other than it was written: nothing is signed; "
+                    f"check memory and disk, then run `ledger fsck`"
+                )
 
 
 def _stored(signed: Signed, *, logged_at: int) -> StoredCheckpoint:

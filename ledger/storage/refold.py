@@ -18,6 +18,7 @@ from ledger.storage.egress_fold import drop_egress, fold_egress, stored_tags
 from ledger.storage.projections import Fact, drop_projections, fact_of, fold_batch
 from ledger.storage.shapes import StoredEntry
 from ledger.storage.snapshot import Snapshot
+from ledger.tlog.hashing import leaf_hash
 
 AT_ONCE: Final = 2_048
 """Entries that are folded together: bounded memory."""
@@ -73,6 +74,11 @@ def refold_egress(connection: Connection) -> None:
 
 
 def _fact(entry: StoredEntry) -> Fact:
+    if leaf_hash(entry.data) != entry.leaf_hash:
+        raise LogUnavailable(
+            f"the bytes of entry {entry.index} do not have its leaf hash: nothing was changed; run"
+            f" `ledger fsck`"
+        )
     try:
         return fact_of(entry.index, parse_entry(entry.data))
     except LedgerError as error:

@@ -65,6 +65,8 @@ class Replica:
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._store = Store(_soon_given_up(url))
+        # What is wrong with the replica is this process's damage too.
+        self._store.damage = primary.damage
         self._primary = primary
         self.retry_s = retry_s
         self.patience_s = patience_s

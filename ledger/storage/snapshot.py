@@ -1,12 +1,12 @@
 """Reads at one moment. Whatever takes ``size`` answers as of it: from entries below it only."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final, cast
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
-from ledger.errors import NotFound
+from ledger.errors import Damaged, NotFound
 from ledger.records.charter import parse_charter
 from ledger.records.charters import Charters, Version
 from ledger.storage.catalogue import CatalogueReads
@@ -37,6 +37,7 @@ from ledger.storage.tables import (
 )
 from ledger.storage.versions import read_versions
 from ledger.storage.witnessed import WitnessReads
+from ledger.tlog.hashing import leaf_hash
 
 ROWS_AT_ONCE: Final = 2_048
 _ENTRIES: Final = f"SELECT {columns_of(ENTRIES)} FROM entries"  # noqa: S608 - names are ours
@@ -84,14 +85,20 @@ _CHECKPOINT = (
 
 
 class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
-    """Everything that can be read; made by ``Store.snapshot`` and ``Appending.snapshot``."""
+    """Everything that can be read; made by ``Store.snapshot`` and ``Appending.snapshot``.
+
+    Those of a store raise Damaged for an entry whose bytes are not those of its leaf hash. Who
+    appends, and who folds anew, asks that elsewhere: one damaged entry is not to stop a batch.
+    """
 
     def __init__(self, connection: Connection | Reading) -> None:
         self._source = connection
+        self._entry: Callable[[Any], StoredEntry] = _as_stored
         # What proofs and tiles need goes straight to the driver: it is read for every one.
         if isinstance(connection, Reading):
             self._driver = connection.driver
             self._is_sqlite = connection.is_sqlite
+            self._entry = _sound
         else:
             self._driver = Driver(connection)
             self._is_sqlite = connection.dialect.name == "sqlite"
@@ -131,7 +138,7 @@ class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
     def entry(self, index: int) -> StoredEntry | None:
         """The entry at ``index``."""
         rows = self._driver.fetch(f"{_ENTRIES} WHERE leaf_index = ?", (index,))
-        return StoredEntry(*rows[0]) if rows else None
+        return self._entry(rows[0]) if rows else None
 
     def leaf(self, index: int) -> StoredLeaf | None:
         """What a proof says of the entry at ``index``."""
@@ -141,14 +148,14 @@ class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
     def entries(self, start: int, stop: int) -> list[StoredEntry]:
         """The entries ``start`` <= index < ``stop``, in order."""
         rows = self._driver.fetch(f"{_ENTRIES} {_FROM_TO}", (start, stop))
-        return [StoredEntry(*row) for row in rows]
+        return [self._entry(row) for row in rows]
 
     def entries_at(self, indices: Collection[int]) -> dict[int, StoredEntry]:
         """The entries at ``indices``, by index; what does not exist is absent."""
         found: dict[int, StoredEntry] = {}
         for some in batched(indices, VALUES_AT_ONCE):
             query = select(*_ENTRY).where(ENTRIES.c.leaf_index.in_(some))
-            found.update((row[0], StoredEntry(*row)) for row in self._connection.execute(query))
+            found.update((row[0], self._entry(row)) for row in self._connection.execute(query))
         return found
 
     def iterate_entries(self, start: int, stop: int) -> Iterator[StoredEntry]:
@@ -161,7 +168,7 @@ class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
     ) -> list[StoredEntry]:
         """Every entry about a job, or those of some kinds, in log order."""
         rows = self._driver.fetch(_OF_JOB, (job_id, job_id, job_id, job_id, size))
-        found = [StoredEntry(*row) for row in rows]
+        found = [self._entry(row) for row in rows]
         return [entry for entry in found if entry.kind in kinds] if kinds else found
 
     def last_about_jobs(self, start: int, stop: int, *, size: int) -> list[tuple[str, int]]:
@@ -176,7 +183,7 @@ class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
         rows = self._driver.fetch(
             f"{_ENTRIES} WHERE leaf_index >= ? AND kind = ? ORDER BY leaf_index", (start, kind)
         )
-        return [StoredEntry(*row) for row in rows]
+        return [self._entry(row) for row in rows]
 
     def some_of_kind(self, kind: str, *, start: int, limit: int) -> list[StoredEntry]:
         """The first entries of a kind from ``start`` on, in log order, at most ``limit``."""
@@ -184,7 +191,7 @@ class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
             f"{_ENTRIES} WHERE leaf_index >= ? AND kind = ? ORDER BY leaf_index LIMIT ?",
             (start, kind, limit),
         )
-        return [StoredEntry(*row) for row in rows]
+        return [self._entry(row) for row in rows]
 
     def entries_about_no_job(self, kind: str, *, start: int, stop: int) -> list[StoredEntry]:
         """The entries ``start`` <= index < ``stop`` of a kind that names no job, in order.
@@ -196,7 +203,7 @@ class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
             " AND leaf_index < ? AND kind = ? ORDER BY leaf_index",
             (start, stop, kind),
         )
-        return [StoredEntry(*row) for row in rows]
+        return [self._entry(row) for row in rows]
 
     def entry_bytes(self, start: int, stop: int) -> list[bytes]:
         """The bytes of the entries ``start`` <= index < ``stop``, in order."""
@@ -455,6 +462,18 @@ class Snapshot(CatalogueReads, ObjectionReads, WitnessReads):
             return and_(below, EMBARGOES.c.disclosed_index.is_(None))
         later = EMBARGOES.c.disclosed_index >= size
         return and_(below, or_(EMBARGOES.c.disclosed_index.is_(None), later))
+
+
+def _as_stored(row: Any) -> StoredEntry:  # noqa: ANN401 - a row of either driver
+    return StoredEntry(*row)
+
+
+def _sound(row: Any) -> StoredEntry:  # noqa: ANN401 - a row of either driver
+    """The value of a row of ``entries``. Raises Damaged."""
+    entry = StoredEntry(*row)
+    if leaf_hash(entry.data) != entry.leaf_hash:
+        raise Damaged(f"the bytes of entry {entry.index} do not have its leaf hash")
+    return entry
 
 
 def embargo_of(row: Row[Any]) -> StoredEmbargo:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ledger.errors import NotFound
 from ledger.storage.snapshot import Snapshot
-from ledger.tlog.hashing import parents_in_row
+from ledger.tlog.hashing import leaf_hash, parents_in_row
 from ledger.tlog.merkle import Extension, NodeReader
 from ledger.tlog.subtrees import SUBTREE_HEIGHT, SUBTREE_WIDTH
 from ledger.tlog.tiles import (
@@ -33,9 +33,35 @@ def read_tile(reads: Snapshot, tile: Tile) -> bytes:
         if tile.level == 0
         else reads.tile_roots(tile.level - 1, start, stop)
     )
-    if len(hashes) != tile.width:
-        raise NotFound(f"the log has {len(hashes)} of the {tile.width} hashes of this tile")
-    return b"".join(hashes)
+    return _joined(tile, hashes)
+
+
+def read_leaves(reads: Snapshot, tile: Tile) -> bytes:
+    """The hashes of a tile of level 0, from the bytes of its entries.
+
+    Raises NotFound where the log is not that large.
+    """
+    start = tile.n * TILE_WIDTH
+    return _joined(tile, [leaf_hash(each) for each in reads.entry_bytes(start, start + tile.width)])
+
+
+def read_roots(reads: Snapshot, tile: Tile) -> bytes:
+    """The hashes of a tile above level 0, from the roots beside the tiles below it; the same."""
+    start = tile.n * TILE_WIDTH
+    return _joined(tile, reads.tile_roots(tile.level - 1, start, start + tile.width))
+
+
+def read_nodes(reads: Snapshot, tile: Tile) -> bytes:
+    """The hashes of a tile above level 0, from the stored nodes; the same."""
+    start = tile.n * TILE_WIDTH
+    return _joined(tile, reads.nodes(TILE_HEIGHT * tile.level, start, start + tile.width))
+
+
+def read_tile_beside(reads: Snapshot, tile: Tile) -> bytes:
+    """The same, from nothing that ``read_row`` reads where all nodes are stored."""
+    if tile.is_full and (stored := reads.tile(tile.level, tile.n)) is not None:
+        return stored
+    return read_roots(reads, tile) if tile.level else read_leaves(reads, tile)
 
 
 def read_row(reads: Snapshot, level: int, start: int, stop: int) -> Sequence[bytes]:
@@ -59,6 +85,12 @@ def read_row(reads: Snapshot, level: int, start: int, stop: int) -> Sequence[byt
     for _ in range(above):
         row = parents_in_row(row)
     return split_hashes(row)
+
+
+def _joined(tile: Tile, hashes: Sequence[bytes]) -> bytes:
+    if len(hashes) != tile.width:
+        raise NotFound(f"the log has {len(hashes)} of the {tile.width} hashes of this tile")
+    return b"".join(hashes)
 
 
 def nodes_of(reads: Snapshot, *, size: int) -> NodeReader:

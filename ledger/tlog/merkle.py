@@ -30,12 +30,14 @@ __all__ = [
     "inclusion_path",
     "leaf_hash",
     "node_hash",
+    "node_path",
     "prove_consistency",
     "prove_inclusion",
     "root_hash",
     "tree_root",
     "verify_consistency",
     "verify_inclusion",
+    "verify_node",
 ]
 
 NodeReader = Callable[[int, int], bytes]
@@ -56,6 +58,16 @@ def inclusion_path(*, index: int, size: int, node: NodeReader) -> list[bytes]:
     if not 0 <= index < size:
         raise ProofError(f"leaf {index} is not in a tree of {size} leaves")
     return _climb(0, index, size, node)
+
+
+def node_path(*, level: int, index: int, size: int, node: NodeReader) -> list[bytes]:
+    """Siblings of a complete node up to the root of the tree of ``size`` leaves, lowest first.
+
+    Raises ProofError unless that tree has all leaves [index << level, (index + 1) << level).
+    """
+    if level < 0 or not 0 <= index < size >> level:
+        raise ProofError(f"a tree of {size} leaves has no complete node {index} at {level}")
+    return _climb(level, index, size, node)
 
 
 def consistency_path(*, old_size: int, new_size: int, node: NodeReader) -> list[bytes]:
@@ -130,6 +142,21 @@ def verify_inclusion(
             f"the proof for leaf {index} of {size} leads to the root {found.hex()}, "
             f"not {root.hex()}"
         )
+
+
+def verify_node(
+    proof: Sequence[bytes], *, level: int, index: int, size: int, node: bytes, root: bytes
+) -> None:
+    """Check that the complete node ``index`` of a level of the tree of ``size`` is ``node``.
+
+    ``proof`` is what ``node_path`` gives. From a level on, a tree has the shape of one whose leaves
+    are that level's nodes, the last of which may stand for fewer leaves than the others.
+
+    Raises ProofError if the proof does not lead to ``root``.
+    """
+    if level < 0 or not 0 <= index < size >> level:
+        raise ProofError(f"a tree of {size} leaves has no complete node {index} at {level}")
+    verify_inclusion(proof, index=index, size=-(-size >> level), leaf=node, root=root)
 
 
 def verify_consistency(

@@ -86,6 +86,11 @@ class SubtreeCache:
             self._newer[key] = found
         return found
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        with self._lock:
+            self._newer, self._older = {}, {}
+
 
 class SubtreeNodes:
     """Reads the nodes of a tree of ``size`` leaves, a NodeReader, and the paths of its leaves."""

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from ledger.assembly import Ledger
-from ledger.errors import LogUnavailable, ProofError
+from ledger.errors import Damaged, ProofError
 from ledger.reader import Reader
 from ledger.storage.nodes import fill_nodes
 from ledger.storage.store import Store
@@ -64,7 +64,7 @@ def test_a_node_that_is_no_hash_is_no_fault_of_whoever_asks(
     with store.rebuilding() as connection:
         changed = text("UPDATE nodes SET hash = :h WHERE level = 4 AND n = 1")
         connection.execute(changed, {"h": bytes(31)})
-    with pytest.raises(LogUnavailable, match=r"nodes 0 to 1 of level 4 .* `ledger fsck`"):
+    with pytest.raises(Damaged, match=r"nodes 0 to 1 of level 4 .* `ledger fsck`"):
         _proved(store, 40)
     store.close()
 

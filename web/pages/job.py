@@ -78,7 +78,7 @@ def _of_job(asking: Asked, view: View, detail: JobDetail) -> dict[str, Any]:
     return {
         "detail": detail,
         "job": detail.job,
-        "proof": view.inclusion(index),
+        "proof": view.proof(index),
         "entry": entry,
         "raw": bytes(entry.entry).decode(),
         "raw_bytes": len(bytes(entry.entry)),

@@ -113,6 +113,6 @@ def show_entry(request: Asking, index: FromPath[str]) -> Response[Any]:
             entry=entry,
             raw=bytes(entry.entry).decode(),
             formatted=json_text(entry.entry),
-            proof=view.inclusion(number),
+            proof=view.proof(number),
             receipt=receipt_address(asking, view, f"/entries/{number}.proof"),
         )
