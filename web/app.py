@@ -34,7 +34,8 @@ from web.answer import Answer, Scope
 from web.doors import House
 from web.figures import embeds, stats
 from web.files import machine_files
-from web.front import Front, is_machine
+from web.front import Front
+from web.headers import is_machine
 from web.i18n import preferred
 from web.rates import RateLimits
 from web.request_lines import RequestLines, Routes

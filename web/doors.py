@@ -118,7 +118,7 @@ SCOPE_KEY = "ledger.asked"
 
 
 def asked(scope: object) -> Asked:
-    """The request that ``web.front`` has put into an ASGI scope."""
+    """The request that ``web.kept_pages`` has put into an ASGI scope."""
     found = cast("dict[str, Any]", scope)[SCOPE_KEY]
     assert isinstance(found, Asked)
     return found

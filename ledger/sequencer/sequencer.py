@@ -43,13 +43,13 @@ from ledger.sequencer.known import Work
 from ledger.sequencer.plan import Placed
 from ledger.sequencer.queue import Queue, Ticket
 from ledger.sequencer.signer import CheckpointSigner, Pen, Signed
+from ledger.sequencer.signing import Signing, is_last
 from ledger.storage.egress import CeilingHeld
 from ledger.storage.projections import JobValues
-from ledger.storage.shapes import Head, NewBatch, StoredCheckpoint, StoredEntry
-from ledger.storage.snapshot import ROWS_AT_ONCE, Snapshot
+from ledger.storage.shapes import NewBatch, StoredEntry
+from ledger.storage.snapshot import Snapshot
 from ledger.storage.store import OutcomeUnknown, Store
-from ledger.storage.tree import nodes_of
-from ledger.tlog.merkle import Extension, consistency_path, leaf_hash
+from ledger.tlog.merkle import Extension
 from ledger.tlog.note import VerifierKey
 
 log = logging.getLogger(__name__)
@@ -148,6 +148,7 @@ class Sequencer:
         self._patience_s = PATIENCE_S
         self._store = store
         self._signer = signer
+        self._signing = Signing(store, signer)
         self._watch = watch
         self._queue: Queue[Logged] = Queue(
             max_records=queue_records,
@@ -198,7 +199,7 @@ class Sequencer:
         Raises ForkRefused where the database is older than the signer's memory.
         """
         with self._signer.exclusive() as pen:
-            self._catch_up(pen)
+            self._signing.catch_up(pen)
             if self._quorum is not None and pen.last is not None:
                 self._unsettled = pen.last.checkpoint.size
         self._thread.start()
@@ -300,9 +301,9 @@ class Sequencer:
             batch = None
             if laid.batch is None:
                 # Who asks again for what is stored needs the checkpoint that a crash kept back.
-                self._catch_up(pen)
+                self._signing.catch_up(pen)
             else:
-                signed = self._sign(pen, laid.extension, laid.batch)
+                signed = self._signing.sign(pen, laid.extension, laid.batch)
                 batch = SignedBatch(laid.extension, laid.batch.entries, signed)
         if self._quorum is not None and pen.last is not None:
             note = self._settle(pen.last.checkpoint.size, tickets)
@@ -344,7 +345,7 @@ class Sequencer:
             versions: Mapping[str, JobValues] = {}
             try:
                 with self._store.append() as appending:
-                    if _is_last(pen, appending.head):
+                    if is_last(pen, appending.head):
                         laid = self._drafting.draft(appending, works, held=held)
                         if laid.batch is not None:
                             grown = laid.extension
@@ -370,7 +371,7 @@ class Sequencer:
                     self._drafting.keep(laid, versions, version=appending.version)
                 return laid
             # Another process committed and died, or this one did before: sign that first.
-            self._catch_up(pen)
+            self._signing.catch_up(pen)
         raise LogUnavailable(
             "someone appends to this log without holding its signer: nothing is promised; let "
             "every process use the same LEDGER_KEY_DIR"
@@ -383,89 +384,10 @@ class Sequencer:
             found = reads.leaf(last.index)
         return found is not None and found.leaf_hash == last.leaf_hash
 
-    def _sign(self, pen: Pen, extension: Extension, batch: NewBatch) -> Signed:
-        """Hash the stored bytes once more, sign, publish.
-
-        What is signed is what can be read back: a bit that flips between hashing and storing would
-        otherwise be signed for ever.
-        """
-        with self._store.publishing() as publishing:
-            stored = publishing.entry_bytes(extension.old_size, extension.new_size)
-            if [leaf_hash(data) for data in stored] != [entry.leaf_hash for entry in batch.entries]:
-                raise ForkRefused(
-                    f"the entries from {extension.old_size} on read back other than they were "
-                    f"written: nothing is signed; check memory and disk, then run `ledger fsck`"
-                )
-            signed = pen.sign(
-                size=extension.new_size,
-                root=extension.root,
-                prove=lambda _old_size: extension.consistency_proof(),
-            )
-            publishing.publish(_stored(signed, logged_at=batch.head.logged_at))
-        return signed
-
-    def _catch_up(self, pen: Pen) -> None:
-        """Sign and publish the head if a crash left it unsigned or unpublished."""
-        with self._store.snapshot() as reads:
-            head = reads.head()
-            newest = reads.newest_checkpoint()
-            if newest is not None and newest.size == head.size and _is_last(pen, head):
-                return
-            if pen.last is None and newest is not None:
-                raise ForkRefused(
-                    f"the signer's memory is empty, but size {newest.size} is published: restore "
-                    f"the file from where the key's backup is; without it nothing is signed"
-                )
-            rows = reads.log_keys(size=head.size)
-            if rows and rows[-1][1] not in self._signer.vkeys:
-                raise ForkRefused(
-                    f"the log's key is {rows[-1][1]} since entry {rows[-1][0]}, and this process "
-                    f"does not have it: start it again"
-                )
-            _check_stored(reads, pen.last.checkpoint.size if pen.last else 0, head.size)
-            signed = pen.sign(
-                size=head.size,
-                root=head.root,
-                prove=lambda old_size: consistency_path(
-                    old_size=old_size, new_size=head.size, node=nodes_of(reads, size=head.size)
-                ),
-            )
-        with self._store.publishing() as publishing:
-            publishing.publish(_stored(signed, logged_at=head.logged_at))
-
-
-def _check_stored(reads: Snapshot, start: int, stop: int) -> None:
-    """Hash entries that are stored and not signed yet, as before any signature."""
-    for first in range(start, stop, ROWS_AT_ONCE):
-        last = min(first + ROWS_AT_ONCE, stop)
-        stored = map(leaf_hash, reads.entry_bytes(first, last))
-        for index, (found, written) in enumerate(
-            zip(stored, reads.leaf_hashes(first, last), strict=True), first
-        ):
-            if found != written:
-                raise ForkRefused(
-                    f"entry {index} reads back other than it was written: nothing is signed; "
-                    f"check memory and disk, then run `ledger fsck`"
-                )
-
-
-def _stored(signed: Signed, *, logged_at: int) -> StoredCheckpoint:
-    checkpoint = signed.checkpoint
-    return StoredCheckpoint(
-        size=checkpoint.size, root=checkpoint.root, logged_at=logged_at, note=signed.note
-    )
-
 
 def _about(tickets: Sequence[Ticket[Logged]]) -> dict[str, str | None]:
     """The requests whose works are in a batch."""
     return journal.about(ticket.request for ticket in tickets)
-
-
-def _is_last(pen: Pen, head: Head) -> bool:
-    last = pen.last
-    return (
-        last is not None and last.checkpoint.size == head.size and last.checkpoint.root == head.root
-    )
 
 
 def _logged(result: Placed | LedgerError, batch: SignedBatch | None) -> Logged | LedgerError:

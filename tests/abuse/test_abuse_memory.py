@@ -12,7 +12,8 @@ import pytest
 from abused import Abused, abused, recent_world
 
 from web.bodies import ROOM_BYTES, SMALL_BYTES
-from web.front import CACHE_BYTES, CODED_BYTES, STATIC_BYTES
+from web.front import CODED_BYTES, STATIC_BYTES
+from web.kept_pages import CACHE_BYTES
 
 MIB = 1 << 20
 REPORT = os.environ.get("ABUSE_REPORT")

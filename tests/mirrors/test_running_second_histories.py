@@ -268,7 +268,7 @@ def test_what_waits_is_refused_and_the_stop_is_written_down_as_soon_as_it_can_be
     in_the_way.mkdir()
     size = watched.reader.tree_size()
     signing, told = Event(), Event()
-    sign = ledger.sequencer._sign
+    sign = ledger.sequencer._signing.sign
 
     def slowly(*parts: Any) -> Any:
         signing.set()
@@ -276,7 +276,7 @@ def test_what_waits_is_refused_and_the_stop_is_written_down_as_soon_as_it_can_be
         return sign(*parts)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger.sequencer, "_sign", slowly)
+        patch.setattr(ledger.sequencer._signing, "sign", slowly)
         under_way = ledger.submit(watched.submission("under way"))
         assert signing.wait(120)
         waiting = ledger.submit(watched.submission("waits"))

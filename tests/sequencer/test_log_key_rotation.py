@@ -320,7 +320,7 @@ def dies_before_it_signs(settings: Settings) -> None:
         raise SystemError("power cut")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger.sequencer, "_sign", die)
+        patch.setattr(ledger.sequencer._signing, "sign", die)
         assert isinstance(refused(ledger, succession), LogUnavailable)
     ledger.close()
 

@@ -26,9 +26,9 @@ from ledger.errors import (
 from ledger.records import canonical
 from ledger.records.entry import Reason
 from ledger.records.proposal import Disclosure
-from ledger.sequencer import sequencer as sequencing
 from ledger.sequencer.queue import Queue, Ticket
 from ledger.sequencer.sequencer import Sequencer
+from ledger.sequencer.signing import Signing
 from ledger.settings import Settings
 from ledger.storage.store import Store
 from ledger.tlog.note import COSIGNATURE, generate_key
@@ -300,7 +300,7 @@ def test_a_key_of_a_batch_that_failed_is_not_known(
 ) -> None:
     key = kit.author_key("qwen")
     with monkeypatch.context() as patch:
-        patch.setattr(sequencing.Sequencer, "_sign", lambda *_: 1 / 0)
+        patch.setattr(Signing, "sign", lambda *_: 1 / 0)
         patch.setattr(Store, "append", _rolled_back(Store.append))
         answer = kit.refusal(ledger.submit(kit.registry("add", "qwen", key)))
     assert isinstance(answer, LogUnavailable)

@@ -14,6 +14,7 @@ from ledger.assembly import Ledger
 from ledger.errors import LogUnavailable
 from ledger.sequencer.queue import Queue
 from ledger.sequencer.sequencer import Sequencer
+from ledger.sequencer.signing import Signing
 from ledger.settings import Settings
 from schemas.posting import Receipted
 
@@ -93,15 +94,15 @@ def test_who_comes_meanwhile_waits_for_the_writers_thread(
 def test_an_interrupt_in_a_callers_batch_leaves_the_log_to_the_others(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Sequencer._sign
+    real = Signing.sign
 
     def interrupted(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Sequencer, "_sign", interrupted)
+    monkeypatch.setattr(Signing, "sign", interrupted)
     with pytest.raises(KeyboardInterrupt):
         ledger.log([kit.submitted(ONE)])
-    monkeypatch.setattr(Sequencer, "_sign", real)
+    monkeypatch.setattr(Signing, "sign", real)
     # It was stored and not signed: nothing was promised, and the next batch signs it first.
     assert alone(ledger, TWO).created
     again = alone(ledger, ONE)

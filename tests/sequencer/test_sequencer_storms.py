@@ -71,7 +71,7 @@ def test_a_writer_beside_the_signer_is_given_up_on(
     settings = kit.make_ledger(database_url, tmp_path)
     ledger = Ledger(settings, clock=kit.Clock())
     with monkeypatch.context() as patch:
-        patch.setattr(sequencing, "_is_last", lambda *_: False)
+        patch.setattr(sequencing, "is_last", lambda *_: False)
         error = kit.refusal(ledger.submit(kit.submitted(kit.ulid(1))))
     assert isinstance(error, LogUnavailable)
     assert "the same LEDGER_KEY_DIR" in str(error)

@@ -15,6 +15,7 @@ from ledger.errors import ForkRefused, LedgerError, LogUnavailable
 from ledger.sequencer import memory as slots
 from ledger.sequencer.memory import SLOT_BYTES, SignerMemory
 from ledger.sequencer.signer import CheckpointSigner
+from ledger.sequencer.signing import Signing
 from ledger.settings import Settings
 from ledger.storage.store import Store
 from ledger.tlog.merkle import prove_consistency, root_hash
@@ -314,7 +315,7 @@ def test_an_edited_database_is_not_signed(
     settings = grown(engine, 20)
     ledger = Ledger(settings, clock=kit.Clock())
     with monkeypatch.context() as patch:
-        patch.setattr(type(ledger.sequencer), "_sign", lambda *_: 1 / 0)
+        patch.setattr(Signing, "sign", lambda *_: 1 / 0)
         kit.refusal(ledger.submit(kit.submitted(kit.ulid(2))))
     ledger.close()
     _edit(settings, EDITS[edit])

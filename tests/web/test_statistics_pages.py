@@ -23,7 +23,7 @@ from schemas.series import Series, SeriesColumn
 from web.figures import Figure, figure_of
 from web.figures.charts import gridlines
 from web.figures.embedding import MOST_PANELS
-from web.front import CSP, policy_of
+from web.headers import CSP, policy_of
 from web.i18n import speaking
 from web.static_files import StaticFiles
 from web.telling.formats import hours, number, percent, size

@@ -12,7 +12,7 @@ from site_map import bulk
 from web import openapi
 from web.app import create_app
 from web.contract import FILES, Operation
-from web.front import policy_of
+from web.headers import policy_of
 
 PUBLIC = "https://ledger.example"
 

@@ -4,7 +4,7 @@ from ledger_world import World
 from site_map import answers, files, pages, probes
 
 from ledger.reader import Reader
-from web.front import policy_of
+from web.headers import policy_of
 
 
 def test_every_address_answers_with_the_headers_that_all_have(site: Browser, world: World) -> None:

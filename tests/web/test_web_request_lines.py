@@ -215,7 +215,7 @@ def test_no_log_line_holds_an_opening_a_key_a_token_or_a_question(
 
         monkeypatch.setattr(Desk, "_check", explode)
         monkeypatch.setattr(type(fresh.reader), "at", explode)
-        monkeypatch.setattr("web.front.parse_query", explode)
+        monkeypatch.setattr("web.kept_pages.parse_query", explode)
     replies = _every_way_in(fresh, talkative)
     expected = {"nothing": 201, "the database": 503, "everything": 500}[fails]
     assert expected in {reply.status for reply in replies}
