@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from ledger_world import World
 from serving import served
 from tampering import Change, Open, Tampering, in_json
 
-from ledger.assembly import create
 from ledger.client import Ledger
 from ledger.client.opened import ArtifactsInOrder, NotOpened
 from ledger.errors import (
@@ -199,19 +197,16 @@ def test_a_stale_checkpoint_is_refused_by_who_has_seen_a_newer_one(
     assert f"shows {older.tree_size} entries, and has shown {newest.tree_size}" in str(found)
 
 
-def test_a_forked_log_is_proved_by_its_own_two_signatures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_forked_log_is_proved_by_its_own_two_signatures(tmp_path: Path) -> None:
     """Two ledgers with one key: the one that somebody saw, and one that is shown later."""
-    monkeypatch.setattr("ledger_world.create", partial(create, random=lambda length: b"k" * length))
     state = tmp_path / "state.json"
-    with World(tmp_path / "one") as one, served(one) as address:
+    with World(tmp_path / "one", keys="one") as one, served(one) as address:
         one.log(*(one.submission(name) for name in ("a", "b", "c")))
         vkey = one.ledger.vkey
         Ledger(address, vkey=vkey, state=state).close()
     before = state.read_bytes()
     for extra in (0, 300):
-        with World(tmp_path / f"two-{extra}") as two, served(two) as address:
+        with World(tmp_path / f"two-{extra}", keys="one") as two, served(two) as address:
             two.log(*(two.submission(name) for name in ("x", "b", "c")))
             two.log(*(two.submission(f"more-{n}") for n in range(extra)))
             assert two.ledger.vkey == vkey

@@ -73,8 +73,15 @@ class World:
     """A ledger, its clock, and the keys of everybody who speaks in it."""
 
     def __init__(
-        self, folder: Path, database_url: str | None = None, *, start: int = START
+        self,
+        folder: Path,
+        database_url: str | None = None,
+        *,
+        start: int = START,
+        keys: str | None = None,
     ) -> None:
+        # The same keys in every run; ledgers in folders of other names have others.
+        own = random.Random(keys or folder.name.rstrip("0123456789")).randbytes
         self.random = random.Random(20261121)
         self.clock = Clock(start)
         self.signers: dict[str, Signer] = {}
@@ -86,7 +93,7 @@ class World:
             authors.append(Author(name=name, role=role, title=title, vkey=vkey))
         more = {"database_url": database_url} if database_url else {}
         settings = Settings(data_dir=folder, **more)
-        create(settings, origin=ORIGIN, authors=authors, clock=self.clock)
+        create(settings, origin=ORIGIN, authors=authors, clock=self.clock, random=own)
         self.ledger = Ledger(settings, clock=self.clock)
         self.reader = self.ledger.reader
 
