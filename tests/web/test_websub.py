@@ -11,6 +11,7 @@ import pytest
 from browser import Browser
 from ledger_world import World
 
+from ledger.assembly import announcing
 from ledger.assembly.announcing import MEMORY, Announcer, HubRefused
 from ledger.settings import Settings
 from web.app import create_app
@@ -57,7 +58,8 @@ class Hub:
 
 
 @pytest.fixture
-def hub() -> Iterator[Hub]:
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    monkeypatch.setattr(announcing, "TIMEOUT_S", WAIT_S)
     made = Hub()
     yield made
     made.close()

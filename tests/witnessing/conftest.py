@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from witnessing_world import Making, Remote, World, make_world, three_witnesses
 
+from ledger.witnessing import asking as asking_bounds
+
 
 @pytest.fixture(autouse=True)
 def _log_as_before() -> Iterator[None]:
@@ -17,6 +19,13 @@ def _log_as_before() -> Iterator[None]:
     yield
     root.setLevel(level)
     root.handlers[:] = handlers
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A witness that answers is heard, however busy the machine is that all of this runs on."""
+    monkeypatch.setattr(asking_bounds, "TIMEOUT_S", 120.0)
+    monkeypatch.setattr(asking_bounds, "SHOW_TIMEOUT_S", 120.0)
 
 
 @pytest.fixture(scope="module")
