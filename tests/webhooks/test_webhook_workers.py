@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,7 +21,10 @@ from ledger.errors import LogUnavailable
 from ledger.webhooks.courier import LEASE_S
 from ledger.webhooks.couriers import Couriers
 from ledger.webhooks.events import Event
-from ledger.webhooks.sending import Reply
+from ledger.webhooks.sending import Reply, post
+
+without_haste = partial(post, timeout_s=WAIT_S)
+"""An attempt that ends by itself only where the test has failed."""
 
 
 def test_what_was_sent_and_not_noted_is_sent_again_with_the_same_id(
@@ -106,7 +110,7 @@ def test_a_receiver_that_never_answers_holds_up_no_other_and_no_statement(
         hook(stuck.url, Event.SUBMITTED, name="stuck"),
         hook(quick.url, Event.SUBMITTED, name="quick"),
     ]
-    couriers = [begun(world, each) for each in hooks]
+    couriers = [begun(world, each, send=without_haste) for each in hooks]
     running = Couriers(couriers, look_s=0.01)
     running.start()
     try:
@@ -139,7 +143,7 @@ def test_the_end_of_an_attempt_that_hangs_is_not_waited_for(
     begun(world, webhook)
     world.log(world.submission("one"))
     before = set(threading.enumerate())
-    running = Couriers([courier(world, webhook)], look_s=0.01, patience_s=0.01)
+    running = Couriers([courier(world, webhook, send=without_haste)], look_s=0.01, patience_s=0.01)
     running.start()
     try:
         receiver.wait_for(1)
