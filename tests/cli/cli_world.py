@@ -1,5 +1,6 @@
 """The command line as a stranger runs it, and as a real process where that is the matter."""
 
+import fcntl
 import os
 import re
 import signal
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from ledger.__main__ import run
 
 ORIGIN = "ledger.example/cli"
 CANARY = "canary-sealed-value"
+PIPE_BYTES = 1 << 20
+"""What a process may say before somebody listens again: more than all that any of them does."""
 SUBMISSION = f"""
 kind = "submitted"
 schema = "job-submitted/1"
@@ -101,6 +104,8 @@ def process(
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     ) as running:
         assert running.stdout is not None
+        with suppress(OSError):  # where it has to stay as small as it is by itself
+            fcntl.fcntl(running.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         heard = ""
         try:
             while wait_for not in heard:
