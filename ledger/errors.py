@@ -133,7 +133,14 @@ class WriterLocked(LogUnavailable):
 
 
 class Unwitnessed(LogUnavailable):
-    """Too few witnesses have cosigned the newest tree; the message is for everybody."""
+    """Too few witnesses have cosigned the newest tree; the message is for everybody.
+
+    ``created``: whether this very work is what the tree holds, stored now and not before.
+    """
+
+    def __init__(self, message: str, *, created: bool = False) -> None:
+        super().__init__(message)
+        self.created = created
 
 
 class ForkRefused(LogUnavailable):

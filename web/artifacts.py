@@ -54,6 +54,7 @@ UPLOADS_OF_ONE: Final = UPLOADS // 2
 """How many of one client, with those that wait; more are refused."""
 RETRY_AFTER_S: Final = 5
 CSP: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
+_SECRET: Final = re.compile(rb"[A-Za-z0-9_-]{22,128}")
 _LENGTH: Final = re.compile(rb"[1-9][0-9]{0,15}")
 
 
@@ -123,7 +124,7 @@ class Artifacts:
             raise MethodNotAllowedException(headers={"allow": "GET, PUT"})
         statement = _header(scope, STATEMENT)
         if statement is not None and method == "GET":
-            return await self._read(_decoded(statement), place)
+            return await self._read(_decoded(statement), place, _secret(scope))
         return await self._public(scope, place)
 
     @contextmanager
@@ -165,6 +166,7 @@ class Artifacts:
             job_id=place.job_id,
             name=place.name,
             length=int(length),
+            secret=_secret(scope),
         )
         try:
             await _stream(receive, upload)
@@ -176,10 +178,14 @@ class Artifacts:
         body = msgspec.json.encode(_shown(upload, kept))
         return answer(201, body, JSON, location=f"{BASE}/entries/{upload.artifact.index}")
 
-    async def _read(self, statement: bytes, place: Place) -> Answer:
+    async def _read(self, statement: bytes, place: Place, secret: str | None) -> Answer:
         """What the job's own member asks for by a statement, whatever ``Range`` says."""
         given = await self._apart(
-            self._house.artifacts.member, statement, job_id=place.job_id, name=place.name
+            self._house.artifacts.member,
+            statement,
+            job_id=place.job_id,
+            name=place.name,
+            secret=secret,
         )
         headers: tuple[Header, ...] = (*_described(given.kept), (b"cache-control", b"no-store"))
         whole = given.length == given.kept.bytes
@@ -279,6 +285,19 @@ def _described(kept: Kept) -> tuple[Header, ...]:
 
 def _header(scope: Scope, name: bytes) -> bytes | None:
     return next((value for key, value in scope["headers"] if key.lower() == name), None)
+
+
+def _secret(scope: Scope) -> str | None:
+    """What a client names its attempt by, and nobody else can; None where it does not."""
+    found = _header(scope, b"idempotency-key")
+    if found is None:
+        return None
+    if _SECRET.fullmatch(found) is None:
+        raise ValueRefused(
+            "Idempotency-Key: it has to be 22 to 128 letters, digits, - and _, drawn at random",
+            field="Idempotency-Key",
+        )
+    return found.decode("ascii")
 
 
 def _decoded(statement: bytes) -> bytes:

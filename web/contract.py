@@ -387,16 +387,22 @@ _SIGNED: Final = Parameter(
     noted("The signed statement, in base64"),
     {"type": "string", "minLength": 1, "maxLength": 8192, "pattern": "^[A-Za-z0-9+/]+=*$"},
 )
+_ATTEMPT: Final = Parameter(
+    "Idempotency-Key",
+    noted("What this attempt is taken up with again where the witnesses came too late"),
+    {"type": "string", "minLength": 22, "maxLength": 128, "pattern": "^[A-Za-z0-9_-]+$"},
+)
 DOOR: Final = (
     Operation(
         "/jobs/{job_id}/artifacts/{name}", "readArtifact", "jobs",
         noted("An artifact: for everybody once it is public, for its member by a statement"),
-        None, places=(_JOB, _ARTIFACT_NAME), heads=(_SIGNED,), media=ANY,
+        None, places=(_JOB, _ARTIFACT_NAME), heads=(_SIGNED, _ATTEMPT), media=ANY,
     ),
     Operation(
         "/jobs/{job_id}/artifacts/{name}", "bringArtifact", "writing",
         noted("Bring an artifact in, by the gateway's statement"),
-        artifacts.ArtifactKept, places=(_JOB, _ARTIFACT_NAME), heads=(_SIGNED,), method="put",
+        artifacts.ArtifactKept, places=(_JOB, _ARTIFACT_NAME), heads=(_SIGNED, _ATTEMPT),
+        method="put",
     ),
 )  # fmt: skip
 """The addresses of the artifact store's door."""

@@ -12,12 +12,14 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
 
+from ledger.artifacts.claims import Claim, Claims
 from ledger.artifacts.objects import Objects
 from ledger.artifacts.sealing import Unsealer
 from ledger.artifacts.shapes import Kept, check_name, is_artifact_id, is_name
@@ -38,7 +40,7 @@ from ledger.errors import (
 )
 from ledger.records.proposal import DoorFinding, Proposal
 from ledger.storage.artifact_rows import StoredArtifact
-from ledger.storage.egress import STORED
+from ledger.storage.egress import OPEN, STORED
 from ledger.storage.keyring import KeyRing
 from ledger.storage.shapes import StoredJob
 from ledger.storage.store import Store
@@ -60,6 +62,12 @@ USED: Final = (
 UNSETTLED: Final = (
     "too few witnesses have cosigned the debit yet: no byte was taken or given, and the debit may"
     " stay. Send the same statement again; where it is refused as used, make another"
+)
+
+
+UNSETTLED_KEPT: Final = (
+    "too few witnesses have cosigned the debit yet: no byte was taken or given. Send the same again"
+    " with the same Idempotency-Key: nothing is debited twice"
 )
 
 
@@ -119,16 +127,22 @@ class Door:
         self._wait = wait
         self._key = vault.subkey("artifacts")
         self._tag_key = vault.subkey("artifact names")
+        self._claims = Claims(
+            objects.incoming / "unsettled", key=vault.subkey("unsettled debits"), clock=clock
+        )
 
     def __repr__(self) -> str:
         return "Door(…)"
 
     # --- in ---
 
-    def admit(self, body: bytes, *, job_id: str, name: str, length: int) -> Upload:
+    def admit(
+        self, body: bytes, *, job_id: str, name: str, length: int, secret: str | None = None
+    ) -> Upload:
         """Check the gateway's statement, debit it, log it; what then takes the bytes.
 
-        ``body`` is the signed statement, ``length`` what the request says its body has.
+        ``body`` is the signed statement, ``length`` what the request says its body has. With the
+        same ``secret`` it may be sent again where its quorum came too late; see ``claims``.
 
         Raises EgressRefused where a ceiling does not let it out, Conflict for a statement that was
         used before, Quarantined, and whatever intake refuses. A statement stands in the log, where
@@ -154,17 +168,21 @@ class Door:
                 f" {length} bytes",
                 field="statement.public.egress_bytes",
             )
-        self._require(proposal)
-        with self._store.artifacts(writes=False) as rows:
-            taken = rows.by_name(self._name_tag(job_id, name))
-        if taken is not None and taken.artifact_id != public.artifact_id:
-            raise Conflict(f"the job has an artifact of this name already: {taken.artifact_id}")
-        self._sweep()
-        logged = self._log(proposal)
+        claim = self._claims.of(proposal.parsed.digest, f"PUT {name}", secret)
+        _, is_held = self._require(proposal, claim)
+        with self._holding(claim, is_held):
+            with self._store.artifacts(writes=False) as rows:
+                taken = rows.by_name(self._name_tag(job_id, name))
+            if taken is not None and taken.artifact_id != public.artifact_id:
+                raise Conflict(f"the job has an artifact of this name already: {taken.artifact_id}")
+            self._sweep()
+            logged = self._log(proposal, claim)
         with self._store.artifacts(writes=False) as rows:
             artifact = rows.by_id(public.artifact_id)
         assert artifact is not None
-        if logged.created:
+        # One that was held back may have been closed meanwhile: its time was over.
+        is_open = artifact.state == OPEN and artifact.open_until > self._clock()
+        if logged.created or (is_held and is_open):
             return Upload(artifact, name, objects=self._objects, key=self._key, random=self._random)
         raise Conflict(USED)
 
@@ -221,8 +239,10 @@ class Door:
         kept = self._kept(artifact)
         return Given(artifact, kept, 0, kept.bytes)
 
-    def member(self, body: bytes, *, job_id: str, name: str) -> Given:
+    def member(self, body: bytes, *, job_id: str, name: str, secret: str | None = None) -> Given:
         """What the job's own member may read for its statement, which is debited and logged.
+
+        ``secret`` as in ``admit``.
 
         Raises NotFound, ValueRefused, EgressRefused, Quarantined; Conflict for a statement that
         was used before; and whatever intake refuses. Nobody else is told whether there is one.
@@ -234,9 +254,22 @@ class Door:
                 "statement: an artifact is read by artifact-read/1 about its own job",
                 field="statement",
             )
-        job = self._require(proposal)
-        if job.author != parsed.statement.author:
-            raise AuthorUnknown(f"job {job_id} is not {parsed.statement.author}'s")
+        claim = self._claims.of(parsed.digest, f"GET {name}", secret)
+        job, is_held = self._require(proposal, claim)
+        with self._holding(claim, is_held):
+            found = self._readable(proposal, public, job, name)
+            logged = self._log(proposal, claim)
+        if not (logged.created or is_held):
+            raise Conflict(USED)
+        return found
+
+    def _readable(
+        self, proposal: Proposal, public: ArtifactRead, job: StoredJob, name: str
+    ) -> Given:
+        """What a member asks for. Raises where it is not the member's, or not there."""
+        job_id, author = job.job_id, proposal.parsed.statement.author
+        if job.author != author:
+            raise AuthorUnknown(f"job {job_id} is not {author}'s")
         artifact = self._find(job_id, name)
         if (
             artifact is None
@@ -251,8 +284,6 @@ class Door:
                 f" {public.offset + public.egress_bytes}, where the artifact has {kept.bytes}",
                 field="statement.public.egress_bytes",
             )
-        if not self._log(proposal).created:
-            raise Conflict(USED)
         return Given(artifact, kept, public.offset, public.egress_bytes)
 
     def parts(self, given: Given) -> Iterator[bytes]:
@@ -282,8 +313,20 @@ class Door:
                 if artifact is not None and artifact.open_until <= self._clock():
                     path.unlink(missing_ok=True)
 
-    def _require(self, proposal: Proposal) -> StoredJob:
-        """Check that who speaks may, now, of a job not in quarantine, and only once; the job.
+    @contextmanager
+    def _holding(self, claim: Claim, is_held: bool) -> Iterator[None]:
+        """Put the right back that was taken up, where the request comes to nothing."""
+        try:
+            yield
+        except BaseException:
+            if is_held:
+                claim.keep()
+            raise
+
+    def _require(self, proposal: Proposal, claim: Claim) -> tuple[StoredJob, bool]:
+        """Check that who speaks may, now, of a job not in quarantine, and only once.
+
+        The job, and whether ``claim`` was taken: then the debit is logged already.
 
         Raises AuthorUnknown, NotFound, Quarantined and Conflict before anything is looked up that
         is sealed: whoever copies a statement from the log gets as far as here, and no further.
@@ -300,9 +343,9 @@ class Door:
             raise NotFound("no such job")
         if is_quarantined(job):
             raise _in_quarantine(job.job_id)
-        if used is not None:
+        if used is not None and not claim.take():
             raise Conflict(USED)
-        return job
+        return job, used is not None
 
     def _require_public(self, job_id: str, *, size: int) -> None:
         with self._store.snapshot() as reads:
@@ -320,11 +363,13 @@ class Door:
         if job is None or is_quarantined(job):
             raise _in_quarantine(job_id)
 
-    def _log(self, proposal: Proposal) -> Placing:
+    def _log(self, proposal: Proposal, claim: Claim) -> Placing:
         placed = self._append([proposal]).result()[0]
         if isinstance(placed, Unwitnessed):
+            if placed.created:
+                claim.keep()
             # What is said of other statements, to send them again, would be refused as used.
-            raise Unwitnessed(UNSETTLED)
+            raise Unwitnessed(UNSETTLED_KEPT if claim.can_be_kept else UNSETTLED)
         if isinstance(placed, LedgerError):
             raise placed
         return placed

@@ -306,7 +306,11 @@ class Sequencer:
                 signed = self._signing.sign(pen, laid.extension, laid.batch)
                 batch = SignedBatch(laid.extension, laid.batch.entries, signed)
         if self._quorum is not None and pen.last is not None:
-            note = self._settle(pen.last.checkpoint.size, tickets)
+            try:
+                note = self._settle(pen.last.checkpoint.size, tickets)
+            except Unwitnessed as error:
+                self._keep_waiting(tickets, laid.placed, error)
+                return
             if batch is not None:
                 # A larger tree vouches for this one: its proofs are to be read.
                 batch = replace(batch, signed=replace(batch.signed, note=note)) if note else None
@@ -322,6 +326,26 @@ class Sequencer:
             stop = start + len(ticket.works)
             ticket.finish(results[start:stop])
             start = stop
+
+    def _keep_waiting(
+        self,
+        tickets: Sequence[Ticket[Logged]],
+        placed: Sequence[Placed | LedgerError],
+        error: Unwitnessed,
+    ) -> None:
+        """Tell the callers of a batch that is stored and held back, and each whether it is its."""
+        log.error("a batch was not logged: %s", error, extra=_about(tickets))
+        if self._watch is not None:
+            self._watch.failed()
+        each = iter(placed)
+        for ticket in tickets:
+            mine = [next(each) for _ in ticket.works]
+            ticket.finish(
+                [
+                    Unwitnessed(str(error), created=isinstance(one, Placed) and one.created)
+                    for one in mine
+                ]
+            )
 
     def _settle(self, size: int, tickets: Sequence[Ticket[Logged]]) -> bytes | None:
         """Wait until the quorum holds the tree of ``size``, as long as the first caller may."""
