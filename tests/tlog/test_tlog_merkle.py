@@ -344,3 +344,16 @@ def test_any_batching_gives_the_same_tree(entries: list[bytes], cuts: list[int])
             )
         grown = step.range
     assert grown.root() == rfc.mth(entries)
+
+
+def test_every_complete_node_is_proved_and_no_other_in_its_place() -> None:
+    for size in range(1, 40):
+        for level in range(size.bit_length()):
+            for index in range(size >> level):
+                path = merkle.node_path(level=level, index=index, size=size, node=WHOLE.node)
+                place = {"level": level, "index": index, "size": size, "root": root(size)}
+                merkle.verify_node(path, node=WHOLE.node(level, index), **place)
+                with pytest.raises(ProofError, match="leads to the root"):
+                    merkle.verify_node(path, node=OTHER, **place)
+            with pytest.raises(ProofError, match="no complete node"):
+                merkle.node_path(level=level, index=size >> level, size=size, node=WHOLE.node)

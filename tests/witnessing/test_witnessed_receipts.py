@@ -9,8 +9,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # cli_world lies there
 
 from cli_world import Shell
+from sqlalchemy import text as sql
 from witnessing_world import ALL, World, cosigners, policy_text
 
+from ledger.reader import Reader
 from ledger.tlog.proof import format_proof, parse_proof
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "verify.py"
@@ -109,3 +111,32 @@ def test_the_witnesses_are_listed_and_asked_from_the_command_line(
     assert f"quorum enough: met at size {size}, and size {size + 2} is signed" in said.out
     for text in (out, status, said.out, said.err):
         assert "secret-path" not in text
+
+
+def test_a_cosignature_that_was_damaged_is_left_out_and_noted(world: World) -> None:
+    size = world.log()
+    world.ask()
+    sound = cosigners(world.note())
+    with world.ledger.store.engine.connect() as plain:
+        connection = plain.execution_options(ledger_writes=True)
+        with connection.begin():
+            found = connection.execute(
+                sql("SELECT witness, newest_line FROM cosignatures WHERE size = :size"),
+                {"size": size},
+            ).first()
+            assert found is not None
+            line = found.newest_line
+            flipped = f"{line[:-20]}{'A' if line[-20] != 'A' else 'B'}{line[-19:]}"
+            connection.execute(
+                sql(
+                    "UPDATE cosignatures SET newest_line = :line"
+                    " WHERE size = :size AND witness = :witness"
+                ),
+                {"line": flipped, "size": size, "witness": found.witness},
+            )
+    left = cosigners(Reader(world.ledger.store, standard=world.ledger.standard).shown().note)
+    name = found.witness.partition("+")[0]
+    assert sorted(left) == sorted(each for each in sound if each[0] != name)
+    assert world.ledger.store.damage.places == [
+        f"a cosignature of the checkpoint of {size} entries"
+    ]
