@@ -7,6 +7,7 @@ takes 16 MiB of headers.
 
 import logging
 import resource
+import threading
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ OTHER_FILES: Final = 256
 """Open files that are no connections: databases, tiles, bulk files, artifacts, the log."""
 FEWEST: Final = 64
 STOP_S: Final = 30
+WAKE_S: Final = 1.0
+"""How long a signal may wait that hit no wait of the main thread."""
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +62,7 @@ def http_server(
             "a process may open too few files: it holds %d connections at a time, not %d",
             *(room, connections),
         )
-    return Granian(
+    server = Granian(
         target,
         address=address,
         port=port,
@@ -82,6 +85,24 @@ def http_server(
         ssl_ca=client_ca,
         ssl_client_verify=client_ca is not None,
     )
+    server.main_loop_interrupt = Interrupt()
+    return server
+
+
+class Interrupt(threading.Event):
+    """What a server's main thread waits for without end, and hears signals meanwhile.
+
+    Python runs a handler between two instructions of the main thread. Where a signal hits another
+    thread, or the moment before an endless wait, there is no next one, and nobody would hear it.
+    """
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait as any event does."""
+        if timeout is not None:
+            return super().wait(timeout)
+        while not super().wait(WAKE_S):
+            pass
+        return True
 
 
 def room_for(connections: int) -> int:

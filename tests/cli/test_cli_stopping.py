@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from time import sleep
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from processes import children_of
 
 from ledger import keys
 from ledger.cli.common import CommandFailed
+from ledger.cli.serving import http_server
 from ledger.cli.stopping import Stopping
 from ledger.records.authoring import author_statement
 from ledger.records.deadline import format_time
@@ -241,6 +243,25 @@ def test_processes_that_a_server_starts_while_it_is_stopped_are_killed_at_the_li
             child.kill()
     with pytest.raises(CommandFailed, match="LEDGER_STOP_SECONDS"):
         stopping.check()
+
+
+def test_a_server_hears_a_signal_that_hits_another_of_its_threads() -> None:
+    server = http_server("nothing", address="127.0.0.1", port=0)
+
+    def hit() -> None:
+        # Where the main thread does not wait yet, this shows nothing, and fails nothing.
+        sleep(0.3)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    usual = signal.signal(signal.SIGTERM, server.signal_handler_interrupt)
+    try:
+        other = threading.Thread(target=hit)
+        other.start()
+        assert server.main_loop_interrupt.wait()
+        other.join()
+    finally:
+        signal.signal(signal.SIGTERM, usual)
+    assert server.interrupt_signal
 
 
 def _heard(connection: socket.socket) -> bytes:
