@@ -10,6 +10,7 @@ everybody, is worth nothing. A crash while a request holds the right loses it: t
 import hmac
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -38,10 +39,14 @@ class Claims:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         now = self._clock()
         for each in self._folder.iterdir():
-            if each.stat().st_mtime <= now - KEPT_S:
-                each.unlink(missing_ok=True)
+            # Another request may take it, or drop it, before it is looked at.
+            with suppress(FileNotFoundError):
+                if each.stat().st_mtime <= now - KEPT_S:
+                    each.unlink()
         path.touch(mode=0o600)
-        os.utime(path, (now, now))
+        # Whoever asked again meanwhile has it by now.
+        with suppress(FileNotFoundError):
+            os.utime(path, (now, now))
 
 
 class Claim:

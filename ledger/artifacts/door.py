@@ -343,9 +343,13 @@ class Door:
             raise NotFound("no such job")
         if is_quarantined(job):
             raise _in_quarantine(job.job_id)
-        if used is not None and not claim.take():
+        is_held = claim.take()
+        if used is None:
+            # A right to a debit that a recovery gave up: the one that is made now has its own.
+            return job, False
+        if not is_held:
             raise Conflict(USED)
-        return job, used is not None
+        return job, True
 
     def _require_public(self, job_id: str, *, size: int) -> None:
         with self._store.snapshot() as reads:

@@ -3,8 +3,10 @@
 Under a strict policy the debit is in the log, and spent, before the quorum has cosigned it.
 """
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import kit
@@ -12,7 +14,7 @@ import pytest
 from artifact_world import JOB, counters, header, opened, read, write
 from browser import Browser, Reply
 
-from ledger.artifacts.claims import KEPT_S
+from ledger.artifacts.claims import KEPT_S, Claims
 from ledger.artifacts.door import UNSETTLED_KEPT, USED
 from ledger.assembly import Ledger
 from ledger.errors import Conflict, Unwitnessed
@@ -160,3 +162,46 @@ def test_a_secret_that_can_be_guessed_is_refused_before_anything_is_debited(
         assert reply.status == 422, secret
         assert "Idempotency-Key" in reply.json()["detail"]
     assert f"job {JOB}" not in counters(ledger)
+
+
+def test_a_right_to_a_debit_that_a_recovery_gave_up_is_worth_nothing(
+    site: Browser, ledger: Ledger
+) -> None:
+    assert send(site, "PUT", write(1, len(REPORT), artifact_class="document"), None).status == 201
+    statement = read(1, 0, 5)
+    # The log has lost the debit, and the folder has not.
+    door = ledger.artifacts
+    digest = door._check(statement).parsed.digest
+    door._claims.of(digest, "GET report.json", MINE).keep()
+    assert send(site, "GET", statement, MINE).body == REPORT[:5]
+    reply = send(site, "GET", statement, MINE)
+    assert (reply.status, reply.json()["detail"]) == (409, USED)
+
+
+def test_rights_that_are_taken_while_one_is_kept_are_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = Claims(tmp_path / "rights", key=bytes(32), clock=lambda: 1_000)
+    mine, other = (claims.of(bytes(32), "GET report.json", each) for each in (MINE, OTHER))
+    other.keep()
+    listed, dated = Path.iterdir, os.utime
+
+    def taken_when_listed(folder: Path) -> Iterator[Path]:
+        found = list(listed(folder))
+        assert other.take()
+        return iter(found)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "iterdir", taken_when_listed)
+        mine.keep()
+    assert mine.take()
+
+    def taken_when_made(path: Path, times: tuple[int, int] | None) -> None:
+        if times is not None:
+            assert mine.take()
+        dated(path, times)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "utime", taken_when_made)
+        mine.keep()
+    assert not mine.take()
