@@ -96,6 +96,12 @@ class Interrupt(threading.Event):
     thread, or the moment before an endless wait, there is no next one, and nobody would hear it.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        # The handler that sets it runs in the thread that waits: wherever that is, if it holds the
+        # lock, it must have it once more. A plain one would never be had.
+        self._cond = threading.Condition(threading.RLock())
+
     def wait(self, timeout: float | None = None) -> bool:
         """Wait as any event does."""
         if timeout is not None:

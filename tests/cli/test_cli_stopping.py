@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import sleep
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -22,8 +22,9 @@ from ports import free_port
 from processes import children_of
 
 from ledger import keys
+from ledger.cli import serving
 from ledger.cli.common import CommandFailed
-from ledger.cli.serving import http_server
+from ledger.cli.serving import Interrupt, http_server
 from ledger.cli.stopping import Stopping
 from ledger.records.authoring import author_statement
 from ledger.records.deadline import format_time
@@ -262,6 +263,31 @@ def test_a_server_hears_a_signal_that_hits_another_of_its_threads() -> None:
     finally:
         signal.signal(signal.SIGTERM, usual)
     assert server.interrupt_signal
+
+
+def _waits(interrupt: Interrupt, when: int, is_over: threading.Event) -> None:
+    """Wait, and be hit at the line ``when`` of the wait, as by a handler: in the same thread."""
+    left = iter(range(when - 1, -1, -1))
+
+    def traced(frame: FrameType, event: str, _: object) -> Any:
+        if event == "line" and frame.f_code.co_filename == threading.__file__ and not next(left):
+            sys.settrace(None)
+            interrupt.set()
+        return traced
+
+    sys.settrace(traced)
+    interrupt.wait()
+    is_over.set()
+
+
+def test_a_signal_is_heard_wherever_in_its_wait_the_main_thread_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(serving, "WAKE_S", 0.001)
+    for when in range(1, 80):
+        interrupt, is_over = Interrupt(), threading.Event()
+        threading.Thread(target=_waits, args=(interrupt, when, is_over), daemon=True).start()
+        assert is_over.wait(WAIT_S), f"it hangs where it is hit at its line {when}"
 
 
 def _heard(connection: socket.socket) -> bytes:
