@@ -127,7 +127,13 @@ class LogFiles:
         """
         beside = [read_roots, read_nodes] if tile.level else [read_leaves]
         makers = [_bundle] if tile.is_entries else [read_tile, *beside]
-        return [partial(self._read, make, tile, reach) for make in makers]
+        readers: list[Callable[[], bytes]] = [
+            partial(self._read, make, tile, reach) for make in makers
+        ]
+        if self._replica is not None:
+            # What is damaged there is whole at the primary.
+            readers += [partial(self._read, make, tile) for make in makers]
+        return readers
 
     def _forget(self) -> None:
         self._subtrees.clear()
