@@ -15,7 +15,7 @@ from ledger.storage.shapes import StoredCheckpoint
 from ledger.storage.snapshot import Snapshot
 from ledger.tlog.checkpoint import signed_checkpoint
 from ledger.tlog.note import VerifierKey, open_note, parse_vkey
-from ledger.tlog.standard import with_lines
+from ledger.tlog.standard import Standard, with_lines
 
 KEPT: Final = 2_048
 """Notes that are known to be sound: about 400 bytes each."""
@@ -31,7 +31,7 @@ class Notes:
         self._beside: Keys = tuple(beside)
         self._log: Keys = ()
         self._sound: Memory[StoredCheckpoint, None] = Memory(KEPT)
-        self._cosigned: Memory[tuple[bytes, tuple[str, ...]], bytes] = Memory(KEPT)
+        self._cosigned: Memory[tuple[bytes, tuple[str, ...], bool], bytes] = Memory(KEPT)
         self._last: StoredCheckpoint | None = None
 
     def trust(self, key: VerifierKey) -> None:
@@ -48,11 +48,22 @@ class Notes:
             self._last = stored
         return stored
 
-    def cosigned(self, snapshot: Snapshot, stored: StoredCheckpoint, lines: Iterable[str]) -> bytes:
-        """The note of ``stored`` with those of ``lines`` that verify: the others are left out."""
+    def cosigned(
+        self,
+        snapshot: Snapshot,
+        stored: StoredCheckpoint,
+        lines: Iterable[str],
+        *,
+        standard: Standard | None = None,
+    ) -> bytes:
+        """The note of ``stored`` with those of ``lines`` that verify: the others are left out.
+
+        Raises Damaged where some are left out, and what is left does not meet ``standard``.
+        """
         asked = tuple(lines)
         return self._cosigned.get(
-            (stored.note, asked), lambda: self._with_lines(snapshot, stored, asked)
+            (stored.note, asked, standard is not None),
+            lambda: self._with_lines(snapshot, stored, asked, standard),
         )
 
     def _verify(self, snapshot: Snapshot, stored: StoredCheckpoint) -> None:
@@ -72,14 +83,22 @@ class Notes:
         return (found.size, found.root) == (stored.size, stored.root)
 
     def _with_lines(
-        self, snapshot: Snapshot, stored: StoredCheckpoint, lines: tuple[str, ...]
+        self,
+        snapshot: Snapshot,
+        stored: StoredCheckpoint,
+        lines: tuple[str, ...],
+        standard: Standard | None,
     ) -> bytes:
         keys = (*(self._log or _log_keys(snapshot)), *self._beside)
         alone = len(open_note(stored.note, keys).signatures)
         kept = [line for line in lines if _verifies(stored.note, line, keys, more_than=alone)]
+        note = with_lines(stored.note, kept)
         if len(kept) < len(lines):
-            self._damage.avoided(f"a cosignature of the checkpoint of {stored.size} entries")
-        return with_lines(stored.note, kept)
+            where = f"a cosignature of the checkpoint of {stored.size} entries"
+            if standard is not None and not standard.is_met_by(note):
+                raise Damaged(where)
+            self._damage.avoided(where)
+        return note
 
 
 def _verifies(note: bytes, line: str, keys: Keys, *, more_than: int) -> bool:

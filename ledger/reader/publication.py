@@ -85,12 +85,20 @@ class Publication:
         return None if checkpoint is None else (checkpoint, self.witnessed(snapshot, checkpoint))
 
     def witnessed(self, snapshot: Snapshot, checkpoint: StoredCheckpoint) -> bytes:
-        """A checkpoint's note; with each witness's first cosignature if it met the policy."""
+        """A checkpoint's note; with each witness's first cosignature if it met the policy.
+
+        Where the policy is closed, a note that no longer meets it is not given: raises Damaged.
+        """
         standard = self._standard
         if standard is None or not snapshot.is_quorum(standard.digest, checkpoint.size):
             return checkpoint.note
         lines = snapshot.cosignatures(checkpoint.size, standard.witnesses)
-        return self._notes.cosigned(snapshot, checkpoint, [line.first_line for line in lines])
+        return self._notes.cosigned(
+            snapshot,
+            checkpoint,
+            [line.first_line for line in lines],
+            standard=standard if standard.closed else None,
+        )
 
     def at(self, snapshot: Snapshot, size: int | None) -> StoredCheckpoint | None:
         """The checkpoint published at exactly this size, if there is one."""

@@ -10,8 +10,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # cli_world lies the
 
 from cli_world import Shell
 from sqlalchemy import text as sql
-from witnessing_world import ALL, World, cosigners, policy_text
+from witnessing_world import ALL, Making, World, cosigners, policy_text
 
+from ledger.errors import Damaged
 from ledger.reader import Reader
 from ledger.tlog.proof import format_proof, parse_proof
 
@@ -140,3 +141,33 @@ def test_a_cosignature_that_was_damaged_is_left_out_and_noted(world: World) -> N
     assert world.ledger.store.damage.places == [
         f"a cosignature of the checkpoint of {size} entries"
     ]
+
+
+def test_a_receipt_with_too_few_sound_cosignatures_is_not_given_under_a_closed_policy(
+    making: Making,
+) -> None:
+    world = making()
+    size = world.log()
+    world.ask()
+    with world.ledger.store.engine.connect() as plain:
+        connection = plain.execution_options(ledger_writes=True)
+        with connection.begin():
+            rows = connection.execute(
+                sql("SELECT witness, first_line FROM cosignatures WHERE size = :size"),
+                {"size": size},
+            ).all()
+            assert len(rows) == 3
+            for witness, line in rows[:2]:
+                flipped = f"{line[:-20]}{'A' if line[-20] != 'A' else 'B'}{line[-19:]}"
+                connection.execute(
+                    sql(
+                        "UPDATE cosignatures SET first_line = :line"
+                        " WHERE size = :size AND witness = :witness"
+                    ),
+                    {"line": flipped, "size": size, "witness": witness},
+                )
+    assert len(cosigners(parse_proof(receipt(world, size - 2)).checkpoint)) == 1
+    world.reopen(witness_mode="closed")
+    for _ in range(2):
+        with pytest.raises(Damaged, match=f"a cosignature of the checkpoint of {size} entries"):
+            receipt(world, size - 2)
