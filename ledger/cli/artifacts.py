@@ -1,13 +1,15 @@
 """``ledger artifact``: bring an artifact to the door, or fetch one from it.
 
 A statement is signed for one attempt and is worth nothing afterwards: what it debits is never given
-back. So nothing here tries again by itself.
+back. So nothing here signs a second one by itself. Where the ledger asks to come back later (503),
+the same statement is sent again under the same Idempotency-Key, which finds its debit.
 """
 
 import base64
 import os
+import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -17,7 +19,7 @@ import httpx
 import msgspec
 
 from ledger.cli.authoring import URL
-from ledger.cli.client import Refused, is_local
+from ledger.cli.client import Refused, is_local, retry_after
 from ledger.cli.common import CommandFailed, read_author_key
 from ledger.errors import ValueRefused
 from ledger.importers.ulid import RANDOM_BYTES, ulid
@@ -32,6 +34,10 @@ from schemas.values import ArtifactClass, Ulid, Wire
 TIMEOUT_S: Final = 120.0
 PIECE: Final = 1 << 20
 MAX_ANSWER: Final = 1 << 20
+PATIENCE_S: Final = 240.0
+"""How long a ledger is asked again that answers 503: less than a statement is good for."""
+PAUSE_S: Final = 1.0
+_KEY_BYTES: Final = 24
 
 _JOB = click.option("--job", "job_id", required=True, metavar="ULID", help="The job's number.")
 
@@ -164,7 +170,10 @@ def _signed(
         made_at=format_time(now_s),
         job_id=job_id,
     )
-    return {"Ledger-Statement": base64.b64encode(body).decode()}
+    return {
+        "Ledger-Statement": base64.b64encode(body).decode(),
+        "Idempotency-Key": secrets.token_urlsafe(_KEY_BYTES),
+    }
 
 
 def _path(job_id: str, name: str) -> str:
@@ -174,12 +183,17 @@ def _path(job_id: str, name: str) -> str:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[tuple[Iterator[bytes], int]]:
-    """The pieces of a file, and its size."""
+def _opened(file: Path) -> Iterator[tuple[Callable[[], Iterator[bytes]], int]]:
+    """What gives the pieces of a file, from its beginning each time, and its size."""
     try:
         with file.open("rb") as source:
             size = os.fstat(source.fileno()).st_size
-            yield iter(lambda: source.read(PIECE), b""), size
+
+            def pieces() -> Iterator[bytes]:
+                source.seek(0)
+                return iter(lambda: source.read(PIECE), b"")
+
+            yield pieces, size
     except OSError as error:
         raise CommandFailed(f"{file}: {error.strerror}") from None
 
@@ -205,22 +219,29 @@ def _answered(
     method: str,
     path: str,
     headers: dict[str, str],
-    content: Iterator[bytes] | None = None,
+    content: Callable[[], Iterator[bytes]] | None = None,
 ) -> Iterator[httpx.Response]:
     base = (url or load_settings().public_url).rstrip("/")
+    until = time.monotonic() + PATIENCE_S
     try:
-        with (
-            httpx.Client(
-                timeout=TIMEOUT_S,
-                # Proxy variables do not lead a loopback address astray.
-                trust_env=not is_local(httpx.URL(base).host),
-                headers={"User-Agent": "apsci-ledger"},
-            ) as client,
-            client.stream(method, base + path, headers=headers, content=content) as answer,
-        ):
-            if answer.status_code >= 300:
-                raise Refused(f"{base} refused: {_problem(answer)}")
-            yield answer
+        with httpx.Client(
+            timeout=TIMEOUT_S,
+            # Proxy variables do not lead a loopback address astray.
+            trust_env=not is_local(httpx.URL(base).host),
+            headers={"User-Agent": "apsci-ledger"},
+        ) as client:
+            while True:
+                body = content() if content is not None else None
+                with client.stream(method, base + path, headers=headers, content=body) as answer:
+                    if answer.status_code < 300:
+                        yield answer
+                        return
+                    trouble, pause = _problem(answer), max(PAUSE_S, retry_after(answer))
+                    later = time.monotonic() + pause < until and "Idempotency-Key" in headers
+                    if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or not later:
+                        raise Refused(f"{base} refused: {trouble}")
+                click.echo(f"{trouble}: asking again in {pause:.0f} s", err=True)
+                time.sleep(pause)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CommandFailed(
             f"{base}: {type(error).__name__}: what was signed may be debited; look at"

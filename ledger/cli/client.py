@@ -152,7 +152,7 @@ class Client:
             else:
                 if answer.status_code not in AGAIN:
                     return self._settled(answer)
-                trouble, wait = _problem_text(answer), max(pause, _retry_after(answer))
+                trouble, wait = _problem_text(answer), max(pause, retry_after(answer))
             if time.monotonic() + wait > until:
                 raise CommandFailed(f"{self.url} cannot be reached or takes nothing: {trouble}")
             self._pause(wait)
@@ -218,7 +218,8 @@ def is_local(host: str) -> bool:
     return host in {"localhost", "::1"} or host.startswith("127.")
 
 
-def _retry_after(answer: httpx.Response) -> float:
+def retry_after(answer: httpx.Response) -> float:
+    """Seconds after which a ledger wants to be asked again; 0 where it does not say."""
     text = answer.headers.get("Retry-After", "")
     return min(float(text), LONGEST_PAUSE_S) if text.isascii() and text.isdigit() else 0.0
 

@@ -2,8 +2,17 @@
 
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
+import msgspec
+import pytest
 from cli_world import SUBMISSION, Shell
+
+from ledger.cli import artifacts
+from schemas.artifacts import ArtifactKept
 
 JOB = "01JD9ZZZZZZZZZZZZZZZZZZZZZ"
 
@@ -67,3 +76,61 @@ def test_what_cannot_be_put_is_said_before_anything_is_signed(made: Shell) -> No
     (made.folder / "one").write_bytes(b"1")
     options = ("--name", "a/b", "--key", made.author("gateway"), "--class", "opaque")
     made("artifact", "put", "one", "--job", JOB, *options).refused("one part of an address")
+
+
+KEPT = msgspec.json.encode(
+    ArtifactKept(JOB, "opaque", 7, "five", "application/octet-stream", 5, "0" * 64)
+)
+
+
+@contextmanager
+def late_witnesses(refusals: int) -> Iterator[tuple[str, list[tuple[str, str, bytes]]]]:
+    """A ledger that asks to come back so often; what it was sent: statement, key, body."""
+    heard: list[tuple[str, str, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            named = (self.headers["Ledger-Statement"], self.headers["Idempotency-Key"])
+            heard.append((*named, body))
+            is_late = len(heard) <= refusals
+            said = b'{"title":"Later","detail":"too few witnesses"}' if is_late else KEPT
+            self.send_response(503 if is_late else 201)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", heard
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_debit_that_waits_for_witnesses_is_asked_for_again_and_not_signed_again(
+    made: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "PAUSE_S", 0.0)
+    (made.folder / "five").write_bytes(b"12345")
+    put = ("artifact", "put", "five", "--job", JOB, "--name", "five", "--class", "opaque")
+    with late_witnesses(2) as (url, heard):
+        said = made.ok(*put, "--key", made.author("gateway"), "--url", url)
+    assert "debited: 5 bytes by entry 7\n" in said
+    assert len(heard) == 3
+    [(statement, key, body)] = set(heard)
+    assert statement
+    assert re.fullmatch(r"[A-Za-z0-9_-]{22,128}", key)
+    assert body == b"12345"
+
+    monkeypatch.setattr(artifacts, "PATIENCE_S", 0.0)
+    with late_witnesses(1) as (url, heard):
+        refused = made(*put, "--key", made.author("gateway"), "--url", url)
+        refused.refused("Later: too few witnesses")
+    [(other, _, _)] = heard
+    assert other != statement
