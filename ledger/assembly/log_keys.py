@@ -12,18 +12,27 @@ There is one signer's memory for all of them, so that a new key cannot sign what
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ledger import keys
 from ledger.client.handovers import format_handovers
-from ledger.errors import Conflict, LogUnavailable
+from ledger.errors import Conflict, FormatError, LogUnavailable
 from ledger.reader import Reader
 from ledger.records.entry import parse_entry
 from ledger.records.succession import Succession, heirs, succeed
 from ledger.storage.store import Store
-from ledger.tlog.note import Signer, VerifierKey, format_vkey, generate_key, parse_note, parse_vkey
+from ledger.tlog.note import (
+    NoteSignature,
+    Signer,
+    VerifierKey,
+    format_vkey,
+    generate_key,
+    parse_note,
+    parse_vkey,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,10 @@ class LogKeys:
 
         So whoever took it once has to take another one only when the old one falls silent.
         """
-        lines = parse_note(note).signatures if note is not None else ()
+        lines: Sequence[NoteSignature] = ()
+        # A damaged row keeps no server from starting: readers find it, and the next one is whole.
+        with suppress(FormatError):
+            lines = parse_note(note).signatures if note is not None else ()
         signing = {line.key_id for line in lines if line.name == self.current.name}
         kept = [key for key in self.chain if key.key_id in signing]
         return format_vkey(kept[0] if kept else self.current)
