@@ -11,7 +11,7 @@ Only what has become overdue has no entry of its own: see ``overdue``.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ from ledger.storage.shapes import JobFilter
 from ledger.storage.snapshot import Snapshot
 from schemas.answers import CheckpointShown, Published
 from schemas.notices import Notice, OverdueNotice
+
+if TYPE_CHECKING:
+    from ledger.reader.reader import Reader
 
 Indices = NDArray[Any]
 
@@ -81,6 +84,7 @@ class Streams(ABC):
     """The part of a view that feeds are made from."""
 
     _snapshot: Snapshot
+    _reader: "Reader"
     size: int
 
     @property
@@ -250,8 +254,12 @@ class Streams(ABC):
         return tuple(found)
 
     def checkpoints_at(self, places: Sequence[int]) -> tuple[CheckpointShown, ...]:
-        """The published checkpoints of the trees that end with the entries at ``places``."""
-        found = (self._snapshot.checkpoint(place + 1) for place in places)
+        """The published checkpoints of the trees that end with the entries at ``places``.
+
+        Raises Damaged.
+        """
+        publication = self._reader.publication
+        found = (publication.at(self._snapshot, place + 1) for place in places)
         return tuple(shapes.checkpoint_shown(each) for each in found if each)
 
     # --- what has no entry ---

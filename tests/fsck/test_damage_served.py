@@ -36,6 +36,8 @@ FLIPS = {
     "the edge": ("log_head", "edge", "1 = 1", 0),
     "the root of the newest checkpoint": ("checkpoints", "root", "size = {size}", 7),
     "the note of the newest checkpoint": ("checkpoints", "note", "size = {size}", 40),
+    "the end of the newest checkpoint": ("checkpoints", "note", "size = {size}", -1),
+    "the root of an older checkpoint": ("checkpoints", "root", "size = {older}", 7),
     "a signature of an older checkpoint": ("checkpoints", "note", "size = {older}", -9),
 }
 MENDED = {
@@ -83,6 +85,7 @@ def _addresses(size: int, older: int) -> list[str]:
         "/api/v1/corrections",
         "/api/v1/withheld",
         "/feeds/published.json",
+        "/feeds/checkpoints.json",
         "/jobs.csv",
         *(
             address
@@ -172,6 +175,17 @@ def test_nothing_is_appended_upon_an_edge_that_is_damaged(world: World) -> None:
             kit.log(ledger, kit.submitted(kit.ulid(77)))
         world.damage("UPDATE log_head SET edge = :v", v=edge)
         assert kit.log(ledger, kit.submitted(kit.ulid(77)))[0].accepted.index == size
+
+
+def test_a_newest_checkpoint_that_is_damaged_is_followed_by_one_that_is_not(
+    world: World, sound: Callable[[World], Sound]
+) -> None:
+    whole = sound(world)
+    _flip(world, whole, "the end of the newest checkpoint")
+    with _opened(world) as (ledger, browser):
+        assert browser.get("/log/checkpoint").status == 503
+        assert kit.log(ledger, kit.submitted(kit.ulid(77)))[0].accepted.index == whole.size
+        assert browser.get("/log/checkpoint").status == 200
 
 
 def test_damage_is_told_to_probes_and_logged_once_and_mended_without_a_restart(
