@@ -70,7 +70,8 @@ def export(
 
     ``extras`` are further files of the set by their names, which ``describing`` knows too.
 
-    Raises NotFound for a size at which no checkpoint was published, ExportRunning, ExportFailed.
+    Raises NotFound for a size at which no checkpoint was published, ExportRunning, ExportFailed;
+    Damaged, and leaves no set, where entries or tiles are not those of the tree.
     """
     import duckdb  # noqa: PLC0415 - as in ``flat``
 
@@ -190,6 +191,7 @@ class _Making:
             path,
             self._snapshot,
             self._size,
+            root=self._checkpoint.root,
             note=self._checkpoint.note,
             vkey=self._vkey(),
             made_at=self._checkpoint.logged_at,

@@ -5,12 +5,22 @@ One inclusion proof for each entry would take many times their bytes and say not
 
 import io
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from ledger.errors import Damaged
 from ledger.storage.snapshot import Snapshot
 from ledger.storage.tree import read_tile
-from ledger.tlog.tiles import tile_path, tiles_for_size
+from ledger.tlog.growth import CompactRange, Extension
+from ledger.tlog.tiles import (
+    TILE_WIDTH,
+    Tile,
+    split_hashes,
+    tile_path,
+    tile_root,
+    tiles_for_size,
+)
 
 NOTE: Final = """\
 The hash tiles of the Merkle tree of {size} entries (C2SP tlog-tiles), with the checkpoint that
@@ -32,9 +42,12 @@ entries prove themselves: `scripts/verify.py` of the ledger recomputes it.
 
 
 def write_proofs(
-    path: Path, snapshot: Snapshot, size: int, *, note: bytes, vkey: str, made_at: int
+    path: Path, snapshot: Snapshot, size: int, *, root: bytes, note: bytes, vkey: str, made_at: int
 ) -> None:
-    """Write the tar file; the same bytes for the same tree."""
+    """Write the tar file; the same bytes for the same tree.
+
+    Raises Damaged where what is stored does not lead to ``root``, that of the tree of ``size``.
+    """
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
 
         def add(name: str, data: bytes) -> None:
@@ -46,5 +59,26 @@ def write_proofs(
         add("README.txt", NOTE.format(size=size).encode())
         add("checkpoint", note)
         add("vkey", f"{vkey}\n".encode())
-        for tile in tiles_for_size(size):
-            add(tile_path(tile), read_tile(snapshot, tile))
+        for tile, data in _tiles(snapshot, size, root):
+            add(tile_path(tile), data)
+
+
+def _tiles(snapshot: Snapshot, size: int, root: bytes) -> Iterator[tuple[Tile, bytes]]:
+    """The tiles of the tree, each held against those below it, and the lowest against ``root``."""
+    edge, level = CompactRange(0, []), 0
+    below: list[bytes] = []
+    roots: list[bytes] = []
+    for tile in tiles_for_size(size):
+        if tile.level > level:
+            level, below, roots = tile.level, roots, []
+        data = read_tile(snapshot, tile)
+        hashes = split_hashes(data)
+        if tile.level == 0:
+            edge = Extension(edge, hashes).range
+        elif hashes != below[tile.n * TILE_WIDTH :][: tile.width]:
+            raise Damaged(f"{tile_path(tile)} does not hold the roots of the tiles below it")
+        if tile.is_full:
+            roots.append(tile_root(data))
+        yield tile, data
+    if edge.root() != root:
+        raise Damaged(f"the tiles of the tree of {size} entries do not have its root")

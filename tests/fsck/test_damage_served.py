@@ -19,6 +19,7 @@ from browser import Browser, Reply
 
 from ledger.assembly import Ledger
 from ledger.errors import Damaged, LogUnavailable
+from ledger.exports import export, sets
 from ledger.tlog.tiles import bundles_for_size, tile_path, tiles_for_size
 from web.app import create_app
 
@@ -186,6 +187,16 @@ def test_a_newest_checkpoint_that_is_damaged_is_followed_by_one_that_is_not(
         assert browser.get("/log/checkpoint").status == 503
         assert kit.log(ledger, kit.submitted(kit.ulid(77)))[0].accepted.index == whole.size
         assert browser.get("/log/checkpoint").status == 200
+
+
+@pytest.mark.parametrize("name", ["a hash in a tile", "the root beside a tile"])
+def test_no_set_of_bulk_files_is_made_with_a_tile_that_is_damaged(
+    world: World, sound: Callable[[World], Sound], tmp_path: Path, name: str
+) -> None:
+    _flip(world, sound(world), name)
+    with world.store() as store, pytest.raises(Damaged, match="tile"):
+        export(store, tmp_path / "bulk", public_url=URL)
+    assert sets.names(tmp_path / "bulk") == []
 
 
 def test_damage_is_told_to_probes_and_logged_once_and_mended_without_a_restart(
