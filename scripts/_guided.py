@@ -99,7 +99,9 @@ def _try(law: str, seconds: int, kept: Path, packages: Path) -> Tried:
         said, code = str(error.stdout or ""), -1
     inputs = [int(each) for each in _TRIED.findall(said)]
     reached = [int(each) for each in _REACHED.findall(said)]
-    broken = tuple(sorted({*kept.glob(prefix + "*")} - before))
+    # One that an earlier run has kept, and this one has come to again, has the same name.
+    found = (each for each in kept.glob(prefix + "*") if each not in before or each.name in said)
+    broken = tuple(sorted(found))
     trouble = "" if code == 0 or broken else "\n".join(said.splitlines()[-15:])
     return Tried(law, sum(inputs), max(reached, default=0), broken, trouble)
 

@@ -11,6 +11,7 @@ from ledger import keys
 from ledger.artifacts import Door, Shelf, open_objects
 from ledger.assembly.bulk import BulkFiles
 from ledger.assembly.desk import Answers, Asking, Desk, Settled
+from ledger.assembly.held_back import hold_back
 from ledger.assembly.log_keys import read_log_keys, read_signers
 from ledger.assembly.metrics import Counting, Metrics
 from ledger.assembly.questions import Questions, SignalsFound
@@ -231,11 +232,13 @@ class _Writing:
             ledger.reader.notes.trust(parse_vkey(second.vkey))
         vault = Vault(keys.read_openings_key(key_dir / keys.OPENINGS_KEY), random=os.urandom)
         self.quorum = _quorum_of(ledger)
+        self._strict = ledger.standard if self.quorum is not None else None
+        self._memory = SignerMemory(key_dir / keys.SIGNER_MEMORY)
         self.sequencer = Sequencer(
             ledger.store,
             CheckpointSigner(
                 signer,
-                SignerMemory(key_dir / keys.SIGNER_MEMORY),
+                self._memory,
                 second=second,
                 beside=beside,
                 former=[key.key_id for key in ledger.log_keys.chain],
@@ -279,6 +282,7 @@ class _Writing:
         if self.quorum is not None:
             self.quorum.witnessing.start()
         self.sequencer.start()
+        hold_back(self._memory, self._strict)
 
     def stop(self) -> None:
         self.desk.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ledger import keys
-from ledger.assembly.giving_up import GIVEN_UP, confirmed, forget
+from ledger.assembly.giving_up import GIVEN_UP, confirmed, forget, require_held_back
 from ledger.assembly.house import system_clock
 from ledger.assembly.log_keys import read_log_keys
 from ledger.assembly.recovering import (
@@ -94,7 +94,7 @@ def recover_command(source: str, vkey: str | None, old: str | None, *, gives_up:
                 progress=shown,
             )
             if done.apart:
-                _give_up(settings, store, done, remembered.note)
+                _give_up(settings, store, done, remembered.note, key)
             openings = restore_openings(store, other, _vault(settings), progress=shown)
             lifted = _lift_stop(settings, store, key)
     except Conflict as error:
@@ -118,11 +118,19 @@ def recover_command(source: str, vkey: str | None, old: str | None, *, gives_up:
     _say(openings)
 
 
-def _give_up(settings: Settings, store: Store, done: Recovered, remembered: bytes | None) -> None:
-    standard = read_standard(settings, read_log_keys(store).chain)
+def _give_up(
+    settings: Settings,
+    store: Store,
+    done: Recovered,
+    remembered: bytes | None,
+    key: VerifierKey,
+) -> None:
+    chain = read_log_keys(store).chain
+    standard = read_standard(settings, chain)
     assert standard is not None  # without a policy no mode but open is taken
-    note = confirmed(settings, store, standard, clock=system_clock)
     memory = SignerMemory(settings.key_dir / keys.SIGNER_MEMORY)
+    require_held_back(memory, store, standard, keys=[*chain, key])
+    note = confirmed(settings, store, standard, key=key, clock=system_clock)
     forget(memory, done.apart, note=note, remembered=remembered)
 
 

@@ -53,24 +53,35 @@ class StopMark:
         if self._path.exists():
             return
         data = canonical.encode({"note": found.note.decode(), "reason": str(found)})
-        new = self._path.with_name(self._path.name + ".new")
-        try:
-            with new.open("wb") as file:
-                os.fchmod(file.fileno(), 0o600)
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
-            _sync(self._path.parent)
-        except OSError as error:
-            raise LogUnavailable(
-                f"the mark {self._path.name} cannot be written: {error.strerror}"
-            ) from None
+        put_beside(self._path, data)
 
     def clear(self) -> None:
         """Take the mark away: the database holds what proved that it was behind."""
-        self._path.unlink(missing_ok=True)
-        _sync(self._path.parent)
+        take_away(self._path)
+
+
+def put_beside(path: Path, data: bytes) -> None:
+    """Put ``data`` into the file, whole or not at all, on the disk before this returns.
+
+    Raises LogUnavailable where it cannot be written.
+    """
+    new = path.with_name(path.name + ".new")
+    try:
+        with new.open("wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise LogUnavailable(f"the mark {path.name} cannot be written: {error.strerror}") from None
+
+
+def take_away(path: Path) -> None:
+    """Remove the file, on the disk before this returns; harmless where there is none."""
+    path.unlink(missing_ok=True)
+    _sync(path.parent)
 
 
 def _sync(folder: Path) -> None:

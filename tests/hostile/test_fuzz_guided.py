@@ -4,9 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import _guided
 import pytest
-from _guided import Tape, play
+from _guided import Tape, play, run
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "fuzz"
 
@@ -32,6 +34,24 @@ def test_a_tape_breaks_a_law_as_often_as_it_is_played(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(AssertionError):
             play(law, bad)
+
+
+def test_a_law_that_is_broken_as_in_an_earlier_run_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tape is kept by its digest: the second time there is no new file."""
+
+    def fuzz(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        tape = Path(command[4] + "crash-0123")
+        tape.write_bytes(b"tape")
+        said = f"artifact_prefix='x'; Test unit written to {tape}\n"
+        return subprocess.CompletedProcess(command, 77, stdout=said)
+
+    monkeypatch.setattr(_guided.subprocess, "run", fuzz)
+    for _ in range(2):
+        (tried,) = run({"law": 1}, seconds=1, jobs=1, kept=tmp_path, packages=tmp_path)
+        assert [each.name for each in tried.broken] == ["broken-law-crash-0123"]
+        assert not tried.trouble
 
 
 def test_a_tape_that_is_not_there_is_one_line() -> None:

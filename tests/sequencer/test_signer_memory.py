@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from ledger import keys
 from ledger.assembly import Ledger
+from ledger.assembly.giving_up import GIVEN_UP, forget
 from ledger.errors import ForkRefused, LedgerError, LogUnavailable
 from ledger.sequencer import memory as slots
 from ledger.sequencer.memory import SLOT_BYTES, SignerMemory
@@ -89,6 +90,23 @@ def test_a_way_back_that_is_cut_short_leaves_what_was_there_or_what_is_to_be(
     assert last_size(memory) == 5
     sign(memory, 6)
     assert last_size(memory) == 6
+
+
+def test_nothing_is_forgotten_before_it_is_kept_whole(
+    memory: SignerMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk takes a part of what is given up, and says so to nobody."""
+    kept, given_up = sign(memory, 1), sign(memory, 2)
+    real = os.write
+    place = memory.beside(GIVEN_UP)
+    place.write_bytes(b"from before\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:40]))
+        with pytest.raises(LogUnavailable, match="nothing is given up"):
+            forget(memory, [given_up], note=kept, remembered=given_up)
+    assert (last_size(memory), place.read_bytes()) == (2, b"from before\n")
+    forget(memory, [given_up], note=kept, remembered=given_up)
+    assert (last_size(memory), place.read_bytes()) == (1, b"from before\n" + given_up + b"\n")
 
 
 def test_it_knows_of_the_last_two_notes_that_were_published_and_of_no_other(

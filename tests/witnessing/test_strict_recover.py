@@ -1,5 +1,6 @@
 """``ledger recover`` under a strict policy: what the quorum held comes back, and nothing else."""
 
+import base64
 import sys
 import time
 from pathlib import Path
@@ -13,8 +14,8 @@ from cli_world import Said, Shell
 from test_strict_processes import in_environment, shown_size_of
 from test_strict_quorum import logged_in_the_end, note_of, refused
 from test_strict_regions import look
-from test_two_regions import require_one_history
-from witnessing_world import Remote, World, make_world, size_of
+from test_two_regions import require_one_history, until
+from witnessing_world import Remote, World, make_world, policy_text, size_of
 
 from ledger import keys
 from ledger.assembly import Ledger
@@ -172,5 +173,84 @@ def test_nothing_is_given_up_that_the_quorum_holds_or_that_was_answered_without_
     lost.recover("--give-up-unwitnessed").refused("needs LEDGER_WITNESS_MODE=strict")
     assert lost.remembered() == held
     assert not (world.settings.key_dir / GIVEN_UP).exists()
+    with pytest.raises(ForkRefused, match="older than the signer"):
+        lost.reopen()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("again", [False, True], ids=["lost-at-once", "strict-again"])
+def test_nothing_is_given_up_that_was_answered_while_the_policy_was_not_strict(
+    lost: Lost, monkeypatch: pytest.MonkeyPatch, *, again: bool
+) -> None:
+    """The receipt came from a tree that no witness ever saw; the policy is strict once more."""
+    world = lost.world
+    lost.save()
+    for each in world.witnesses:
+        each.behave("closes")
+    world.reopen(witness_mode="open")
+    (answered,) = kit.log(world.ledger, BODIES[1])
+    assert answered.created
+    said = "no server of this log has begun"
+    if again:
+        size = world.size
+        world.reopen(witness_mode="strict")
+        refused(world, BODIES[2])
+        said = f"only since the tree of {size} entries"
+    held = lost.remembered()
+    lost.lose(monkeypatch)
+    for each in world.witnesses:
+        each.behave("honest")
+    require_kept(lost, held, because=said)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_nothing_is_given_up_that_another_quorum_than_the_one_that_is_asked_may_hold(
+    lost: Lost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of three held it; the policy then names the third one alone, which never heard of it."""
+    world = lost.world
+    until(lambda: {each.size for each in world.witnesses} == {world.size})
+    lost.save()
+    world.witnesses[2].behave("closes")
+    kit.log(world.ledger, BODIES[1])
+    held = lost.remembered()
+    lost.lose(monkeypatch)
+    world.witnesses[2].behave("honest")
+    assert world.settings.policy is not None
+    world.settings.policy.write_text(policy_text(world.witnesses, "quorum W2\n"))
+    require_kept(lost, held, because="has since begun with another")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_mirror_cannot_have_the_signer_remember_a_line_that_it_would_refuse(
+    lost: Lost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = lost.world
+    lost.save()
+    for each in world.witnesses[1:]:
+        each.behave("closes")
+    refused(world, BODIES[1])
+    lost.lose(monkeypatch)
+    for each in world.witnesses:
+        each.behave("honest")
+    checkpoint = lost.mirror / "log" / "checkpoint"
+    line = base64.b64encode(b"none" + bytes(64)).decode()
+    with checkpoint.open("a", encoding="utf-8") as file:
+        file.write(f"\u2014 {world.ledger.origin} {line}\n")
+    said = lost.recover("--give-up-unwitnessed")
+    assert said.status == 0, said
+    lost.reopen()
+    assert logged_in_the_end(world, BODIES[2]).created
+    world.ledger.close()
+
+
+def require_kept(lost: Lost, held: bytes, *, because: str) -> None:
+    """Check that the signer goes on remembering, and signs nothing for the mirror's database."""
+    said = lost.recover("--give-up-unwitnessed")
+    assert said.status == 2
+    assert because in said.err
+    assert "Nothing is given up" in said.err
+    assert lost.remembered() == held
+    assert not (lost.world.settings.key_dir / GIVEN_UP).exists()
     with pytest.raises(ForkRefused, match="older than the signer"):
         lost.reopen()

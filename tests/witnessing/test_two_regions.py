@@ -10,12 +10,12 @@ from pathlib import Path
 
 import httpx
 import kit
-import psycopg
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # cli_world lies there
 
 from cli_world import Shell, process
+from databases import execute
 from ports import free_port
 from witnessing_world import Making, World
 
@@ -75,8 +75,7 @@ def copied_database(url: str) -> str:
     """The URL of a copy that PostgreSQL makes beside the original, which nobody has open."""
     before, _, server = url.partition("?")
     base, _, name = before.rpartition("/")
-    with psycopg.connect(f"{base}/postgres?{server}", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}_copy TEMPLATE {name}".encode())
+    execute(f"{base}/postgres?{server}", f"CREATE DATABASE {name}_copy TEMPLATE {name}")
     return f"{base}/{name}_copy?{server}"
 
 
