@@ -137,7 +137,11 @@ def _alone(engine: Engine) -> Iterator[Connection]:
     """
     key = {"key": ADVISORY_LOCK}
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        is_said = False
         while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):
+            if not is_said:
+                log.warning("another process migrates this database: waiting for it")
+                is_said = True
             sleep(WAIT_S)
         connection.commit()
         try:
