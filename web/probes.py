@@ -51,7 +51,7 @@ class Probes:
         places = self._house.damage
         if not places:
             return _said(b"ready\n")
-        more = f" and in {len(places) - 1} places more" if len(places) > 1 else ""
+        more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
         return _said(f"ready\ndamaged: {places[0]}{more}: run `ledger fsck`\n".encode())
 
     async def _check(self) -> None:
